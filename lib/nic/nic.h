@@ -1,0 +1,153 @@
+/* Ports, queues, steering and frames: from Ethernet to a UDP payload and back.
+ *
+ * A port is one DPDK ethdev with a queue pair for each lane. It is *shared* where the kernel keeps the
+ * interface (AF_XDP, AF_PACKET): addresses, routes and neighbours then come from the kernel over
+ * netlink, and ARP, ICMP and everything else stay with it. It is *exclusive* where DPDK owns the whole
+ * port (memif, PCI and other virtual devices): then its address comes from configuration, and nic
+ * answers ARP and ICMP echo itself.
+ *
+ * Who calls what:
+ *   control, before and after the lanes run: nic_port_create(), _start(), _stop(), _destroy()
+ *   control, any time:                       nic_port_info(), nic_control_tick(), nic_want_peer()
+ *   the lane that owns the queue:            nic_rx(), nic_reply(), nic_send(), nic_flush(), nic_stats
+ *
+ * Neighbours are a fixed table of single words: one writer (control where shared, lane 0 where
+ * exclusive), any lane reads, nobody waits.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "base/limits.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+struct nic_port;
+
+enum nic_kind { NIC_AF_XDP, NIC_AF_PACKET, NIC_MEMIF, NIC_PCI, NIC_VDEV };
+
+enum {
+	NIC_BURST = 32,
+	NIC_HEADERS_MAX = 14 + 4 + 40 + 8, /* Ethernet, VLAN, IPv6, UDP */
+	NIC_ERROR_MAX = 512,
+};
+
+struct nic_config {
+	enum nic_kind kind;
+	char interface[64];  /* kernel interface (AF_XDP, AF_PACKET), PCI address, or vdev arguments */
+	char xdp_program[256]; /* path of the compiled XDP program (AF_XDP); the default is built in */
+	struct sw_endpoint address; /* own address and UDP port; the address may be all zero where
+				     * shared: then it is the interface's first one */
+	uint8_t prefix_len;	    /* of the own network, exclusive ports only */
+	struct sw_endpoint gateway; /* exclusive ports only; all zero: none */
+	uint16_t queues;	    /* one for each lane, 1 … SW_LANES_MAX */
+	uint16_t first_queue;	    /* AF_XDP: the interface's queue of lane 0 */
+	uint16_t rx_descriptors;    /* 0: the driver's own choice */
+	uint16_t tx_descriptors;
+	/* memif */
+	char memif_socket[108];
+	bool memif_server;
+	uint32_t memif_id;
+	uint8_t mac[6]; /* exclusive virtual ports; all zero: drawn from the address */
+};
+
+/* Everything that the start screen says about a port. */
+struct nic_info {
+	char name[64];
+	char driver[32];
+	char steering[160]; /* which frames come here, and why this way was chosen */
+	bool exclusive;
+	bool zero_copy;
+	struct sw_endpoint address;
+	uint8_t prefix_len;
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint16_t queues;
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+	int numa_node; /* -1: unknown */
+};
+
+/* Why a frame did not reach swimlane. */
+enum nic_drop {
+	NIC_DROP_SHORT,	      /* cut off below its own headers' lengths */
+	NIC_DROP_NOT_IP,      /* another protocol (on a shared port the kernel has its own copy) */
+	NIC_DROP_NOT_UDP,
+	NIC_DROP_FRAGMENT,
+	NIC_DROP_NOT_MINE,    /* other address or UDP port */
+	NIC_DROP_CHECKSUM,    /* IP header or UDP checksum wrong */
+	NIC_DROP_MULTICAST,
+	NIC_DROP_COUNT,
+};
+
+const char *nic_drop_name(enum nic_drop d);
+
+/* Of one queue; written by its lane alone, read by anyone. */
+struct nic_stats {
+	uint64_t rx_frames;
+	uint64_t rx_bytes;
+	uint64_t rx_datagrams; /* handed to the lane */
+	uint64_t rx_answered;  /* ARP and ICMP echo answered here (exclusive ports) */
+	uint64_t tx_frames;
+	uint64_t tx_bytes;
+	uint64_t tx_full;	 /* dropped: the transmit ring stayed full */
+	uint64_t tx_no_neighbour; /* dropped: the next hop's address is not known yet */
+	uint64_t rx_drops[NIC_DROP_COUNT];
+} __attribute__((aligned(64)));
+
+/* One received UDP datagram. Its mbuf belongs to the lane until nic_reply(), a free, or a ring. */
+struct nic_datagram {
+	struct rte_mbuf *mbuf; /* data starts at the Ethernet header */
+	uint8_t *payload;
+	uint16_t payload_len;
+	uint16_t payload_offset; /* from the start of the frame */
+	struct sw_endpoint from;
+};
+
+/* EAL arguments that this port needs, e.g. --vdev=net_af_xdp0,iface=v0,… ; to be given to
+ * rte_eal_init() before nic_port_create(). Writes at most `cap` strings of NIC_ERROR_MAX bytes.
+ * Loads and attaches nothing yet. Returns their number or -errno with a message in `error`. */
+int nic_eal_arguments(const struct nic_config *config, char (*args)[NIC_ERROR_MAX], int cap,
+	char *error);
+
+/* How many mbufs the port's rings can hold, for sizing the pool. */
+uint32_t nic_mbufs_needed(const struct nic_config *config);
+
+/* Finds, configures and steers; every failure says in `error` (NIC_ERROR_MAX bytes) what, where and
+ * how to mend it. `pool`: mbufs with at least 1,600 bytes of data room. 0 or -errno. */
+int nic_port_create(const struct nic_config *config, struct rte_mempool *pool, struct nic_port **port,
+	char *error);
+int nic_port_start(struct nic_port *port, char *error);
+/* Stops, and gives the traffic back to the kernel. */
+void nic_port_stop(struct nic_port *port);
+void nic_port_destroy(struct nic_port *port);
+
+void nic_port_info(const struct nic_port *port, struct nic_info *info);
+const struct nic_stats *nic_port_stats(const struct nic_port *port, uint16_t queue);
+
+/* Control, every 100 ms or so: on a shared port follows the kernel's routes and neighbours of the
+ * peers wanted, and asks the kernel to resolve those that are missing. Never blocks. */
+void nic_control_tick(struct nic_port *port, uint64_t now_ns);
+
+/* Control: the port will have to reach this peer (members and seeds). Idempotent; bounded: -ENOSPC. */
+int nic_want_peer(struct nic_port *port, const struct sw_endpoint *peer);
+
+/* Lane: takes a burst of at most NIC_BURST datagrams meant for swimlane; everything else is counted,
+ * and answered (ARP, ICMP echo on exclusive ports) or freed. Never blocks. */
+uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out);
+
+/* Lane: sends a received datagram's mbuf back to where it came from, with payload_len bytes of payload
+ * that the lane wrote over the old ones. Takes the mbuf, always. */
+void nic_reply(struct nic_port *port, uint16_t queue, struct nic_datagram *datagram,
+	uint16_t payload_len);
+
+/* Lane: sends an mbuf whose data is the payload alone and that has NIC_HEADERS_MAX bytes of headroom.
+ * Takes the mbuf, always: an unknown neighbour is a counted drop (and is asked for). */
+void nic_send(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
+	const struct sw_endpoint *to);
+
+/* Lane: hands everything queued by nic_reply() and nic_send() to the device. At the end of a burst. */
+void nic_flush(struct nic_port *port, uint16_t queue);
