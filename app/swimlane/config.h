@@ -1,0 +1,99 @@
+/* The configuration file: YAML through libcyaml, checked whole before anything starts.
+ *
+ * Every error names file, line and key. Unknown keys are errors. What is not given gets the default
+ * that docs/operations.md lists; a default never depends on the machine. Control core, at start.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "base/limits.h"
+#include "health/health.h"
+#include "nic/nic.h"
+
+enum config_profile { PROFILE_METAL, PROFILE_LAN, PROFILE_VIRTUAL };
+enum config_idle { IDLE_SPIN, IDLE_SLEEP };
+enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
+enum config_log { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+enum { CONFIG_ERROR_MAX = 1024, CONFIG_ORIGINS_MAX = 100000 };
+
+struct config_idle_policy {
+	enum config_idle policy;
+	uint32_t ramp_us;    /* busy-poll this long after work before sleeping at all */
+	uint32_t ceiling_us; /* longest single sleep; it doubles up to this */
+};
+
+/* Zero: as the profile says. */
+struct config_membership {
+	uint32_t probe_interval_us;
+	uint32_t probe_timeout_us;
+	uint32_t suspicion_us; /* longest; shrinks as others confirm */
+	uint32_t indirect_probes;
+	uint32_t table_sync_interval_us;
+	uint32_t rejoin_interval_us;
+	uint32_t packets_per_s_max; /* budget for direct dissemination */
+};
+
+struct config {
+	char name[SW_NAME_MAX + 1];
+	uint64_t id; /* XXH3 of the name unless given */
+	char cluster[SW_NAME_MAX + 1];
+	enum config_profile profile;
+	char zone[SW_ZONE_MAX + 1];
+	uint16_t weight;
+	char state_dir[256]; /* empty: none */
+	struct sw_endpoint seeds[SW_SEEDS_MAX];
+	uint32_t seed_count;
+	bool insecure;
+
+	struct nic_config port; /* queues = number of lanes */
+
+	uint16_t lane_cpus[SW_LANES_MAX];
+	uint16_t lane_count;
+	uint16_t keeper_cpu;
+	uint16_t control_cpu;
+	bool cpus_given; /* false: chosen from the process's affinity */
+	struct config_idle_policy lane_idle;
+	struct config_idle_policy keeper_idle;
+
+	enum config_hugepages hugepages;
+	uint32_t memory_mib;
+
+	struct config_membership membership;
+
+	uint32_t map_records_max;
+	uint32_t map_mib;
+	uint32_t map_pull_interval_us;
+	uint32_t map_push_flush_us;
+	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
+
+	uint32_t ownership_stable_us; /* a member that came back owns nothing this long */
+
+	struct health_config health; /* callbacks unset */
+	bool health_enabled;
+	struct health_origin *origins; /* from the file; freed by config_free() */
+	uint32_t origin_count;
+
+	char control_socket[108];
+	uint32_t control_mode;
+
+	enum config_log log_level;
+	bool test_shim;
+};
+
+/* Loads and checks. 0; or -errno with `error` (CONFIG_ERROR_MAX bytes) of one line for each mistake:
+ * "FILE:LINE: key: what is wrong; how to mend it". Call config_free() after success. */
+int config_load(const char *path, struct config *config, char *error);
+
+/* The same from memory; `name` stands for the file in messages. */
+int config_load_text(const char *name, const char *text, size_t len, struct config *config,
+	char *error);
+
+void config_free(struct config *config);
+
+const char *config_profile_name(enum config_profile profile);
+const char *config_idle_name(enum config_idle idle);
