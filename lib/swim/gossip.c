@@ -1,0 +1,234 @@
+#include <assert.h>
+
+#include "swim/internal.h"
+
+/* lambda * log2(n + 1), at least one. */
+static uint32_t gossip_transmissions(const struct swim *swim)
+{
+	uint32_t log2_n = 1;
+	while ((1u << log2_n) < swim->live_count + 1)
+		log2_n++;
+	return swim->profile.gossip_factor * log2_n;
+}
+
+void gossip_record(struct swim *swim, uint16_t slot)
+{
+	struct member *m = &swim->members[slot];
+	if (m->gossip_left == 0)
+		swim->gossip_count++;
+	m->gossip_left = gossip_transmissions(swim);
+}
+
+void gossip_to_all(struct swim *swim, uint16_t slot)
+{
+	/* A full queue leaves it to gossip alone. */
+	if (swim->job_head - swim->job_tail == JOBS_MAX) {
+		swim->counters.output_full++;
+		return;
+	}
+	swim->jobs[swim->job_head++ % JOBS_MAX] = (struct job){slot, 1};
+}
+
+void out_push(struct swim *swim, const struct out *out)
+{
+	if (swim->out_head - swim->out_tail == OUT_MAX) {
+		swim->counters.output_full++;
+		return;
+	}
+	swim->out[swim->out_head++ % OUT_MAX] = *out;
+}
+
+void event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
+	const struct wire_member *record, const char *why)
+{
+	if (swim->event_head - swim->event_tail == EVENTS_MAX) {
+		swim->counters.events_lost++;
+		return;
+	}
+	swim->events[swim->event_head++ % EVENTS_MAX] = (struct swim_event){kind, now_ns, *record, why};
+}
+
+bool swim_next_event(struct swim *swim, struct swim_event *event)
+{
+	if (swim->event_head == swim->event_tail)
+		return false;
+	*event = swim->events[swim->event_tail++ % EVENTS_MAX];
+	return true;
+}
+
+static bool put_record(struct swim *swim, uint16_t slot, struct sw_writer *w)
+{
+	struct member *m = &swim->members[slot];
+	if (!m->used || sw_writer_left(w) < wire_member_len(&m->record))
+		return false;
+	wire_put_member(w, WIRE_MEMBER, &m->record);
+	assert(!w->failed);
+	if (m->gossip_left > 0 && --m->gossip_left == 0)
+		swim->gossip_count--;
+	return true;
+}
+
+/* The record that has travelled least, among those with more to go than none; NO_SLOT if none. */
+static uint16_t freshest(const struct swim *swim, const bool *taken)
+{
+	uint16_t best = NO_SLOT;
+	for (uint16_t i = 0; i < swim->member_count; i++) {
+		const struct member *m = &swim->members[i];
+		if (m->gossip_left == 0 || taken[i])
+			continue;
+		if (best == NO_SLOT || m->gossip_left > swim->members[best].gossip_left)
+			best = i;
+	}
+	return best;
+}
+
+/* `must` first (if it is a slot), then the freshest news while there is room. */
+void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w)
+{
+	enum { PIGGYBACK_MAX = 8 };
+	if (must != NO_SLOT)
+		put_record(swim, must, w);
+	if (swim->gossip_count == 0)
+		return;
+	bool taken[SW_MEMBERS_MAX] = {false};
+	if (must != NO_SLOT)
+		taken[must] = true;
+	for (int n = 0; n < PIGGYBACK_MAX; n++) {
+		uint16_t slot = freshest(swim, taken);
+		if (slot == NO_SLOT || !put_record(swim, slot, w))
+			return;
+		taken[slot] = true;
+	}
+}
+
+static struct wire_probe probe_message(const struct swim *swim, uint32_t seq)
+{
+	return (struct wire_probe){seq, swim->digest, swim->vector_hash, swim->content_hash};
+}
+
+/* What a member itself must hear: that it is suspected (Lifeguard's buddy). */
+static uint16_t news_about(const struct swim *swim, uint64_t id)
+{
+	uint16_t slot = id != 0 ? table_find(swim, id) : NO_SLOT;
+	return slot != NO_SLOT && slot != SELF && swim->members[slot].record.state != WIRE_ALIVE ? slot : NO_SLOT;
+}
+
+static void put_table_page(struct swim *swim, const struct out *out, struct sw_writer *w)
+{
+	struct wire_table head = {out->page, out->pages};
+	wire_put_table(w, &head);
+	uint32_t first = (uint32_t)out->page * TABLE_PAGE_ENTRIES;
+	for (uint32_t i = first; i < first + TABLE_PAGE_ENTRIES && i < swim->member_count; i++) {
+		const struct member *m = &swim->members[i];
+		/* A page of the longest names does not fit: those left out come with gossip. */
+		if (m->used && sw_writer_left(w) >= wire_member_len(&m->record))
+			wire_put_member(w, WIRE_MEMBER, &m->record);
+	}
+	swim->counters.table_pages++;
+}
+
+static void write_out(struct swim *swim, const struct out *out, struct sw_writer *w)
+{
+	struct wire_probe probe = probe_message(swim, out->seq);
+	struct wire_ping_req request;
+	switch (out->kind) {
+	case OUT_PING:
+		wire_put_probe(w, WIRE_PING, &probe);
+		/* A stranger (to_id 0) learns who asks. */
+		gossip_piggyback(swim, out->to_id == 0 ? SELF : news_about(swim, out->to_id), w);
+		break;
+	case OUT_PING_REQ:
+		request.seq = out->seq;
+		request.target_id = swim->members[out->slot].record.actor.id;
+		request.target = swim->members[out->slot].record.at;
+		wire_put_ping_req(w, &request);
+		gossip_piggyback(swim, news_about(swim, out->to_id), w);
+		break;
+	case OUT_ACK:
+		wire_put_probe(w, WIRE_ACK, &probe);
+		gossip_piggyback(swim, news_about(swim, out->to_id), w);
+		break;
+	case OUT_NACK:
+		wire_put_nack(w, out->seq);
+		break;
+	case OUT_JOIN:
+		wire_put_member(w, WIRE_JOIN, &swim->members[SELF].record);
+		break;
+	case OUT_JOIN_ACK:
+		wire_put_join_ack(w, &out->join_ack);
+		break;
+	case OUT_TABLE_REQ:
+		wire_put_table_req(w);
+		swim->counters.table_requests++;
+		break;
+	case OUT_TABLE:
+		put_table_page(swim, out, w);
+		break;
+	case OUT_GOSSIP:
+		gossip_piggyback(swim, out->slot, w);
+		break;
+	}
+}
+
+void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq, struct sw_writer *w)
+{
+	(void)now_ns;
+	struct wire_probe probe = probe_message(swim, seq);
+	wire_put_probe(w, WIRE_ACK, &probe);
+	/* While joining this server says nothing of itself: its epoch is not settled. */
+	if (swim->phase != SWIM_JOINING)
+		gossip_piggyback(swim, swim->suspect_count > 0 || swim->live_count < swim->member_count ?
+			news_about(swim, to_id) : NO_SLOT, w);
+}
+
+/* A token bucket with a depth of 100 ms: false if this packet would be over the budget. */
+static bool within_budget(struct swim *swim, uint64_t now_ns)
+{
+	uint64_t cost_ns = SW_NS_PER_S / swim->profile.packets_per_s_max;
+	uint64_t start_ns = sw_max_u64(swim->budget_ns, now_ns - sw_min_u64(now_ns, SW_NS_PER_S / 10));
+	if (start_ns + cost_ns > now_ns)
+		return false;
+	swim->budget_ns = start_ns + cost_ns;
+	return true;
+}
+
+/* The next packet of the changes that go to everybody at once. */
+static bool next_direct(struct swim *swim, uint64_t now_ns, struct out *out)
+{
+	while (swim->job_tail != swim->job_head) {
+		struct job *job = &swim->jobs[swim->job_tail % JOBS_MAX];
+		while (job->next < swim->member_count) {
+			uint16_t to = job->next++;
+			const struct member *m = &swim->members[to];
+			bool accused = to == job->subject && m->used;
+			if (!member_is_live(m) && !accused)
+				continue;
+			if (!within_budget(swim, now_ns)) {
+				swim->counters.direct_over_budget++;
+				job->next = SW_MEMBERS_MAX;
+				break;
+			}
+			*out = (struct out){.kind = OUT_GOSSIP, .to_id = m->record.actor.id,
+				.to = m->record.at, .slot = job->subject};
+			swim->counters.direct_sent++;
+			return true;
+		}
+		swim->job_tail++;
+	}
+	return false;
+}
+
+bool swim_output(struct swim *swim, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
+	struct sw_endpoint *to)
+{
+	struct out out;
+	if (swim->out_tail != swim->out_head)
+		out = swim->out[swim->out_tail++ % OUT_MAX];
+	else if (!next_direct(swim, now_ns, &out))
+		return false;
+	write_out(swim, &out, messages);
+	assert(!messages->failed);
+	*to_id = out.to_id;
+	*to = out.to;
+	return true;
+}

@@ -1,0 +1,172 @@
+/* What the files of swim share. Not for others. */
+#pragma once
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "swim/swim.h"
+
+enum {
+	OUT_MAX = 2048,	   /* messages waiting to be sent */
+	JOBS_MAX = 512,	   /* changes on their way to everybody */
+	RELAYS_MAX = 128,  /* indirect probes made for others */
+	EVENTS_MAX = 2048,
+	CONFIRMERS_MAX = 3, /* independent accusers that shorten a suspicion; Lifeguard's K */
+	HEALTH_MAX = 8,
+	TABLE_PAGE_ENTRIES = 12,
+	NO_SLOT = 0xffff,
+	SELF = 0, /* this server's slot */
+};
+
+_Static_assert(TABLE_PAGE_ENTRIES * (WIRE_MESSAGE_HEADER_LEN + 64 + SW_NAME_MAX + 1) < 2 * WIRE_MESSAGES_MAX,
+	"a page of ordinary entries fits a packet");
+
+struct member {
+	bool used;
+	struct wire_member record;
+	uint64_t since_ns;
+	uint64_t heard_ns;
+	uint64_t rtt_ns;
+	uint64_t told_ns; /* last time it was told what is said of it */
+	const char *why;
+	uint32_t gossip_left; /* packets that this record still rides on */
+	/* suspicion */
+	uint64_t suspected_ns;
+	uint64_t verdict_ns;
+	uint64_t accusers[CONFIRMERS_MAX + 1];
+	uint32_t accuser_count;
+};
+
+enum out_kind { OUT_PING, OUT_PING_REQ, OUT_ACK, OUT_NACK, OUT_JOIN, OUT_JOIN_ACK, OUT_TABLE_REQ, OUT_TABLE, OUT_GOSSIP };
+
+struct out {
+	enum out_kind kind;
+	uint64_t to_id;
+	struct sw_endpoint to;
+	uint32_t seq;
+	uint16_t slot; /* PING_REQ: the target; GOSSIP: the record that must be in */
+	uint8_t page;
+	uint8_t pages;
+	struct wire_join_ack join_ack;
+};
+
+/* One record on its way to everybody. */
+struct job {
+	uint16_t subject;
+	uint16_t next;
+};
+
+struct relay {
+	uint64_t deadline_ns; /* 0: free */
+	uint64_t asker_id;
+	struct sw_endpoint asker;
+	uint32_t asker_seq;
+	uint32_t seq;
+	uint64_t target_id;
+};
+
+struct probe {
+	bool active;
+	bool acked;
+	bool indirect_sent;
+	uint16_t slot;
+	struct actor target;
+	uint32_t seq;
+	uint32_t nacks_wanted;
+	uint32_t nacks;
+	uint64_t sent_ns;
+	uint64_t indirect_ns;
+};
+
+struct swim {
+	struct swim_config config;
+	struct swim_profile profile;
+	struct sw_random random;
+	enum swim_phase phase;
+	struct swim_counters counters;
+
+	struct member members[SW_MEMBERS_MAX];
+	uint32_t member_count; /* slots used, 0 is this server */
+	uint32_t live_count;   /* alive or suspect, with this server */
+	uint32_t suspect_count;
+	uint32_t gossip_count; /* members with gossip_left > 0 */
+	uint64_t digest;
+	uint64_t version;
+
+	struct probe probe;
+	uint64_t next_probe_ns;
+	uint16_t order[SW_MEMBERS_MAX];
+	uint32_t order_len;
+	uint32_t order_at;
+	uint32_t next_seq;
+	uint32_t health;
+	struct relay relays[RELAYS_MAX];
+
+	uint64_t join_started_ns;
+	uint64_t next_join_ns;
+	uint64_t join_done_ns; /* when enough seeds have had time to answer */
+	uint32_t join_acks;
+	uint64_t next_rejoin_ns;
+	uint32_t rejoin_at;
+	uint64_t next_sync_ns;
+	uint64_t next_reap_ns;
+
+	uint64_t budget_ns; /* token bucket: time up to which the budget is spent */
+
+	uint64_t vector_hash;
+	uint64_t content_hash;
+	bool table_page; /* the packet being read is a table page: an old view, not news */
+
+	struct out out[OUT_MAX];
+	uint32_t out_head, out_tail;
+	struct job jobs[JOBS_MAX];
+	uint32_t job_head, job_tail;
+	struct swim_event events[EVENTS_MAX];
+	uint32_t event_head, event_tail;
+};
+
+/* table.c */
+uint16_t table_find(const struct swim *swim, uint64_t id);
+/* How a record came here: what of it may be believed at once. */
+enum hearsay {
+	HEARSAY_GOSSIP, /* news */
+	HEARSAY_TABLE,	/* a view that may be old: dead of a live one is taken as suspect */
+};
+void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *record,
+	enum hearsay hearsay, uint64_t from_id, const struct sw_endpoint *from);
+void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why);
+void table_verdicts(struct swim *swim, uint64_t now_ns);
+uint64_t table_next_verdict(const struct swim *swim);
+void table_reap(struct swim *swim, uint64_t now_ns);
+void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why);
+void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch);
+void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from);
+bool member_is_live(const struct member *m);
+
+/* join.c */
+void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to);
+
+/* gossip.c */
+void gossip_record(struct swim *swim, uint16_t slot);
+void gossip_to_all(struct swim *swim, uint16_t slot);
+void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w);
+void out_push(struct swim *swim, const struct out *out);
+void event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
+	const struct wire_member *record, const char *why);
+
+/* probe.c */
+void probe_tick(struct swim *swim, uint64_t now_ns, bool paused);
+uint64_t probe_deadline(const struct swim *swim);
+void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
+void probe_nack(struct swim *swim, uint32_t seq);
+void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
+	const struct sw_endpoint *asker, const struct wire_ping_req *request);
+void health_worse(struct swim *swim, uint32_t by);
+void health_better(struct swim *swim);
+
+/* join.c */
+void join_tick(struct swim *swim, uint64_t now_ns);
+uint64_t join_deadline(const struct swim *swim);
+void join_request(struct swim *swim, uint64_t now_ns, const struct wire_member *asker,
+	const struct sw_endpoint *from);
+void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack *ack);

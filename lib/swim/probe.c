@@ -1,0 +1,209 @@
+#include "swim/internal.h"
+
+void health_worse(struct swim *swim, uint32_t by)
+{
+	swim->health = swim->health + by > HEALTH_MAX ? HEALTH_MAX : swim->health + by;
+}
+
+void health_better(struct swim *swim)
+{
+	if (swim->health > 0)
+		swim->health--;
+}
+
+/* Lifeguard IV-A: a server that is unwell itself asks more slowly and waits longer. */
+static uint64_t stretched(const struct swim *swim, uint64_t ns)
+{
+	return ns * (swim->health + 1);
+}
+
+static void shuffle(struct swim *swim)
+{
+	swim->order_len = 0;
+	swim->order_at = 0;
+	for (uint16_t i = 1; i < swim->member_count; i++)
+		if (member_is_live(&swim->members[i]))
+			swim->order[swim->order_len++] = i;
+	for (uint32_t i = swim->order_len; i > 1; i--) {
+		uint32_t j = (uint32_t)sw_random_below(&swim->random, i);
+		uint16_t t = swim->order[i - 1];
+		swim->order[i - 1] = swim->order[j];
+		swim->order[j] = t;
+	}
+}
+
+/* Randomised round robin (SWIM 4.3): everybody once before anybody twice. */
+static uint16_t next_target(struct swim *swim)
+{
+	for (int round = 0; round < 2; round++) {
+		while (swim->order_at < swim->order_len) {
+			uint16_t slot = swim->order[swim->order_at++];
+			if (member_is_live(&swim->members[slot]))
+				return slot;
+		}
+		shuffle(swim);
+	}
+	return NO_SLOT;
+}
+
+static void start_probe(struct swim *swim, uint64_t now_ns)
+{
+	uint16_t slot = next_target(swim);
+	swim->probe.active = false;
+	if (slot == NO_SLOT)
+		return;
+	const struct member *m = &swim->members[slot];
+	swim->probe = (struct probe){
+		.active = true,
+		.slot = slot,
+		.target = m->record.actor,
+		.seq = swim->next_seq++,
+		.sent_ns = now_ns,
+		.indirect_ns = now_ns + stretched(swim, swim->profile.probe_timeout_ns),
+	};
+	swim->counters.probes++;
+	struct out out = {.kind = OUT_PING, .to_id = m->record.actor.id, .to = m->record.at, .seq = swim->probe.seq};
+	out_push(swim, &out);
+}
+
+/* k live members other than the target, drawn without repetition. */
+static void send_indirect(struct swim *swim)
+{
+	struct probe *p = &swim->probe;
+	uint16_t pool[SW_MEMBERS_MAX];
+	uint32_t n = 0;
+	for (uint16_t i = 1; i < swim->member_count; i++)
+		if (i != p->slot && swim->members[i].used && swim->members[i].record.state == WIRE_ALIVE)
+			pool[n++] = i;
+	p->indirect_sent = true;
+	for (uint32_t k = 0; k < swim->profile.indirect_probes && n > 0; k++) {
+		uint32_t at = (uint32_t)sw_random_below(&swim->random, n);
+		const struct wire_member *r = &swim->members[pool[at]].record;
+		struct out out = {.kind = OUT_PING_REQ, .to_id = r->actor.id, .to = r->at, .seq = p->seq, .slot = p->slot};
+		out_push(swim, &out);
+		swim->counters.probes_indirect++;
+		p->nacks_wanted++;
+		pool[at] = pool[--n];
+	}
+}
+
+static bool target_is_same(const struct swim *swim)
+{
+	const struct member *m = &swim->members[swim->probe.slot];
+	return member_is_live(m) && actor_equal(m->record.actor, swim->probe.target);
+}
+
+static void probe_failed(struct swim *swim, uint64_t now_ns)
+{
+	struct probe *p = &swim->probe;
+	swim->counters.probes_failed++;
+	if (p->nacks_wanted == 0)
+		health_worse(swim, 1);
+	else if (p->nacks < p->nacks_wanted)
+		health_worse(swim, p->nacks_wanted - p->nacks);
+	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
+}
+
+static void relays_tick(struct swim *swim, uint64_t now_ns)
+{
+	for (int i = 0; i < RELAYS_MAX; i++) {
+		struct relay *r = &swim->relays[i];
+		if (r->deadline_ns == 0 || now_ns < r->deadline_ns)
+			continue;
+		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
+		out_push(swim, &out);
+		r->deadline_ns = 0;
+	}
+}
+
+void probe_tick(struct swim *swim, uint64_t now_ns, bool paused)
+{
+	struct probe *p = &swim->probe;
+	relays_tick(swim, now_ns);
+	if (paused && p->active && !p->acked) {
+		/* The answer may lie in our own queue: no verdict, ask again. */
+		swim->counters.probes_voided++;
+		p->active = false;
+		swim->next_probe_ns = now_ns;
+	}
+	if (p->active && !p->acked && !p->indirect_sent && now_ns >= p->indirect_ns)
+		send_indirect(swim);
+	if (now_ns < swim->next_probe_ns)
+		return;
+	if (p->active && !p->acked && target_is_same(swim))
+		probe_failed(swim, now_ns);
+	start_probe(swim, now_ns);
+	swim->next_probe_ns = now_ns + stretched(swim, swim->profile.probe_interval_ns);
+}
+
+uint64_t probe_deadline(const struct swim *swim)
+{
+	const struct probe *p = &swim->probe;
+	uint64_t next = swim->next_probe_ns;
+	if (p->active && !p->acked && !p->indirect_sent)
+		next = sw_min_u64(next, p->indirect_ns);
+	for (int i = 0; i < RELAYS_MAX; i++)
+		if (swim->relays[i].deadline_ns != 0)
+			next = sw_min_u64(next, swim->relays[i].deadline_ns);
+	return next;
+}
+
+static void relay_ack(struct swim *swim, uint64_t from_id, uint32_t seq)
+{
+	for (int i = 0; i < RELAYS_MAX; i++) {
+		struct relay *r = &swim->relays[i];
+		if (r->deadline_ns == 0 || r->seq != seq || r->target_id != from_id)
+			continue;
+		struct out out = {.kind = OUT_ACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
+		out_push(swim, &out);
+		r->deadline_ns = 0;
+		return;
+	}
+	swim->counters.acks_stale++;
+}
+
+void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq)
+{
+	struct probe *p = &swim->probe;
+	bool direct = from_id == p->target.id;
+	if (!p->active || p->seq != seq || (!direct && !p->indirect_sent)) {
+		relay_ack(swim, from_id, seq);
+		return;
+	}
+	swim->counters.acks++;
+	if (direct && target_is_same(swim))
+		swim->members[p->slot].rtt_ns = now_ns - p->sent_ns;
+	if (!p->acked)
+		health_better(swim);
+	p->acked = true;
+}
+
+void probe_nack(struct swim *swim, uint32_t seq)
+{
+	if (!swim->probe.active || swim->probe.seq != seq)
+		return;
+	swim->counters.nacks++;
+	swim->probe.nacks++;
+}
+
+void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const struct sw_endpoint *asker,
+	const struct wire_ping_req *request)
+{
+	for (int i = 0; i < RELAYS_MAX; i++) {
+		struct relay *r = &swim->relays[i];
+		if (r->deadline_ns != 0)
+			continue;
+		*r = (struct relay){
+			.deadline_ns = now_ns + swim->profile.probe_timeout_ns * 4 / 5,
+			.asker_id = asker_id,
+			.asker = *asker,
+			.asker_seq = request->seq,
+			.seq = swim->next_seq++,
+			.target_id = request->target_id,
+		};
+		struct out out = {.kind = OUT_PING, .to_id = request->target_id, .to = request->target, .seq = r->seq};
+		out_push(swim, &out);
+		return;
+	}
+	swim->counters.output_full++;
+}

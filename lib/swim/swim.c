@@ -1,0 +1,300 @@
+#include "swim/swim.h"
+
+#include <stdlib.h>
+
+#include "swim/internal.h"
+
+#define MS SW_NS_PER_MS
+
+const struct swim_profile swim_profile_metal = {
+	.probe_interval_ns = 5 * MS,
+	.probe_timeout_ns = 2 * MS,
+	.suspicion_min_ns = 15 * MS,
+	.suspicion_max_ns = 50 * MS,
+	.table_sync_interval_ns = 25 * MS,
+	.join_interval_ns = 50 * MS,
+	.join_wait_ns = 500 * MS,
+	.rejoin_interval_ns = 250 * MS,
+	.reap_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.indirect_probes = 3,
+	.gossip_factor = 3,
+	.packets_per_s_max = 20000,
+};
+
+const struct swim_profile swim_profile_lan = {
+	.probe_interval_ns = 50 * MS,
+	.probe_timeout_ns = 20 * MS,
+	.suspicion_min_ns = 200 * MS,
+	.suspicion_max_ns = 500 * MS,
+	.table_sync_interval_ns = 200 * MS,
+	.join_interval_ns = 100 * MS,
+	.join_wait_ns = 1000 * MS,
+	.rejoin_interval_ns = 500 * MS,
+	.reap_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.indirect_probes = 3,
+	.gossip_factor = 3,
+	.packets_per_s_max = 10000,
+};
+
+const struct swim_profile swim_profile_virtual = {
+	.probe_interval_ns = 200 * MS,
+	.probe_timeout_ns = 90 * MS,
+	.suspicion_min_ns = 1000 * MS,
+	.suspicion_max_ns = 3000 * MS,
+	.table_sync_interval_ns = 1000 * MS,
+	.join_interval_ns = 250 * MS,
+	.join_wait_ns = 3000 * MS,
+	.rejoin_interval_ns = 2000 * MS,
+	.reap_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.indirect_probes = 3,
+	.gossip_factor = 4,
+	.packets_per_s_max = 5000,
+};
+
+struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
+{
+	struct swim *swim = calloc(1, sizeof(*swim));
+	if (swim == NULL)
+		return NULL;
+	swim->config = *config;
+	swim->profile = config->profile;
+	swim->random = sw_random_seed(config->random_seed);
+	swim->phase = SWIM_JOINING;
+	swim->next_seq = (uint32_t)sw_random_u64(&swim->random);
+
+	struct wire_member self = {
+		.actor = {config->id, config->epoch},
+		.instance = config->instance,
+		.weight = config->weight,
+		.at = config->at,
+	};
+	memcpy(self.name, config->name, sizeof(config->name));
+	memcpy(self.zone, config->zone, sizeof(config->zone));
+	swim->member_count = 1;
+	table_self_set(swim, now_ns, &self, "this server");
+
+	swim->join_started_ns = now_ns;
+	swim->next_join_ns = now_ns;
+	swim->join_done_ns = now_ns + (config->seed_count > 0 ? swim->profile.join_wait_ns : 0);
+	swim->next_reap_ns = now_ns + SW_NS_PER_S;
+	return swim;
+}
+
+void swim_destroy(struct swim *swim)
+{
+	free(swim);
+}
+
+/* The table differs from the sender's: ask for its pages, now and then. */
+static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, uint64_t digest)
+{
+	if (digest == swim->digest || now_ns < swim->next_sync_ns || swim->phase != SWIM_RUNNING)
+		return;
+	swim->next_sync_ns = now_ns + swim->profile.table_sync_interval_ns;
+	struct out out = {.kind = OUT_TABLE_REQ, .to_id = header->sender.id, .to = *from};
+	out_push(swim, &out);
+}
+
+static bool input_probe(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, struct wire_message *m)
+{
+	struct wire_probe probe;
+	if (!wire_get_probe(&m->payload, &probe))
+		return false;
+	if (m->type == WIRE_ACK)
+		probe_ack(swim, now_ns, header->sender.id, probe.seq);
+	compare_digest(swim, now_ns, header, from, probe.table_digest);
+	return true;
+}
+
+static bool input_member(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, struct wire_message *m)
+{
+	struct wire_member record;
+	if (!wire_get_member(&m->payload, &record))
+		return false;
+	if (m->type == WIRE_JOIN)
+		join_request(swim, now_ns, &record, from);
+	else
+		table_merge(swim, now_ns, &record, swim->table_page ? HEARSAY_TABLE : HEARSAY_GOSSIP,
+			header->sender.id, from);
+	return true;
+}
+
+static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, struct wire_message *m)
+{
+	struct wire_ping_req request;
+	struct wire_join_ack ack;
+	struct wire_table table;
+	uint32_t seq;
+	switch (m->type) {
+	case WIRE_PING:
+	case WIRE_ACK:
+		return input_probe(swim, now_ns, header, from, m);
+	case WIRE_NACK:
+		if (!wire_get_nack(&m->payload, &seq))
+			return false;
+		probe_nack(swim, seq);
+		return true;
+	case WIRE_PING_REQ:
+		if (!wire_get_ping_req(&m->payload, &request))
+			return false;
+		probe_request(swim, now_ns, header->sender.id, from, &request);
+		return true;
+	case WIRE_MEMBER:
+	case WIRE_JOIN:
+		return input_member(swim, now_ns, header, from, m);
+	case WIRE_JOIN_ACK:
+		if (!wire_get_join_ack(&m->payload, &ack))
+			return false;
+		join_answer(swim, now_ns, &ack);
+		return true;
+	case WIRE_TABLE_REQ:
+		if (swim->phase == SWIM_RUNNING)
+			table_send(swim, header->sender.id, from);
+		return true;
+	case WIRE_TABLE:
+		if (!wire_get_table(&m->payload, &table))
+			return false;
+		swim->table_page = true;
+		return true;
+	default:
+		return true;
+	}
+}
+
+void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from)
+{
+	swim->table_page = false;
+	table_heard(swim, now_ns, header, from);
+}
+
+void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, struct wire_message *message)
+{
+	if (swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN)
+		return;
+	if (!input_one(swim, now_ns, header, from, message))
+		swim->counters.malformed++;
+}
+
+/* Suspicions must not run out while nobody was there to hear the answers. */
+static void shift_verdicts(struct swim *swim, uint64_t by_ns)
+{
+	for (uint16_t i = 1; i < swim->member_count; i++) {
+		struct member *m = &swim->members[i];
+		if (m->used && m->record.state == WIRE_SUSPECT) {
+			m->verdict_ns += by_ns;
+			m->suspected_ns += by_ns;
+		}
+	}
+}
+
+void swim_tick(struct swim *swim, uint64_t now_ns)
+{
+	if (swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN)
+		return;
+	uint64_t due_ns = swim_deadline(swim);
+	if (now_ns < due_ns)
+		return;
+	bool paused = now_ns - due_ns > swim->profile.probe_timeout_ns;
+	if (paused) {
+		swim->counters.pauses++;
+		health_worse(swim, 1);
+		shift_verdicts(swim, now_ns - due_ns + swim->profile.probe_timeout_ns);
+	}
+	join_tick(swim, now_ns);
+	if (swim->phase == SWIM_RUNNING)
+		probe_tick(swim, now_ns, paused);
+	table_verdicts(swim, now_ns);
+	table_reap(swim, now_ns);
+}
+
+uint64_t swim_deadline(const struct swim *swim)
+{
+	if (swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN)
+		return SW_NEVER_NS;
+	uint64_t next = sw_min_u64(join_deadline(swim), swim->next_reap_ns);
+	if (swim->phase == SWIM_RUNNING)
+		next = sw_min_u64(next, probe_deadline(swim));
+	return sw_min_u64(next, table_next_verdict(swim));
+}
+
+void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t content_hash)
+{
+	swim->vector_hash = vector_hash;
+	swim->content_hash = content_hash;
+}
+
+void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
+{
+	struct wire_member self = swim->members[SELF].record;
+	uint8_t flags = on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
+	if (flags == self.flags || swim->phase > SWIM_RUNNING)
+		return;
+	self.flags = flags;
+	self.incarnation++;
+	table_self_set(swim, now_ns, &self, on ? "drain asked for" : "drain ended");
+	if (swim->phase == SWIM_RUNNING)
+		gossip_to_all(swim, SELF);
+}
+
+void swim_leave(struct swim *swim, uint64_t now_ns)
+{
+	if (swim->phase == SWIM_RUNNING) {
+		struct wire_member self = swim->members[SELF].record;
+		self.state = WIRE_LEFT;
+		table_self_set(swim, now_ns, &self, "leave asked for");
+		gossip_to_all(swim, SELF);
+	}
+	if (swim->phase != SWIM_STOOD_DOWN)
+		swim->phase = SWIM_LEFT;
+	swim->version++;
+}
+
+enum swim_phase swim_phase(const struct swim *swim)
+{
+	return swim->phase;
+}
+
+struct actor swim_self(const struct swim *swim)
+{
+	return swim->members[SELF].record.actor;
+}
+
+uint64_t swim_table_digest(const struct swim *swim)
+{
+	return swim->digest;
+}
+
+uint64_t swim_version(const struct swim *swim)
+{
+	return swim->version;
+}
+
+uint32_t swim_local_health(const struct swim *swim)
+{
+	return swim->health;
+}
+
+const struct swim_counters *swim_counters(const struct swim *swim)
+{
+	return &swim->counters;
+}
+
+uint32_t swim_members(const struct swim *swim, struct swim_member *out, uint32_t cap)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < swim->member_count; i++) {
+		const struct member *m = &swim->members[i];
+		if (!m->used)
+			continue;
+		if (n < cap)
+			out[n] = (struct swim_member){m->record, i == SELF, m->since_ns, m->heard_ns, m->rtt_ns, m->why};
+		n++;
+	}
+	return n;
+}

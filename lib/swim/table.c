@@ -1,0 +1,346 @@
+#include "swim/internal.h"
+
+bool member_is_live(const struct member *m)
+{
+	return m->used && m->record.state <= WIRE_SUSPECT;
+}
+
+uint16_t table_find(const struct swim *swim, uint64_t id)
+{
+	for (uint16_t i = 0; i < swim->member_count; i++)
+		if (swim->members[i].record.actor.id == id && swim->members[i].used)
+			return i;
+	return NO_SLOT;
+}
+
+int swim_record_compare(const struct wire_member *a, const struct wire_member *b)
+{
+	if (a->actor.epoch != b->actor.epoch)
+		return a->actor.epoch < b->actor.epoch ? -1 : 1;
+	if (a->instance != b->instance)
+		return a->instance < b->instance ? -1 : 1;
+	if (a->incarnation != b->incarnation)
+		return a->incarnation < b->incarnation ? -1 : 1;
+	if (a->state != b->state)
+		return a->state < b->state ? -1 : 1;
+	return 0;
+}
+
+/* Only the living count: dead records are reaped at different times on different servers. */
+static uint64_t record_hash(const struct wire_member *r)
+{
+	if (r->state > WIRE_SUSPECT)
+		return 0;
+	uint64_t h = sw_mix64(r->actor.id);
+	h = sw_mix64(h + r->actor.epoch);
+	h = sw_mix64(h + r->instance);
+	h = sw_mix64(h + r->incarnation);
+	return sw_mix64(h + ((uint64_t)r->state << 24 | (uint64_t)r->flags << 16 | r->weight));
+}
+
+static const char *why_of(const struct wire_member *r, const char *why)
+{
+	static const char *const words[] = {"said alive", "suspected by another", "declared dead by another", "left"};
+	return why != NULL ? why : words[r->state];
+}
+
+static enum swim_event_kind event_kind(bool was_used, const struct wire_member *old,
+	const struct wire_member *new)
+{
+	static const enum swim_event_kind kinds[] = {
+		SWIM_EVENT_ALIVE, SWIM_EVENT_SUSPECT, SWIM_EVENT_DEAD, SWIM_EVENT_LEFT};
+	if (was_used && old->state == new->state && actor_equal(old->actor, new->actor))
+		return SWIM_EVENT_CHANGED;
+	if (was_used && old->state == WIRE_SUSPECT && new->state == WIRE_ALIVE &&
+		actor_equal(old->actor, new->actor))
+		return SWIM_EVENT_REFUTED;
+	return kinds[new->state];
+}
+
+/* The one place where a record in the table changes. */
+static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struct wire_member *record,
+	const char *why)
+{
+	struct member *m = &swim->members[slot];
+	struct wire_member old = m->record;
+	bool was_used = m->used;
+	bool was_live = member_is_live(m);
+
+	if (was_used)
+		swim->digest -= record_hash(&old);
+	if (was_used && old.state == WIRE_SUSPECT)
+		swim->suspect_count--;
+	if (!was_used || old.state != record->state || !actor_equal(old.actor, record->actor))
+		m->since_ns = now_ns;
+	m->used = true;
+	m->record = *record;
+	m->why = why_of(record, why);
+	swim->digest += record_hash(record);
+	if (record->state == WIRE_SUSPECT)
+		swim->suspect_count++;
+	swim->live_count += (uint32_t)member_is_live(m) - (uint32_t)was_live;
+	swim->version++;
+
+	gossip_record(swim, slot);
+	if (slot != SELF)
+		event_push(swim, now_ns, event_kind(was_used, &old, record), record, m->why);
+}
+
+/* A slot for a new member: a fresh one, or that of the longest dead. */
+static uint16_t take_slot(struct swim *swim)
+{
+	for (uint16_t i = 1; i < swim->member_count; i++)
+		if (!swim->members[i].used)
+			return i;
+	if (swim->member_count < SW_MEMBERS_MAX)
+		return (uint16_t)swim->member_count++;
+	uint16_t oldest = NO_SLOT;
+	for (uint16_t i = 1; i < SW_MEMBERS_MAX; i++) {
+		const struct member *m = &swim->members[i];
+		if (!member_is_live(m) &&
+			(oldest == NO_SLOT || m->since_ns < swim->members[oldest].since_ns))
+			oldest = i;
+	}
+	return oldest;
+}
+
+static void forget_slot(struct swim *swim, uint16_t slot)
+{
+	struct member *m = &swim->members[slot];
+	swim->digest -= record_hash(&m->record);
+	if (m->gossip_left > 0)
+		swim->gossip_count--;
+	*m = (struct member){.used = false};
+	swim->version++;
+}
+
+/* Permille of (max - min) that c of k confirmations take off: log(c + 1) / log(k + 1). Lifeguard, IV-B. */
+static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
+{
+	static const uint32_t shrink[CONFIRMERS_MAX + 1][CONFIRMERS_MAX + 1] = {
+		{1000, 1000, 1000, 1000}, {0, 1000, 1000, 1000}, {0, 631, 1000, 1000}, {0, 500, 792, 1000}};
+	const struct swim_profile *p = &swim->profile;
+	/* The accuser, the accused and nobody else: nobody could confirm. */
+	uint32_t others = swim->live_count > 2 ? swim->live_count - 2 : 0;
+	uint32_t k = others < CONFIRMERS_MAX ? others : CONFIRMERS_MAX;
+	uint32_t c = confirmations < k ? confirmations : k;
+	return p->suspicion_max_ns - (p->suspicion_max_ns - p->suspicion_min_ns) * shrink[k][c] / 1000;
+}
+
+/* True if this accuser is new. */
+static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
+{
+	for (uint32_t i = 0; i < m->accuser_count; i++)
+		if (m->accusers[i] == accuser_id)
+			return false;
+	if (accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
+		return false;
+	m->accusers[m->accuser_count++] = accuser_id;
+	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
+	return true;
+}
+
+static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m, uint64_t accuser_id)
+{
+	m->suspected_ns = now_ns;
+	m->accuser_count = 0;
+	m->verdict_ns = now_ns + suspicion_ns(swim, 0);
+	add_accuser(swim, m, accuser_id);
+	swim->counters.suspicions++;
+}
+
+static void confirm(struct swim *swim, uint16_t slot, uint64_t accuser_id)
+{
+	struct member *m = &swim->members[slot];
+	if (!add_accuser(swim, m, accuser_id))
+		return;
+	swim->counters.confirmations++;
+	m->record.accuser_id = accuser_id;
+	gossip_record(swim, slot);
+}
+
+void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why)
+{
+	struct member *m = &swim->members[slot];
+	if (!member_is_live(m) || slot == SELF)
+		return;
+	if (m->record.state == WIRE_SUSPECT) {
+		confirm(swim, slot, accuser_id);
+		return;
+	}
+	struct wire_member record = m->record;
+	record.state = WIRE_SUSPECT;
+	record.accuser_id = accuser_id;
+	store(swim, now_ns, slot, &record, why);
+	start_suspicion(swim, now_ns, m, accuser_id);
+	gossip_to_all(swim, slot);
+}
+
+void table_verdicts(struct swim *swim, uint64_t now_ns)
+{
+	if (swim->suspect_count == 0)
+		return;
+	for (uint16_t i = 1; i < swim->member_count; i++) {
+		struct member *m = &swim->members[i];
+		if (!m->used || m->record.state != WIRE_SUSPECT || now_ns < m->verdict_ns)
+			continue;
+		struct wire_member record = m->record;
+		record.state = WIRE_DEAD;
+		record.accuser_id = swim->config.id;
+		store(swim, now_ns, i, &record, "did not answer for itself in time");
+		gossip_to_all(swim, i);
+	}
+}
+
+uint64_t table_next_verdict(const struct swim *swim)
+{
+	uint64_t next = SW_NEVER_NS;
+	if (swim->suspect_count == 0)
+		return next;
+	for (uint16_t i = 1; i < swim->member_count; i++) {
+		const struct member *m = &swim->members[i];
+		if (m->used && m->record.state == WIRE_SUSPECT)
+			next = sw_min_u64(next, m->verdict_ns);
+	}
+	return next;
+}
+
+void table_reap(struct swim *swim, uint64_t now_ns)
+{
+	if (now_ns < swim->next_reap_ns)
+		return;
+	swim->next_reap_ns = now_ns + sw_min_u64(swim->profile.reap_after_ns, SW_NS_PER_S);
+	for (uint16_t i = 1; i < swim->member_count; i++) {
+		struct member *m = &swim->members[i];
+		if (m->used && !member_is_live(m) && now_ns - m->since_ns >= swim->profile.reap_after_ns)
+			forget_slot(swim, i);
+	}
+}
+
+void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why)
+{
+	store(swim, now_ns, SELF, record, why);
+}
+
+static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen)
+{
+	struct wire_member record = swim->members[SELF].record;
+	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
+	swim->counters.refutations++;
+	health_worse(swim, 1);
+	store(swim, now_ns, SELF, &record, "refuted");
+	gossip_to_all(swim, SELF);
+}
+
+void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch)
+{
+	struct wire_member record = swim->members[SELF].record;
+	record.actor.epoch = epoch;
+	record.incarnation = 0;
+	store(swim, now_ns, SELF, &record, "took a larger epoch");
+	event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
+	if (swim->phase == SWIM_RUNNING)
+		gossip_to_all(swim, SELF);
+}
+
+static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_member *other)
+{
+	swim->phase = SWIM_STOOD_DOWN;
+	swim->version++;
+	event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, other, "another live server has this id and a newer life");
+}
+
+/* What others say of this server. */
+static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
+	const struct sw_endpoint *from)
+{
+	const struct wire_member *self = &swim->members[SELF].record;
+	if (swim->phase != SWIM_RUNNING)
+		return;
+	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
+		if (swim_record_compare(r, self) <= 0)
+			return;
+		refute(swim, now_ns, r->incarnation);
+		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
+		out_push(swim, &out);
+		return;
+	}
+	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
+	bool former = sw_endpoint_equal(&r->at, &self->at) || r->state > WIRE_SUSPECT;
+	if (former && r->actor.epoch >= self->actor.epoch)
+		table_take_epoch(swim, now_ns, r->actor.epoch + 1);
+	else if (!former && swim_record_compare(r, self) > 0)
+		stand_down(swim, now_ns, r);
+	else
+		gossip_record(swim, SELF);
+}
+
+static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay)
+{
+	/* A stranger's death is no news, and a reaped record must not come back from somebody's table. */
+	if (r->state > WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
+		return;
+	uint16_t slot = take_slot(swim);
+	if (slot == NO_SLOT) {
+		swim->counters.members_refused++;
+		return;
+	}
+	if (swim->members[slot].used)
+		forget_slot(swim, slot);
+	store(swim, now_ns, slot, r, NULL);
+	if (r->state == WIRE_SUSPECT)
+		start_suspicion(swim, now_ns, &swim->members[slot], r->accuser_id);
+}
+
+void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
+	uint64_t from_id, const struct sw_endpoint *from)
+{
+	if (r->actor.id == swim->config.id) {
+		merge_self(swim, now_ns, r, from);
+		return;
+	}
+	uint16_t slot = table_find(swim, r->actor.id);
+	if (slot == NO_SLOT) {
+		merge_new(swim, now_ns, r, hearsay);
+		return;
+	}
+	struct member *m = &swim->members[slot];
+	int order = swim_record_compare(r, &m->record);
+	if (order == 0 && r->state == WIRE_SUSPECT)
+		confirm(swim, slot, r->accuser_id);
+	if (order <= 0)
+		return;
+	struct wire_member record = *r;
+	if (hearsay == HEARSAY_TABLE && record.state == WIRE_DEAD && member_is_live(m) &&
+		actor_equal(record.actor, m->record.actor)) {
+		/* Somebody's old verdict: let the accused answer for itself first. */
+		record.state = WIRE_SUSPECT;
+		record.accuser_id = from_id;
+		if (swim_record_compare(&record, &m->record) <= 0)
+			return;
+	}
+	store(swim, now_ns, slot, &record, NULL);
+	if (record.state == WIRE_SUSPECT)
+		start_suspicion(swim, now_ns, m, record.accuser_id);
+	if (record.state == WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
+		gossip_to_all(swim, slot);
+}
+
+/* A packet straight from a member. Who is held suspect or dead is told so, and can answer for itself. */
+void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from)
+{
+	uint16_t slot = table_find(swim, header->sender.id);
+	if (slot == NO_SLOT || slot == SELF)
+		return;
+	struct member *m = &swim->members[slot];
+	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)
+		return;
+	m->heard_ns = now_ns;
+	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT ||
+		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
+		return;
+	m->told_ns = now_ns;
+	struct out out = {.kind = OUT_GOSSIP, .to_id = header->sender.id, .to = *from, .slot = slot};
+	out_push(swim, &out);
+}
