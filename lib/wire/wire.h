@@ -63,14 +63,14 @@ static inline bool wire_type_is_map(uint8_t type)
 /* Why a packet or a message was not taken. Each is a counter of its own. */
 enum wire_error {
 	WIRE_OK = 0,
-	WIRE_ERR_SHORT,	   /* shorter than a header and a tag */
-	WIRE_ERR_MAGIC,	   /* not ours at all */
+	WIRE_ERR_SHORT,    /* shorter than a header and a tag */
+	WIRE_ERR_MAGIC,    /* not ours at all */
 	WIRE_ERR_VERSION,  /* a format version that this build does not speak */
 	WIRE_ERR_CLUSTER,  /* another cluster's */
 	WIRE_ERR_LENGTH,   /* the length in the header is not the packet's */
-	WIRE_ERR_KEY,	   /* a key id that is not held */
+	WIRE_ERR_KEY,      /* a key id that is not held */
 	WIRE_ERR_CHECKSUM, /* in the clear, and damaged */
-	WIRE_ERR_BODY,	   /* a message is cut off or its fields are out of range */
+	WIRE_ERR_BODY,     /* a message is cut off or its fields are out of range */
 	WIRE_ERR_COUNT,
 };
 
@@ -78,7 +78,7 @@ const char *wire_error_name(enum wire_error e);
 
 struct wire_header {
 	uint8_t key_id;
-	uint8_t lane;	   /* of the sender: the counter counts within it */
+	uint8_t lane;      /* of the sender: the counter counts within it */
 	uint16_t body_len; /* prelude and messages, without the tag */
 	uint32_t cluster;  /* tells clusters on one wire apart: wire_cluster_tag() */
 	struct actor sender;
@@ -90,7 +90,7 @@ struct wire_header {
 struct wire_prelude {
 	uint64_t dst_id;   /* the server meant; 0: whoever listens there */
 	uint64_t last_seq; /* the sender's own last write */
-	uint64_t floor;	   /* the sender's floor (highest clock it collected) */
+	uint64_t floor;    /* the sender's floor (highest clock it collected) */
 };
 
 /* ---- packets ---- */
@@ -101,10 +101,14 @@ uint32_t wire_cluster_tag(const char *cluster_name);
  * tag behind it. h->key_id must be WIRE_KEY_CLEAR. Returns the length of the packet. */
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h);
 
-/* Checks everything about a packet but its body's messages. On WIRE_OK, *body is the body in place. */
+/* Checks everything about a packet but its body's messages: lengths first, the hash last, and then
+ * that sender and lane are in range (WIRE_ERR_BODY if not). On WIRE_OK *h is the header and *body
+ * the body in place; on an error neither is touched. */
 enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t cluster,
 	struct wire_header *h, struct sw_reader *body);
 
+/* All or nothing, as the messages below. Reading sets r->failed if it is cut off or last_seq >
+ * SEQ_MAX. */
 void wire_put_prelude(struct sw_writer *w, const struct wire_prelude *p);
 void wire_get_prelude(struct sw_reader *r, struct wire_prelude *p);
 
@@ -121,10 +125,10 @@ bool wire_next(struct sw_reader *r, struct wire_message *m);
 
 /* PING and ACK; NACK uses seq alone. */
 struct wire_probe {
-	uint32_t seq;		/* chosen by the asker, repeated by the answer */
-	uint64_t table_digest;	/* order-independent hash of the sender's member table */
-	uint64_t vector_hash;	/* vv_hash() of its map */
-	uint64_t content_hash;	/* order-independent hash of its live records */
+	uint32_t seq;          /* chosen by the asker, repeated by the answer */
+	uint64_t table_digest; /* order-independent hash of the sender's member table */
+	uint64_t vector_hash;  /* vv_hash() of its map */
+	uint64_t content_hash; /* order-independent hash of its live records */
 };
 
 struct wire_ping_req {
@@ -158,8 +162,8 @@ struct wire_member {
 
 /* JOIN carries its sender's own record; the answer the largest epoch remembered of that id. */
 struct wire_join_ack {
-	uint32_t epoch_seen;	/* 0: never heard of it */
-	uint64_t instance_seen; /* the life that had it */
+	uint32_t epoch_seen;     /* 0: never heard of it */
+	uint64_t instance_seen;  /* the life that had it */
 	uint64_t asker_instance; /* of the JOIN that this answers */
 };
 
@@ -168,7 +172,9 @@ struct wire_table {
 	uint8_t pages;
 };
 
-/* A map record. The rendezvous weight of its stamp is not sent: it follows from key and writer. */
+/* A map record. The rendezvous weight of its stamp is not sent: it follows from key and writer.
+ * Without WIRE_RECORD_ADOPTED author and dot are the same and travel once; without
+ * WIRE_RECORD_PREVIOUS `previous` does not travel and is read as zeros. */
 enum {
 	WIRE_RECORD_TOMBSTONE = 1, /* a delete: no value */
 	WIRE_RECORD_ADOPTED = 2,   /* the dot is not the author's */
@@ -179,9 +185,9 @@ struct wire_record {
 	uint8_t flags;
 	uint8_t key_len;
 	uint16_t value_len;
-	uint64_t clock;	     /* Lamport number of the key; 1 … */
+	uint64_t clock;      /* Lamport number of the key; 1 … */
 	struct dot author;   /* under which it was first written: rest of the stamp */
-	struct dot dot;	     /* under which it is replicated now */
+	struct dot dot;      /* under which it is replicated now */
 	struct dot previous; /* if WIRE_RECORD_PREVIOUS */
 	uint64_t written_ms; /* the author's wall clock, for people; never compared */
 	const uint8_t *key;
@@ -191,8 +197,8 @@ struct wire_record {
 struct wire_version_req {
 	uint64_t nonce;
 	bool first_session; /* the asker is empty: send everything */
-	uint8_t part;	    /* this vector part … */
-	uint8_t parts;	    /* … of so many */
+	uint8_t part;       /* the VECTOR behind it is this part … */
+	uint8_t parts;      /* … of so many */
 };
 
 /* In front of the records or the vector part of one numbered packet of a session. */
@@ -213,7 +219,7 @@ struct wire_session_get {
 
 enum wire_refusal {
 	WIRE_REFUSE_STARTING = 1, /* I have not completed my own first session */
-	WIRE_REFUSE_BUSY = 2,	  /* as many sessions as I hold are open */
+	WIRE_REFUSE_BUSY = 2,     /* as many sessions as I hold are open */
 	WIRE_REFUSE_UNKNOWN = 3,  /* that session is not open here (any more) */
 };
 
@@ -222,8 +228,14 @@ struct wire_session_refuse {
 	uint8_t reason; /* enum wire_refusal */
 };
 
-/* Each put writes one whole message, or sets w->failed if it does not fit. Each get takes the payload
- * of a message of its type and is false if a field is cut off or out of range. */
+/* Each put writes one whole message or nothing: if it does not fit (or w->failed was set before),
+ * it sets w->failed and leaves w->at where it was, so that the messages in front of it are whole.
+ * The caller sends those, starts anew and puts it again. Fields out of range are the caller's
+ * mistake, and asserted. The _len functions give the whole message with its header.
+ *
+ * Each get takes the payload of a message of its type, and is false if a field is cut off or out of
+ * range; *m is then not to be read. Bytes behind the last field are a later version's, and ignored.
+ */
 void wire_put_probe(struct sw_writer *w, enum wire_type type, const struct wire_probe *m);
 bool wire_get_probe(struct sw_reader *r, struct wire_probe *m);
 void wire_put_nack(struct sw_writer *w, uint32_t seq);
