@@ -116,6 +116,10 @@ static const struct range_row range_rows[] = {
 	{"tombstone", TOMBSTONE, 0, 1, WIRE_RECORD_TOMBSTONE, true},
 	{"tombstone given a value", TOMBSTONE, 2, 2, 1, false},
 	{"record all", RECORD_ALL, 32, 8, 1, true},
+	{"adopted record author id 0", RECORD_ALL, 12, 8, 0, false},
+	{"adopted record author epoch 0", RECORD_ALL, 20, 4, 0, false},
+	{"adopted record author seq 0", RECORD_ALL, 24, 8, 0, false},
+	{"adopted record author seq above", RECORD_ALL, 24, 8, SEQ_MAX + 1, false},
 	{"record dot id 0", RECORD_ALL, 40, 8, 0, false},
 	{"record dot epoch 0", RECORD_ALL, 48, 4, 0, false},
 	{"record dot seq 0", RECORD_ALL, 52, 8, 0, false},
@@ -191,6 +195,26 @@ SW_TEST(wire_range, member_texts_are_bounded)
 	}
 	SW_EXPECT_TRUE(member_with_texts(SW_NAME_MAX, SW_ZONE_MAX));
 	SW_EXPECT_FALSE(member_with_texts(255, 255));
+}
+
+SW_TEST(wire_range, member_texts_that_are_too_long_are_written_nowhere)
+{
+	static const uint8_t lengths[][2] = {{255, 0}, {1, 255}, {255, 255}};
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t bytes[56 + 255 + 255];
+		memcpy(bytes, samples[MEMBER].bytes, 54);
+		memcpy(bytes + 54, lengths[i], 2);
+		memset(bytes + 56, 'n', sizeof(bytes) - 56);
+		struct {
+			struct wire_member m;
+			uint8_t behind[512];
+		} room;
+		memset(&room, 0xa5, sizeof(room));
+		struct sw_reader r = sw_reader_init(bytes, sizeof(bytes));
+		SW_EXPECT_FALSE(wire_get_member(&r, &room.m));
+		for (unsigned at = 0; at < sizeof(room.behind); at++)
+			SW_ASSERT_EQ(room.behind[at], 0xa5u);
+	}
 }
 
 SW_TEST(wire_range, record_without_adoption_has_its_authors_dot)
