@@ -136,11 +136,11 @@ struct map {
 
 /* merge.c */
 enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS };
-enum merge_result merge_record(struct map *map, const struct wire_record *w);
-record_ref write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
+enum merge_result map_merge_record(struct map *map, const struct wire_record *w);
+record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
 	size_t value_len, bool tombstone, int *error);
-uint64_t key_hash(const struct map *map, const void *key, size_t key_len);
-void record_to_wire(const struct record *r, struct wire_record *w);
+uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
+void map_record_to_wire(const struct record *r, struct wire_record *w);
 
 /* push.c */
 void push_write(struct map *map, uint64_t now_ns, record_ref ref);
@@ -168,5 +168,5 @@ uint64_t pull_deadline(const struct map *map);
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id);
 
 /* map.c */
-void out_push(struct map *map, const struct out *out);
-struct peer *peer_find(struct map *map, uint64_t id);
+void map_out_push(struct map *map, const struct out *out);
+struct peer *map_peer_find(struct map *map, uint64_t id);

@@ -68,7 +68,7 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	const void *value, size_t value_len, struct dot *dot)
 {
 	int error;
-	record_ref ref = write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -81,7 +81,7 @@ int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	struct dot *dot)
 {
 	int error;
-	record_ref ref = write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -92,7 +92,7 @@ int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 
 /* ---- peers ---- */
 
-struct peer *peer_find(struct map *map, uint64_t id)
+struct peer *map_peer_find(struct map *map, uint64_t id)
 {
 	for (uint32_t i = 0; i < map->peer_count; i++)
 		if (map->peers[i].actor.id == id)
@@ -105,7 +105,7 @@ void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *pe
 	struct peer next[SW_MEMBERS_MAX];
 	assert(count <= SW_MEMBERS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
-		const struct peer *known = peer_find(map, peers[i].actor.id);
+		const struct peer *known = map_peer_find(map, peers[i].actor.id);
 		bool same = known != NULL && actor_equal(known->actor, peers[i].actor);
 		next[i] = (struct peer){peers[i].actor, peers[i].at, same ? known->starting_ns : 0};
 	}
@@ -189,7 +189,7 @@ static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct wire_prelude *prelude, const struct sw_endpoint *from, struct sw_reader *messages)
 {
-	const struct peer *peer = peer_find(map, header->sender.id);
+	const struct peer *peer = map_peer_find(map, header->sender.id);
 	if (header->sender.id == map->self.id || (peer != NULL && peer->actor.epoch > header->sender.epoch)) {
 		map->counters.refused_fenced++;
 		return;
@@ -242,7 +242,7 @@ uint64_t map_deadline(const struct map *map)
 	return next;
 }
 
-void out_push(struct map *map, const struct out *out)
+void map_out_push(struct map *map, const struct out *out)
 {
 	if (map->out_head - map->out_tail == OUT_MAX) {
 		map->counters.output_full++;
@@ -325,7 +325,7 @@ void map_free_owner(struct map *map)
 
 bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view)
 {
-	record_ref ref = store_find(&map->store, key_hash(map, key, key_len), key, key_len);
+	record_ref ref = store_find(&map->store, map_key_hash(map, key, key_len), key, key_len);
 	if (ref == 0)
 		return false;
 	store_view(store_at(&map->store, ref), view);

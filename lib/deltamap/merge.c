@@ -5,7 +5,7 @@
 #include "deltamap/internal.h"
 #include "rendezvous/rendezvous.h"
 
-uint64_t key_hash(const struct map *map, const void *key, size_t key_len)
+uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len)
 {
 	return rendezvous_key_hash(map->config.cluster_seed, key, key_len);
 }
@@ -29,7 +29,7 @@ int map_stamp_compare(const struct map_view *a, const struct map_view *b)
 	return 0;
 }
 
-void record_to_wire(const struct record *r, struct wire_record *w)
+void map_record_to_wire(const struct record *r, struct wire_record *w)
 {
 	*w = (struct wire_record){
 		.flags = r->flags,
@@ -57,10 +57,10 @@ static void publish(struct map *map, record_ref ref, record_ref old, bool local)
 
 /* Merging is max over stamps. The caller moves the vector, and only if this is not MERGE_FULL or
  * MERGE_ACTORS. */
-enum merge_result merge_record(struct map *map, const struct wire_record *w)
+enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 {
 	struct store *s = &map->store;
-	uint64_t hash = key_hash(map, w->key, w->key_len);
+	uint64_t hash = map_key_hash(map, w->key, w->key_len);
 	struct map_view mine, theirs = {
 		.clock = w->clock, .weight = stamp_weight(hash, w->author.actor), .author = w->author};
 	record_ref old = store_find(s, hash, w->key, w->key_len);
@@ -118,14 +118,14 @@ static int check_local(const struct map *map, size_t key_len, size_t value_len)
 }
 
 /* A write that knows what it replaces takes that clock + 1; a birth stands above the floor. */
-record_ref write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
+record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
 	size_t value_len, bool tombstone, int *error)
 {
 	struct store *s = &map->store;
 	*error = check_local(map, key_len, value_len);
 	if (*error < 0)
 		return 0;
-	uint64_t hash = key_hash(map, key, key_len);
+	uint64_t hash = map_key_hash(map, key, key_len);
 	record_ref old = store_find(s, hash, key, key_len);
 	const struct record *o = store_at(s, old);
 	*error = -ENOENT;

@@ -2,6 +2,13 @@
 
 #include "deltamap/internal.h"
 
+/* Spread over half the interval either way, so that servers do not pull in step. */
+static void wait_for_pull(struct map *map, uint64_t now_ns)
+{
+	uint64_t interval = map->config.pull_interval_ns;
+	map->next_pull_ns = now_ns + interval / 2 + sw_random_below(&map->random, interval + 1);
+}
+
 static void end_pull(struct map *map, uint64_t now_ns, bool done)
 {
 	map->pulling.open = false;
@@ -9,10 +16,9 @@ static void end_pull(struct map *map, uint64_t now_ns, bool done)
 		map->counters.pulls_done++;
 	else
 		map->counters.pulls_failed++;
-	/* Spread over half the interval either way, so that servers do not pull in step. */
-	uint64_t interval = map->config.pull_interval_ns;
-	map->next_pull_ns = now_ns + interval / 2 + sw_random_below(&map->random, interval + 1);
-	if (!done)
+	if (done)
+		wait_for_pull(map, now_ns);
+	else
 		map->next_pull_ns = now_ns + map->config.resend_ns;
 }
 
@@ -25,7 +31,7 @@ static void send_vector(struct map *map)
 	for (uint32_t part = 0; part < parts; part++) {
 		struct out out = {.kind = OUT_VERSION, .to_id = p->peer.id, .to = p->at, .nonce = p->nonce,
 			.part = (uint8_t)part, .parts = (uint8_t)parts, .first_session = p->first};
-		out_push(map, &out);
+		map_out_push(map, &out);
 	}
 }
 
@@ -56,7 +62,7 @@ static const struct peer *choose_peer(struct map *map)
 {
 	if (map->peer_count == 0)
 		return NULL;
-	const struct peer *hinted = map->hint_id != 0 ? peer_find(map, map->hint_id) : NULL;
+	const struct peer *hinted = map->hint_id != 0 ? map_peer_find(map, map->hint_id) : NULL;
 	map->hint_id = 0;
 	return hinted != NULL ? hinted : &map->peers[sw_random_below(&map->random, map->peer_count)];
 }
@@ -98,7 +104,7 @@ static void ask(struct map *map, uint64_t now_ns, bool again)
 	if (again)
 		p->asked_ns = now_ns;
 	if (any)
-		out_push(map, &out);
+		map_out_push(map, &out);
 }
 
 static void complete(struct map *map, uint64_t now_ns)
@@ -115,7 +121,7 @@ static void complete(struct map *map, uint64_t now_ns)
 	}
 	if (!whole)
 		map->counters.refused_actors++;
-	out_push(map, &out);
+	map_out_push(map, &out);
 	if (whole)
 		atomic_store_explicit(&map->ready, true, memory_order_release);
 	end_pull(map, now_ns, whole);
@@ -131,7 +137,7 @@ static bool take_packet(struct map *map, struct sw_reader *messages)
 		if (m.type == WIRE_RECORD) {
 			if (!wire_get_record(&m.payload, &record))
 				return false;
-			if (merge_record(map, &record) > MERGE_OLDER)
+			if (map_merge_record(map, &record) > MERGE_OLDER)
 				return false;
 		} else if (m.type == WIRE_VECTOR) {
 			while (wire_next_vector_entry(&m.payload, &entry))
@@ -183,7 +189,7 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 	const struct wire_session_refuse *refusal)
 {
 	struct pulling *p = &map->pulling;
-	struct peer *peer = peer_find(map, header->sender.id);
+	struct peer *peer = map_peer_find(map, header->sender.id);
 	if (!p->open || p->nonce != refusal->nonce || !actor_equal(p->peer, header->sender))
 		return;
 	if (refusal->reason == WIRE_REFUSE_STARTING && peer != NULL)
@@ -224,6 +230,7 @@ void pull_tick(struct map *map, uint64_t now_ns)
 		return;
 	if (!atomic_load_explicit(&map->ready, memory_order_relaxed) && is_first(map, now_ns)) {
 		atomic_store_explicit(&map->ready, true, memory_order_release);
+		wait_for_pull(map, now_ns);
 		return;
 	}
 	const struct peer *peer = choose_peer(map);

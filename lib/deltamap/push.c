@@ -13,7 +13,7 @@ void push_write(struct map *map, uint64_t now_ns, record_ref ref)
 		return;
 	}
 	struct wire_record w;
-	record_to_wire(store_at(&map->store, ref), &w);
+	map_record_to_wire(store_at(&map->store, ref), &w);
 	store_pin(&map->store, ref);
 	if (map->push_head == map->push_tail)
 		map->push_due_ns = now_ns + map->config.push_flush_ns;
@@ -29,7 +29,7 @@ static void encode_job(struct map *map)
 	while (map->push_tail != map->push_head) {
 		record_ref ref = map->push_queue[map->push_tail % PUSH_QUEUE_MAX];
 		struct wire_record record;
-		record_to_wire(store_at(&map->store, ref), &record);
+		map_record_to_wire(store_at(&map->store, ref), &record);
 		size_t len = wire_record_len(&record);
 		if (len > sw_writer_left(&w))
 			break;
@@ -78,7 +78,7 @@ void push_input(struct map *map, const struct wire_header *header, const struct 
 		map->counters.refused_starting++;
 		return;
 	}
-	uint64_t hash = key_hash(map, record->key, record->key_len);
+	uint64_t hash = map_key_hash(map, record->key, record->key_len);
 	bool absent = store_find(s, hash, record->key, record->key_len) == 0;
 	uint16_t slot = store_actor(s, record->dot.actor, false);
 	if (absent && (record->clock <= atomic_load_explicit(&map->floor, memory_order_relaxed) ||
@@ -87,7 +87,7 @@ void push_input(struct map *map, const struct wire_header *header, const struct 
 		map->counters.refused_floor++;
 		return;
 	}
-	if (merge_record(map, record) > MERGE_OLDER)
+	if (map_merge_record(map, record) > MERGE_OLDER)
 		return;
 	slot = store_actor(s, record->dot.actor, true);
 	if (slot == NO_ACTOR) {

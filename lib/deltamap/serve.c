@@ -26,7 +26,7 @@ static void refuse(struct map *map, const struct wire_header *header, const stru
 {
 	struct out out = {.kind = OUT_REFUSE, .to_id = header->sender.id, .to = *from, .nonce = nonce,
 		.reason = (uint8_t)reason};
-	out_push(map, &out);
+	map_out_push(map, &out);
 	map->counters.sessions_refused++;
 }
 
@@ -63,7 +63,7 @@ static void cut_into_packets(struct map *map, struct serving *sv)
 	sv->data_packets = 0;
 	for (uint32_t i = 0; i < sv->ref_count; i++) {
 		struct wire_record w;
-		record_to_wire(store_at(&map->store, sv->refs[i]), &w);
+		map_record_to_wire(store_at(&map->store, sv->refs[i]), &w);
 		uint32_t len = (uint32_t)wire_record_len(&w);
 		if (len > room) {
 			sv->starts[sv->data_packets++] = i;
@@ -212,7 +212,7 @@ static void encode_packet(struct map *map, struct serving *sv, uint32_t index, s
 	if (index < sv->data_packets) {
 		for (uint32_t i = sv->starts[index]; i < sv->starts[index + 1]; i++) {
 			struct wire_record record;
-			record_to_wire(store_at(&map->store, sv->refs[i]), &record);
+			map_record_to_wire(store_at(&map->store, sv->refs[i]), &record);
 			wire_put_record(w, &record);
 		}
 	} else {
