@@ -32,12 +32,12 @@ struct vlan_tag {
 
 static __always_inline int is_ours(const struct iphdr *ip, const void *end)
 {
-	__be32 own;
+	/* A volatile read: the compiler must not take the zeros of the unpatched object for the truth. */
+	__be32 own = *(const volatile __be32 *)&steering.addr[12];
 	const struct udphdr *udp;
 
 	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
 		return 0;
-	__builtin_memcpy(&own, (const void *)&steering.addr[12], sizeof(own));
 	if (ip->daddr != own || ip->protocol != IPPROTO_UDP)
 		return 0;
 	if (ip->frag_off & bpf_htons(0x3fff)) /* more fragments, or not the first */

@@ -165,7 +165,8 @@ static int check_pool(const struct nic_port *port, char *error)
 	const struct rte_mempool_objhdr *h;
 	STAILQ_FOREACH(h, &pool->elt_list, next)
 	{
-		if ((uintptr_t)h < start || (uintptr_t)h + object > end)
+		uintptr_t at = (uintptr_t)(h + 1) - pool->header_size;
+		if (at < start || at + object > end)
 			return nic_fail(error, -EINVAL,
 				"pool %s: its mbufs do not lie side by side, as AF_XDP needs them; use "
 				"nic_pool_create(), and more memory in one piece",
