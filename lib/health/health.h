@@ -1,13 +1,18 @@
 /* Origin health: what to check, how, and what came of it.
  *
  * A checker runs the checks of the origins that it was given, on an event loop (libevent) of the
- * control core, through libcurl's multi interface: http, https and tcp. It knows nothing of owners or
- * maps: the caller adds the origins that this server is to check, removes them, and gets every change
- * of verdict (and a slow refresh) through a callback. All calls from the loop's thread.
+ * control core, through libcurl's multi interface: http, https and tcp. It knows nothing of owners
+ * or maps: the caller adds the origins that this server is to check, removes them, and gets every
+ * change of verdict (and a slow refresh) through a callback. All calls from the loop's thread.
  *
- * rise/fall hysteresis: `rise` successes in a row make an origin up, `fall` failures in a row make it
- * down. The very first verdict needs one check only, unless the checker continues from an earlier
- * verdict (a takeover). Checks are spread over the interval and jittered by up to 10 %.
+ * rise/fall hysteresis: `rise` successes in a row make an origin up, `fall` failures in a row make
+ * it down. The very first verdict needs one check only, unless the checker continues from an
+ * earlier verdict (a takeover). Checks are spread over the interval and jittered by up to 10 %.
+ *
+ * Every check is a new connection; proxies and redirects are not followed, the body is read up to
+ * 64 KiB. A check that failed for want of this server's own memory, sockets or ports says nothing
+ * about the origin: it is counted and not judged. Names are resolved in libcurl's resolver threads
+ * and remembered for 60 s.
  */
 #pragma once
 
@@ -30,31 +35,32 @@ struct health_origin {
 	enum health_type type;
 	char address[256]; /* host or IP address */
 	uint16_t port;
-	char path[512];	   /* http(s): "/" unless given */
-	char host[256];	   /* http(s): Host header and SNI; the address unless given */
+	char path[512];       /* http(s): "/" unless given */
+	char host[256];       /* http(s): Host header and SNI; the address unless given */
 	uint32_t interval_ms; /* 100 … 3,600,000 */
 	uint32_t timeout_ms;  /* 10 … interval */
-	uint32_t rise;	      /* 1 … 100 */
+	uint32_t rise;        /* 1 … 100 */
 	uint32_t fall;
 	uint16_t expect_status; /* 0: any 2xx or 3xx */
-	char expect_body[128];	/* must occur in the first 64 KiB; empty: not looked at */
-	bool verify_tls;	/* https: check the certificate (default true) */
+	char expect_body[128];  /* must occur in the first 64 KiB; empty: not looked at */
+	bool verify_tls;        /* https: check the certificate (default true) */
 };
 
 struct health_verdict {
 	enum health_state state;
-	uint64_t since_ms;   /* wall clock, ms of the UNIX epoch: when the state began */
-	uint64_t checked_ms; /* wall clock of the last check */
-	uint32_t latency_us; /* of the last check */
-	uint64_t checks;     /* done so far, over all owners */
+	uint64_t since_ms;            /* wall clock, ms of the UNIX epoch: when the state began */
+	uint64_t checked_ms;          /* wall clock of the last check */
+	uint32_t latency_us;          /* of the last check */
+	uint64_t checks;              /* done so far, over all owners */
 	char error[HEALTH_ERROR_MAX]; /* why the last check failed, in words; empty if it did not */
 };
 
 /* Defaults: interval 5 s, timeout 1 s, rise 2, fall 3. The object's keys are the field names above
- * (type as "tcp", "http", "https"); or {"url": "https://host:port/path", ...} for type, address, port
- * and path at once. Unknown keys and values out of range are refused: -EINVAL with the key in error. */
-int health_origin_from_json(const char *name, json_t *json, struct health_origin *origin, char *error,
-	size_t error_len);
+ * (type as "tcp", "http", "https"); or {"url": "https://host:port/path", ...} for type, address,
+ * port and path at once. Unknown keys and values out of range are refused: -EINVAL with the key in
+ * error. */
+int health_origin_from_json(const char *name, json_t *json, struct health_origin *origin,
+	char *error, size_t error_len);
 json_t *health_origin_to_json(const struct health_origin *origin);
 
 json_t *health_verdict_to_json(const struct health_verdict *verdict);
@@ -62,10 +68,11 @@ int health_verdict_from_json(json_t *json, struct health_verdict *verdict);
 const char *health_state_name(enum health_state state);
 
 struct health_config {
-	uint32_t checks_per_s_max;   /* rate cap; 0: 1,000 */
-	uint32_t concurrent_max;     /* 0: 256 */
-	uint32_t refresh_ms;	     /* tell an unchanged verdict again after this long; 0: 60,000 */
-	uint64_t seed;		     /* of the jitter */
+	uint32_t checks_per_s_max; /* rate cap; 0: 1,000 */
+	uint32_t concurrent_max;   /* 0: 256 */
+	uint32_t refresh_ms;       /* tell an unchanged verdict again after this long; 0: 60,000 */
+	uint64_t seed;             /* of the jitter */
+	const char *ca_file;       /* https: trusted certificates (PEM); NULL: the system's */
 	/* verdict changed (changed = true) or is told again as a refresh (false). */
 	void (*on_verdict)(void *context, const char *name, const struct health_verdict *verdict,
 		bool changed);
@@ -76,17 +83,22 @@ struct health_stats {
 	uint64_t origins;
 	uint64_t checks;
 	uint64_t failures;
-	uint64_t late;	   /* started more than 10 % of the interval after their time */
+	uint64_t late;     /* started more than 10 % of the interval after their time */
 	uint64_t deferred; /* held back by the rate or concurrency cap */
+	uint64_t unjudged; /* not carried out for want of memory, sockets or ports of this server */
 	uint64_t in_flight;
 };
 
+/* 0, -ENOMEM, -EINVAL (no callback), -EIO (libcurl would not start). `config` is copied, the text
+ * of its ca_file too. put and remove may be called from on_verdict, destroy may not. */
 int health_checker_create(struct event_base *base, const struct health_config *config,
 	struct health_checker **checker);
 void health_checker_destroy(struct health_checker *checker);
 
-/* Starts to check an origin, or changes its definition. `last`: the verdict to continue from, or NULL.
- * A taken-over or changed origin is checked at once. 0, -ENOMEM. */
+/* Starts to check an origin, or changes its definition. `last`: the verdict to continue from, or
+ * NULL; an origin that is being checked already continues from its own. A taken-over or changed
+ * origin is checked at once (within the caps), and what came of it is told even if the verdict
+ * stays the same; the same definition again changes nothing. Nothing given is kept. 0, -ENOMEM. */
 int health_checker_put(struct health_checker *checker, const struct health_origin *origin,
 	const struct health_verdict *last);
 /* Stops checking it; a check under way is cancelled and not told. False if it was not known. */
