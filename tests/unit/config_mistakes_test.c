@@ -339,6 +339,13 @@ static const struct bad_row bad_rows[] = {
 		BASE "origins:\n- {name: a, url: http://a/}\n- name: b\n  url: http://a/\n"
 		     "  interval_ms: 500\n  timeout_ms: 501\n",
 		"f:10: origins[1].timeout_ms: must be a number from 10 to 500; correct it"},
+	{"origin_with_a_status_that_no_answer_has",
+		BASE "origins:\n- {name: a, url: http://a/, expect_status: 199}\n",
+		"f:6: origins[0].expect_status: '199' is out of range; give a number from 200 to "
+		"599"},
+	{"origin_with_keys_that_its_type_lacks",
+		BASE "origins:\n- name: a\n  url: tcp://a:25\n  expect_status: 200\n",
+		"f:8: origins[0].expect_status: tcp has none; correct it"},
 	{"origin_named_twice",
 		BASE "origins:\n- {name: a, url: http://a/}\n- {name: b, url: http://a/}\n"
 		     "- {name: a, url: http://b/}\n",
