@@ -351,3 +351,48 @@ SW_TEST(config, a_hundred_thousand_origins_load_and_one_more_is_refused)
 	SW_EXPECT_STR(told(text), "f:5: origins: has 100001 items; give at most 100000");
 	free(text);
 }
+static char *read_source(const char *path)
+{
+	char full[512];
+	char *text = NULL;
+	size_t cap = 0;
+	(void)snprintf(full, sizeof(full), "%s/%s", getenv("SW_SOURCE"), path);
+	FILE *in = fopen(full, "r");
+	if (in == NULL || getdelim(&text, &cap, '\0', in) < 0)
+		SW_FAIL("%s cannot be read", full);
+	if (in != NULL)
+		fclose(in);
+	return text;
+}
+
+SW_TEST(config, example_of_the_documentation_loads)
+{
+	struct config c;
+	char *text = read_source("docs/swimlane.example.yaml");
+	SW_ASSERT_TRUE(text != NULL);
+	SW_EXPECT_EQ(config_load_text("example", text, strlen(text), &c, error), 0);
+	SW_EXPECT_STR(error, "");
+	config_free(&c);
+	free(text);
+}
+
+/* After a change: swimlane --config-reference prints what belongs between the two marks. */
+SW_TEST(config, reference_of_the_documentation_is_the_programs)
+{
+	static const char begin_mark[] = "<!-- config reference: begin -->\n";
+	static const char end_mark[] = "<!-- config reference: end -->";
+	char *reference = NULL;
+	size_t len = 0;
+	char *text = read_source("docs/operations.md");
+	SW_ASSERT_TRUE(text != NULL);
+	char *begin = strstr(text, begin_mark), *end = strstr(text, end_mark);
+	SW_ASSERT_TRUE(begin != NULL && end != NULL);
+	*end = '\0';
+
+	FILE *out = open_memstream(&reference, &len);
+	config_reference(out);
+	fclose(out);
+	SW_EXPECT_STR(begin + strlen(begin_mark), reference);
+	free(reference);
+	free(text);
+}
