@@ -8,18 +8,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/endpoint.h"
 #include "base/limits.h"
 #include "health/health.h"
 #include "nic/nic.h"
 
+struct swim_profile;
+
 enum config_profile { PROFILE_METAL, PROFILE_LAN, PROFILE_VIRTUAL };
 enum config_idle { IDLE_SPIN, IDLE_SLEEP };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
 enum config_log { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-enum { CONFIG_ERROR_MAX = 1024, CONFIG_ORIGINS_MAX = 100000 };
+enum { CONFIG_ERROR_MAX = 4096, CONFIG_ORIGINS_MAX = 100000, CONFIG_BYTES_MAX = 16 << 20 };
 
 struct config_idle_policy {
 	enum config_idle policy;
@@ -85,15 +88,24 @@ struct config {
 	bool test_shim;
 };
 
-/* Loads and checks. 0; or -errno with `error` (CONFIG_ERROR_MAX bytes) of one line for each mistake:
- * "FILE:LINE: key: what is wrong; how to mend it". Call config_free() after success. */
+/* Loads and checks. 0; or -errno with `error` (CONFIG_ERROR_MAX bytes) of one line for each
+ * mistake: "FILE:LINE: key: what is wrong; how to mend it". -EINVAL: the content is wrong; anything
+ * else: the file could not be read. Mistakes in single keys are all told at once; those between
+ * keys are looked for once every key is right by itself. Call config_free() after success. */
 int config_load(const char *path, struct config *config, char *error);
 
 /* The same from memory; `name` stands for the file in messages. */
-int config_load_text(const char *name, const char *text, size_t len, struct config *config,
-	char *error);
+int config_load_text(
+	const char *name, const char *text, size_t len, struct config *config, char *error);
 
 void config_free(struct config *config);
+
+/* Every key with its values, default and meaning, as a Markdown table. */
+void config_reference(FILE *out);
+
+/* The membership times in force: the profile's, with what the file overrides. A shorter or longer
+ * suspicion_us moves the profile's shortest suspicion in proportion. */
+void config_membership_times(const struct config *config, struct swim_profile *times);
 
 const char *config_profile_name(enum config_profile profile);
 const char *config_idle_name(enum config_idle idle);
