@@ -105,6 +105,7 @@ struct swim {
 	uint64_t next_join_ns;
 	uint64_t join_done_ns; /* when enough seeds have had time to answer */
 	uint32_t join_acks;
+	bool remembered;
 	uint64_t next_rejoin_ns;
 	uint32_t rejoin_at;
 	uint64_t next_sync_ns;

@@ -109,6 +109,7 @@ void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack 
 		return;
 	if (ack->epoch_seen >= self->actor.epoch && ack->instance_seen != self->instance)
 		table_take_epoch(swim, now_ns, ack->epoch_seen + 1);
+	swim->remembered |= ack->epoch_seen > 0 && ack->instance_seen != self->instance;
 	swim->join_acks++;
 	/* The other seeds get a moment: one of them may remember more. */
 	swim->join_done_ns = sw_min_u64(swim->join_done_ns, now_ns + swim->profile.join_interval_ns);

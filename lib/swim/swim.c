@@ -260,6 +260,16 @@ enum swim_phase swim_phase(const struct swim *swim)
 	return swim->phase;
 }
 
+bool swim_was_remembered(const struct swim *swim)
+{
+	return swim->remembered;
+}
+
+bool swim_has_output(const struct swim *swim)
+{
+	return swim->out_head != swim->out_tail || swim->job_head != swim->job_tail;
+}
+
 struct actor swim_self(const struct swim *swim)
 {
 	return swim->members[SELF].record.actor;
