@@ -204,9 +204,9 @@ static int make_room(struct rpc_client *c)
 static int receive(struct rpc_client *c, int64_t deadline_ms, json_t **message)
 {
 	for (;;) {
-		char *from = c->bytes + c->scanned;
-		char *newline =
-			c->end > c->scanned ? memchr(from, '\n', c->end - c->scanned) : NULL;
+		char *newline = NULL;
+		if (c->end > c->scanned)
+			newline = memchr(c->bytes + c->scanned, '\n', c->end - c->scanned);
 		if (newline != NULL) {
 			char *line = c->bytes + c->start;
 			*message = json_loadb(line, (size_t)(newline - line), 0, NULL);
