@@ -70,7 +70,7 @@ static inline void draw_member(struct sw_random *random, struct wire_member *m)
 	draw_text(random, m->zone, draw_between(random, 0, SW_ZONE_MAX));
 }
 
-static inline void draw_record(struct sw_random *random, struct any_message *any, size_t len_max)
+static inline void draw_record(struct sw_random *random, struct any_message *any)
 {
 	struct wire_record *m = &any->record;
 	m->flags = (uint8_t)sw_random_below(random, 8);
@@ -82,7 +82,8 @@ static inline void draw_record(struct sw_random *random, struct any_message *any
 	m->written_ms = draw_u64(random);
 	m->key_len = (uint8_t)draw_between(random, 1, SW_KEY_MAX);
 	if ((m->flags & WIRE_RECORD_TOMBSTONE) == 0)
-		m->value_len = (uint16_t)draw_between(random, 0, len_max - wire_record_len(m));
+		m->value_len =
+			(uint16_t)draw_between(random, 0, WIRE_RECORD_PAYLOAD_MAX - m->key_len);
 	for (unsigned i = 0; i < m->key_len; i++)
 		any->key[i] = draw_u8(random);
 	for (unsigned i = 0; i < m->value_len; i++)
@@ -158,7 +159,7 @@ static inline void draw_any(struct sw_random *random, enum wire_type type, struc
 		m->table.pages = (uint8_t)draw_between(random, 1, UINT8_MAX);
 		m->table.page = (uint8_t)draw_between(random, 0, m->table.pages - 1u);
 		break;
-	case WIRE_RECORD: draw_record(random, m, WIRE_MESSAGES_MAX); break;
+	case WIRE_RECORD: draw_record(random, m); break;
 	case WIRE_VERSION_REQ:
 		m->version_req.nonce = draw_u64(random);
 		m->version_req.first_session = sw_random_below(random, 2) == 1;

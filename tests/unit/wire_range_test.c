@@ -76,6 +76,8 @@ static const struct range_row range_rows[] = {
 	{"member weight max", MEMBER, 26, 2, SW_WEIGHT_MAX, true},
 	{"member weight above", MEMBER, 26, 2, SW_WEIGHT_MAX + 1, false},
 	{"member weight largest number", MEMBER, 26, 2, UINT16_MAX, false},
+	{"member port 0", MEMBER, 44, 2, 0, false},
+	{"member port max", MEMBER, 44, 2, UINT16_MAX, true},
 	{"member accuser nobody", MEMBER, 46, 8, 0, true},
 	{"member name empty", MEMBER, 54, 1, 0, false},
 	{"member name shorter", MEMBER, 54, 1, 1, true},
@@ -214,6 +216,21 @@ SW_TEST(wire_range, member_texts_that_are_too_long_are_written_nowhere)
 		SW_EXPECT_FALSE(wire_get_member(&r, &room.m));
 		for (unsigned at = 0; at < sizeof(room.behind); at++)
 			SW_ASSERT_EQ(room.behind[at], 0xa5u);
+	}
+}
+
+SW_TEST(wire_range, record_is_no_larger_than_a_session_can_carry)
+{
+	static uint8_t bytes[40 + 255 + WIRE_MESSAGES_MAX];
+	memcpy(bytes, samples[RECORD].bytes, 40);
+	for (size_t key_len = 1; key_len <= 255; key_len += 254) {
+		for (size_t value_len = 900; value_len <= WIRE_MESSAGES_MAX; value_len++) {
+			bytes[1] = (uint8_t)key_len;
+			bytes[2] = (uint8_t)(value_len >> 8);
+			bytes[3] = (uint8_t)value_len;
+			SW_EXPECT_EQ(is_taken(bytes, 40 + key_len + value_len, WIRE_RECORD),
+				key_len + value_len <= WIRE_RECORD_PAYLOAD_MAX);
+		}
 	}
 }
 

@@ -255,26 +255,56 @@ SW_TEST(wire, every_flipped_bit_of_a_packet_is_caught)
 	sw_test_note("%u flips", flips);
 }
 
-SW_TEST(wire, largest_packet_is_full_to_its_last_byte)
+/* An ordinary record with so many bytes of key and value. */
+static void put_record_of(struct sw_writer *w, struct any_message *m, size_t payload_len)
 {
-	struct packet p;
-	struct sw_writer w = body_of(&p);
-	struct any_message m = {.type = WIRE_RECORD};
-	m.record = (struct wire_record){
+	m->type = WIRE_RECORD;
+	m->record = (struct wire_record){
 		.key_len = 1,
+		.value_len = (uint16_t)(payload_len - 1),
 		.clock = 1,
 		.author = {{1, 1}, 1},
 		.dot = {{1, 1}, 1},
-		.key = m.key,
-		.value = m.value,
+		.key = m->key,
+		.value = m->value,
 	};
-	m.record.value_len = (uint16_t)(WIRE_MESSAGES_MAX - wire_record_len(&m.record));
-	any_put(&w, &m);
+	any_put(w, m);
+}
+
+SW_TEST(wire, largest_packet_is_full_to_its_last_byte)
+{
+	static struct any_message m;
+	struct packet p;
+	struct sw_writer w = body_of(&p);
+	put_record_of(&w, &m, WIRE_RECORD_PAYLOAD_MAX);
+	put_record_of(&w, &m, sw_writer_left(&w) - 44);
 	SW_EXPECT_FALSE(w.failed);
 	SW_EXPECT_EQ(sw_writer_left(&w), 0u);
 	finish(&p, &w);
 	SW_EXPECT_EQ(p.len, (size_t)WIRE_PACKET_MAX);
 	SW_EXPECT_EQ(open_packet(&p), WIRE_OK);
+}
+
+SW_TEST(wire, largest_record_fits_a_packet_of_a_session_with_every_dot)
+{
+	static struct any_message m;
+	struct packet p;
+	struct sw_writer w = body_of(&p);
+	wire_put_session_data(&w, &(struct wire_session_data){.packets = 1});
+	m.type = WIRE_RECORD;
+	m.record = (struct wire_record){
+		.flags = WIRE_RECORD_ADOPTED | WIRE_RECORD_PREVIOUS,
+		.key_len = SW_KEY_MAX,
+		.value_len = WIRE_RECORD_PAYLOAD_MAX - SW_KEY_MAX,
+		.clock = 1,
+		.author = {{1, 1}, 1},
+		.dot = {{2, 1}, 1},
+		.previous = {{3, 1}, 1},
+		.key = m.key,
+		.value = m.value,
+	};
+	any_put(&w, &m);
+	SW_EXPECT_FALSE(w.failed);
 }
 
 SW_TEST(wire, prelude_with_a_reserved_or_cut_field_fails)

@@ -240,8 +240,12 @@ def record_file():
                [record(b"\0\n\xff", written_ms=0)]),
         packet("two_records", ["A push of two writes in one packet."],
                [record(b"a", b"\x00\x01", author=(0xA1, 3, 16)), record(b"b", b"\x02", author=(0xA1, 3, 17))]),
-        packet("record_largest", ["Fills a packet to its last byte: the longest key, and 1,069 bytes of value."],
-               [record(bytes(range(255)), bytes(i * 7 & 0xFF for i in range(1069)))]),
+        packet("record_largest", ["The longest key, key and value of 1,256 bytes together, and every dot, in a packet",
+                                  "of a session: the most that a record can be."],
+               [session_data(1, 1, 0, 2),
+                record(bytes(range(255)), bytes(i * 7 & 0xFF for i in range(1001)), dot=(0xB2, 1, 9), previous=(0xC3, 1, 4))]),
+        packet("packet_largest", ["Two records that fill a packet to its last byte."],
+               [record(bytes(range(255)), bytes(i * 7 & 0xFF for i in range(1001))), record(b"k", bytes(range(23)))]),
     ]
 
 
@@ -287,6 +291,9 @@ def refused_file():
         packet("last_seq", ["Bit 63 of a seq is kept free."], nack, "body", last_seq=2**63),
         packet("message_cut_off", ["The message's length goes past the body's end."], [cut], "body"),
         packet("member_without_name", ["A field of a message is out of range."], [member(name="")], "body"),
+        packet("member_without_port", ["Nobody can be reached there."], [member(port=0)], "body"),
+        packet("record_too_large", ["Key and value of 1,257 bytes together."],
+               [record(b"k", b"v" * 1256)], "body"),
         packet("vector_closed_epoch", ["Bit 63 of a vector's seq: a closed epoch, which version 1 does not send."],
                [vector([(0xA1, 3, 2**63 + 5)])], "body"),
     ]
