@@ -34,10 +34,3 @@ static inline uint32_t insert_candidate(
 	first[i] = *candidate;
 	return count < want ? count + 1 : want;
 }
-
-/* Whether a score would reach at least `least`, without the division. */
-static inline bool may_score(uint64_t weight, uint16_t server_weight, uint64_t least)
-{
-	unsigned __int128 needed = (unsigned __int128)least * (rendezvous_neg_log2(weight) + 1);
-	return ((uint64_t)server_weight << 52) >= needed;
-}

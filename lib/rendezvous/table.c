@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rendezvous/order.h"
+#include "rendezvous/ranking.h"
 
 enum {
 	KEYS_MAX = 1 << 24,
@@ -16,6 +16,8 @@ enum {
 	SLOT_BITS = 16,
 	NO_SLOT = 0xffff,
 	READ_TRIES_MAX = 8,
+	/* If more join at once, ranking a key anew costs less than comparing it with each. */
+	JOINING_COMPARED_MAX = 8,
 };
 
 #define REGISTERED  (1ULL << 63)
@@ -31,16 +33,6 @@ struct slot {
 	uint64_t hash;
 	uint16_t weight;
 	uint8_t state;
-};
-
-/* What ranking a key goes through, without gaps. */
-struct active {
-	uint32_t count;
-	bool same_weight;
-	uint64_t hashes[SW_MEMBERS_MAX];
-	uint64_t ids[SW_MEMBERS_MAX];
-	uint16_t weights[SW_MEMBERS_MAX];
-	uint16_t slots[SW_MEMBERS_MAX];
 };
 
 /* keeper: rw; ranks and slot_ids: others ro */
@@ -59,8 +51,8 @@ struct rendezvous_table {
 	uint16_t free_slots[SLOTS_MAX]; /* a ring: the slot free for longest is taken first */
 	uint32_t free_slot_head;
 	uint32_t free_slot_count;
-	struct active active;
-	struct active joining; /* of the change under way: joined or with a new weight */
+	struct ranking active;
+	struct ranking joining; /* of the change under way: joined or with a new weight */
 	struct rendezvous_table_stats stats;
 };
 
@@ -86,74 +78,60 @@ static struct rendezvous_ranks unpack(const struct rendezvous_table *table, uint
 	return ranks;
 }
 
-/* The order of plain weights, for servers that weigh the same. */
-static uint32_t rank_same(
-	const struct active *active, uint64_t key_hash, struct candidate *first, uint32_t count)
-{
-	uint64_t least = count == SW_OWNER_RANKS ? first[count - 1].weight : 0;
-	for (uint32_t i = 0; i < active->count; i++) {
-		uint64_t weight = rendezvous_weight(key_hash, active->hashes[i]);
-		if (weight < least)
-			continue;
-		const struct candidate candidate = {0, weight, active->ids[i], active->slots[i]};
-		count = insert_candidate(first, count, SW_OWNER_RANKS, &candidate);
-		least = count == SW_OWNER_RANKS ? first[count - 1].weight : 0;
-	}
-	return count;
-}
-
-static uint32_t rank_weighted(
-	const struct active *active, uint64_t key_hash, struct candidate *first, uint32_t count)
-{
-	uint64_t least = count == SW_OWNER_RANKS ? first[count - 1].score : 0;
-	for (uint32_t i = 0; i < active->count; i++) {
-		uint64_t weight = rendezvous_weight(key_hash, active->hashes[i]);
-		if (!may_score(weight, active->weights[i], least))
-			continue;
-		const struct candidate candidate = {rendezvous_score(weight, active->weights[i]),
-			weight, active->ids[i], active->slots[i]};
-		count = insert_candidate(first, count, SW_OWNER_RANKS, &candidate);
-		least = count == SW_OWNER_RANKS ? first[count - 1].score : 0;
-	}
-	return count;
-}
-
-/* Ranks among `some` servers, on top of the `count` that are first so far. */
-static uint64_t rank_among(const struct rendezvous_table *table, const struct active *some,
-	uint64_t key_hash, struct candidate *first, uint32_t count)
-{
-	if (table->active.same_weight)
-		return pack(first, rank_same(some, key_hash, first, count));
-	return pack(first, rank_weighted(some, key_hash, first, count));
-}
-
 static uint64_t rank_anew(struct rendezvous_table *table, uint64_t key_hash)
 {
 	struct candidate first[SW_OWNER_RANKS];
 	table->stats.ranked++;
-	return rank_among(table, &table->active, key_hash, first, 0);
+	uint32_t count = ranking_first(&table->active, key_hash, first);
+	return pack(first, count);
+}
+
+static struct candidate candidate_at(
+	const struct rendezvous_table *table, uint64_t key_hash, uint32_t slot)
+{
+	uint64_t weight = rendezvous_weight(key_hash, table->slots[slot].hash);
+	uint64_t score = 0;
+	if (!table->active.same_weight)
+		score = rendezvous_score(weight, table->slots[slot].weight);
+	uint64_t id = atomic_load_explicit(&table->slot_ids[slot], memory_order_relaxed);
+	return (struct candidate){score, weight, id, slot};
+}
+
+static uint64_t put_in(const struct rendezvous_table *table, uint64_t key_hash, uint64_t word,
+	const struct candidate *joining)
+{
+	struct candidate first[SW_OWNER_RANKS];
+	uint32_t count = 0;
+	for (; count < SW_OWNER_RANKS && slot_at(word, count) != NO_SLOT; count++)
+		first[count] = candidate_at(table, key_hash, slot_at(word, count));
+	count = insert_candidate(first, count, SW_OWNER_RANKS, joining);
+	return pack(first, count);
 }
 
 static uint64_t rank_joining(struct rendezvous_table *table, uint64_t key_hash, uint64_t word)
 {
-	struct candidate first[SW_OWNER_RANKS];
-	uint32_t count = 0;
-	for (; count < SW_OWNER_RANKS && slot_at(word, count) != NO_SLOT; count++) {
-		uint32_t slot = slot_at(word, count);
-		struct candidate *candidate = &first[count];
-		candidate->weight = rendezvous_weight(key_hash, table->slots[slot].hash);
-		candidate->score = table->active.same_weight ? 0
-							     : rendezvous_score(candidate->weight,
-								       table->slots[slot].weight);
-		candidate->id = atomic_load_explicit(&table->slot_ids[slot], memory_order_relaxed);
-		candidate->place = slot;
-	}
+	const struct ranking *joining = &table->joining;
+	struct candidate last = {0}; /* nobody: everybody comes before it */
+	uint32_t slot = slot_at(word, SW_OWNER_RANKS - 1);
 	table->stats.compared++;
-	return rank_among(table, &table->joining, key_hash, first, count);
+	if (slot != NO_SLOT)
+		last = candidate_at(table, key_hash, slot);
+	for (uint32_t i = 0; i < joining->count; i++) {
+		struct candidate candidate = candidate_at(table, key_hash, joining->places[i]);
+		if (slot != NO_SLOT && !is_before(&candidate, &last))
+			continue;
+		word = put_in(table, key_hash, word, &candidate);
+		slot = slot_at(word, SW_OWNER_RANKS - 1);
+		if (slot != NO_SLOT)
+			last = candidate_at(table, key_hash, slot);
+	}
+	return word;
 }
 
 static bool must_rank_anew(const struct rendezvous_table *table, uint64_t word)
 {
+	if (table->joining.count > JOINING_COMPARED_MAX)
+		return true;
 	for (uint32_t i = 0; i < SW_OWNER_RANKS && slot_at(word, i) != NO_SLOT; i++)
 		if (table->slots[slot_at(word, i)].state != SLOT_STAYS)
 			return true;
@@ -188,7 +166,7 @@ static uint32_t find_slot(const struct rendezvous_table *table, uint64_t id)
 {
 	for (uint32_t i = 0; i < table->active.count; i++)
 		if (table->active.ids[i] == id)
-			return table->active.slots[i];
+			return table->active.places[i];
 	return NO_SLOT;
 }
 
@@ -231,16 +209,6 @@ static void free_slot(struct rendezvous_table *table, uint32_t slot)
 	table->slots[slot].state = SLOT_FREE;
 }
 
-static void append(struct active *active, const struct rendezvous_server *server, uint32_t slot)
-{
-	uint32_t i = active->count++;
-	active->hashes[i] = server->hash;
-	active->ids[i] = server->id;
-	active->weights[i] = server->weight;
-	active->slots[i] = (uint16_t)slot;
-	active->same_weight = active->same_weight && server->weight == active->weights[0];
-}
-
 /* What this change means to the server's slot, and to the lists of the new set. */
 static void take_server(
 	struct rendezvous_table *table, const struct rendezvous_server *server, uint32_t at)
@@ -255,9 +223,9 @@ static void take_server(
 		slot->state = slot->weight == server->weight ? SLOT_STAYS : SLOT_WEIGHS_ANEW;
 	slot->hash = server->hash;
 	slot->weight = server->weight;
-	append(&table->active, server, at);
+	ranking_add(&table->active, server, at);
 	if (slot->state != SLOT_STAYS)
-		append(&table->joining, server, at);
+		ranking_add(&table->joining, server, at);
 }
 
 /* Makes `active` and `joining` of the new set and marks the slots. False if it is the set of
@@ -272,11 +240,12 @@ static bool take_servers(
 		known += slots[i] != NO_SLOT;
 	}
 	for (uint32_t i = 0; i < count_before; i++)
-		table->slots[table->active.slots[i]].state = SLOT_LEAVES;
-	table->active.count = table->joining.count = 0;
-	table->active.same_weight = table->joining.same_weight = true;
+		table->slots[table->active.places[i]].state = SLOT_LEAVES;
+	ranking_clear(&table->active);
+	ranking_clear(&table->joining);
 	for (uint32_t i = 0; i < n; i++)
 		take_server(table, &servers[i], slots[i]);
+	ranking_prepare(&table->active);
 	return known < count_before || table->joining.count > 0;
 }
 
@@ -372,7 +341,7 @@ int rendezvous_table_create(uint32_t key_count_max, rendezvous_changed on_change
 	table->free_entry = NO_ENTRY;
 	table->on_changed = on_changed;
 	table->context = context;
-	table->active.same_weight = true;
+	ranking_clear(&table->active);
 	table->ranks = calloc(key_count_max, sizeof(table->ranks[0]));
 	table->key_hashes = calloc(key_count_max, sizeof(table->key_hashes[0]));
 	table->handles = calloc(key_count_max, sizeof(table->handles[0]));
