@@ -297,6 +297,10 @@ static void tell_unknown(
 	struct reading *r, const struct config_key *section, const char *name, uint32_t line)
 {
 	char words[256];
+	if (r->mistakes->count >= CONFIG_MISTAKES_MAX) { /* no text is kept: do not look for one */
+		mistakes_add(r->mistakes, line, r->path, "unknown key");
+		return;
+	}
 	const struct config_key *near = config_key_nearest(section, name);
 	if (near != NULL) {
 		mistakes_add(

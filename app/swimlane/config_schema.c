@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_memory.h"
 #include "config_value.h"
 
 /* A section's fields lie together and end with an empty one. */
@@ -145,7 +146,7 @@ static const cyaml_config_t *quiet(cyaml_config_t *config, struct complaint *com
 	*config = (cyaml_config_t){
 		.log_fn = listen,
 		.log_ctx = complaint,
-		.mem_fn = cyaml_mem,
+		.mem_fn = config_memory,
 		.log_level = CYAML_LOG_ERROR,
 		.flags = CYAML_CFG_NO_ALIAS,
 	};

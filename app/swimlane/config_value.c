@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_memory.h"
 #include "config_text.h"
 
 /* Longest part of a value that a message repeats. */
@@ -182,7 +183,9 @@ int config_value_default(const struct config_key *key, void *base)
 	bool on = false;
 
 	switch (key->type) {
-	case KEY_TEXT: *(char **)at = strdup(key->value); return *(char **)at == NULL ? -ENOMEM : 0;
+	case KEY_TEXT:
+		*(char **)at = config_memory_text(key->value);
+		return *(char **)at == NULL ? -ENOMEM : 0;
 	case KEY_NUMBER:
 		(void)config_parse_number(key->value, &value); /* tests check every default */
 		store_number(at, key->size, value);

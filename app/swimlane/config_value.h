@@ -11,7 +11,8 @@
 void config_value_check(const struct config_key *key, const char *text, size_t len, uint32_t line,
 	const char *path, struct config_mistakes *mistakes);
 
-/* Writes the key's default into `base` (the struct that key->offset counts in). 0 or -ENOMEM. */
+/* Writes the key's default into `base` (the struct that key->offset counts in), texts from
+ * config_memory(). 0 or -ENOMEM. */
 int config_value_default(const struct config_key *key, void *base);
 
 /* What is allowed, in words: "a number from 1 to 65535". Returns `words`. */

@@ -33,10 +33,12 @@ static void check_taken(const struct config *c)
 	must(times.suspicion_min_ns > 0 && times.suspicion_min_ns <= times.suspicion_max_ns);
 }
 
-/* Each line begins with the file's name. */
+/* Each line begins with the file's name, and none has libcyaml's words: what it would refuse was
+ * refused before, with better ones. */
 static void check_refused(const char *error)
 {
 	must(error[0] != '\0' && strlen(error) < CONFIG_ERROR_MAX);
+	must(strstr(error, "check the value in this line") == NULL);
 	for (const char *line = error; line != NULL; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		must(strncmp(line, "f:", 2) == 0 || strncmp(line, "... and ", 8) == 0);
