@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base64.h"
+#include "rpc/base64.h"
 #include "cmd_watch.h"
 #include "fields.h"
 #include "table.h"

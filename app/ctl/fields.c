@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
+#include "rpc/base64.h"
 #include "text.h"
 #include "units.h"
 

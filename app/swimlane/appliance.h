@@ -18,6 +18,7 @@
 #include <rte_ring.h>
 
 #include "config.h"
+#include "base/clock.h"
 #include "deltamap/deltamap.h"
 #include "idle.h"
 #include "nic/nic.h"
@@ -111,6 +112,7 @@ struct keeper_command {
 
 /* A copy of a record that entered the map, for control. */
 struct map_change {
+	uint64_t at_ns;
 	struct map_view view; /* key and value point into bytes */
 	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
 };
@@ -176,8 +178,6 @@ int lane_run(void *lane);     /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
-/* Control: runs until the appliance is told to stop. The exit code. */
-int control_run(struct appliance *app);
 
 /* lane_rx.c */
 void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);

@@ -85,6 +85,7 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		keeper->counters.changes_missed++;
 		return;
 	}
+	change->at_ns = ticks_now_ns();
 	change->view = *view;
 	memcpy(change->bytes, view->key, view->key_len);
 	memcpy(change->bytes + view->key_len, view->value, view->value_len);

@@ -17,6 +17,9 @@ enum {
 	RECORD_HEAD = WIRE_MESSAGE_HEADER_LEN + 40 + 2 * 20,
 };
 
+/* Clocks above this come from nobody's counting; there is always room for one more overwrite. */
+#define MAP_CLOCK_MAX (UINT64_MAX >> 2)
+
 _Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX, "a record fits a session packet");
 _Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <= WIRE_MESSAGES_MAX,
 	"a vector part fits a session packet");
@@ -135,7 +138,7 @@ struct map {
 };
 
 /* merge.c */
-enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS };
+enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS, MERGE_REFUSED };
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w);
 record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
 	size_t value_len, bool tombstone, int *error);

@@ -194,6 +194,10 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 		map->counters.refused_fenced++;
 		return;
 	}
+	if (prelude->floor > MAP_CLOCK_MAX) {
+		map->counters.malformed++;
+		return;
+	}
 	if (prelude->floor > map_floor(map))
 		atomic_store_explicit(&map->floor, prelude->floor, memory_order_release);
 	struct wire_message m;

@@ -55,11 +55,15 @@ static void publish(struct map *map, record_ref ref, record_ref old, bool local)
 	map->config.on_change(map->config.context, &view, local);
 }
 
-/* Merging is max over stamps. The caller moves the vector, and only if this is not MERGE_FULL or
- * MERGE_ACTORS. */
+/* Merging is max over stamps. The caller moves the vector, and only if this is MERGE_NEW or
+ * MERGE_OLDER. */
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 {
 	struct store *s = &map->store;
+	if (w->clock > MAP_CLOCK_MAX) {
+		map->counters.malformed++;
+		return MERGE_REFUSED;
+	}
 	uint64_t hash = map_key_hash(map, w->key, w->key_len);
 	struct map_view mine, theirs = {
 		.clock = w->clock, .weight = stamp_weight(hash, w->author.actor), .author = w->author};
@@ -131,6 +135,11 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	*error = -ENOENT;
 	if (tombstone && (o == NULL || (o->flags & WIRE_RECORD_TOMBSTONE)))
 		return 0;
+	uint64_t seq = store_seq(s, map->self_slot) + 1;
+	uint64_t clock = (o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) + 1;
+	*error = -EOVERFLOW;
+	if (seq > SEQ_MAX || clock > MAP_CLOCK_MAX)
+		return 0;
 	*error = -ENOSPC;
 	if (o == NULL && atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
 		return 0;
@@ -138,7 +147,6 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	if (ref == 0)
 		return 0;
 	*error = 0;
-	uint64_t seq = store_seq(s, map->self_slot) + 1;
 	struct record *r = store_at(s, ref);
 	r->flags = tombstone ? WIRE_RECORD_TOMBSTONE : 0;
 	if (tombstone) {
@@ -147,7 +155,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	}
 	r->actor_slot = map->self_slot;
 	r->key_hash = hash;
-	r->clock = (o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) + 1;
+	r->clock = clock;
 	r->weight = stamp_weight(hash, map->self);
 	r->written_ms = wall_ms;
 	r->author = (struct dot){map->self, seq};

@@ -225,6 +225,10 @@ void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member
 static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen)
 {
 	struct wire_member record = swim->members[SELF].record;
+	if (incarnation_seen == UINT32_MAX || record.incarnation == UINT32_MAX) {
+		table_take_epoch(swim, now_ns, record.actor.epoch + 1);
+		return;
+	}
 	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
 	swim->counters.refutations++;
 	swim_health_worse(swim, 1);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
+#include "rpc/base64.h"
 #include "table.h"
 #include "text.h"
 #include "units.h"

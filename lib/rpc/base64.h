@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* To be freed. */
+/* To be freed; NULL without memory. */
 char *base64_encode(const void *bytes, size_t len);
-/* To be freed, and *len set; NULL if text is not base64. */
+/* To be freed, and *len set; NULL if text is not base64, or without memory. */
 void *base64_decode(const char *text, size_t *len);

@@ -1,17 +1,18 @@
-#include "base64.h"
+#include "rpc/base64.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 char *base64_encode(const void *bytes, size_t len)
 {
 	const uint8_t *in = bytes;
-	char *text = text_memory(NULL, (len + 2) / 3 * 4 + 1), *at = text;
+	char *text = malloc((len + 2) / 3 * 4 + 1), *at = text;
+	if (text == NULL)
+		return NULL;
 	for (size_t i = 0; i < len; i += 3) {
 		uint32_t v = (uint32_t)in[i] << 16;
 		v |= i + 1 < len ? (uint32_t)in[i + 1] << 8 : 0;
@@ -32,7 +33,9 @@ void *base64_decode(const char *text, size_t *len)
 	padding += padding == 1 && chars > 1 && text[chars - 2] == '=';
 	if (chars % 4 != 0)
 		return NULL;
-	uint8_t *bytes = text_memory(NULL, chars / 4 * 3 + 1), *at = bytes;
+	uint8_t *bytes = malloc(chars / 4 * 3 + 1), *at = bytes;
+	if (bytes == NULL)
+		return NULL;
 	for (size_t i = 0; i < chars; i += 4) {
 		uint32_t v = 0;
 		for (size_t j = i; j < i + 4; j++) {

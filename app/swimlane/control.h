@@ -1,0 +1,118 @@
+/* The control core: RPC, health checks, events, signals. One event loop on the main lcore; everything
+ * here runs on its thread. It reads what the other cores publish (online in RCU for the length of one
+ * callback) and asks them for changes through rings.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "appliance.h"
+#include "health/health.h"
+#include "rpc/rpc.h"
+#include "start.h"
+
+enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 32, EXIT_STOOD_DOWN = 4 };
+
+struct event_base;
+struct event;
+struct control;
+
+typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
+
+struct method {
+	struct control *control;
+	control_method run;
+};
+
+/* A client of map.watch (prefix) or events (prefix NULL). */
+struct subscription {
+	struct control *control;
+	struct rpc_subscriber *subscriber; /* NULL: free */
+	bool events;
+	char prefix[SW_KEY_MAX + 1];
+};
+
+struct control {
+	struct appliance *app;
+	const struct start_info *info;
+	struct event_base *base;
+	struct event *tick;
+	struct event *signals[2];
+	struct rpc_server *rpc;
+	struct method methods[CONTROL_METHODS_MAX];
+	uint32_t method_count;
+	struct subscription subscriptions[SUBSCRIBERS_MAX];
+
+	struct keeper_command *free_commands[COMMANDS_MAX];
+	uint32_t free_count;
+
+	struct health_checker *checker;
+	json_t *assigned; /* name -> dot of the definition that is being checked here */
+	json_t *verdicts; /* name -> state last told as an event */
+	json_t *unwritten; /* name -> verdict that still has to be written */
+	bool reconcile;
+	uint64_t ownership_seen;
+	uint64_t changes_missed_seen;
+
+	uint64_t members_seen;
+	uint64_t next_port_ns;
+	uint32_t origins_put; /* of the configuration */
+	bool was_ready;
+	bool leaving;
+	uint64_t leave_deadline_ns;
+	int exit_code;
+};
+
+/* control.c: runs until the appliance is told to stop. */
+int control_run(struct appliance *app, const struct start_info *info); /* the exit code */
+/* Around everything that reads what other cores publish. */
+void control_online(struct control *control);
+void control_offline(struct control *control);
+void control_soon(struct control *control); /* look at the rings again very soon */
+void control_leave(struct control *control);
+void control_stop(struct control *control, int exit_code);
+bool control_lane(struct control *control, enum lane_command_kind kind);
+
+/* control_commands.c: 0, or -EBUSY if as many commands as there may be are under way, -EMSGSIZE. */
+void commands_init(struct control *control);
+int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key, const void *value,
+	size_t value_len, void (*done)(struct keeper_command *command), void *context);
+void commands_drain(struct control *control);
+/* Answers a call with a command's error; result < 0. */
+void commands_rpc_error(struct rpc_call *call, const char *key, int result);
+json_t *dot_to_json(const struct control *control, struct dot dot);
+
+/* control_cluster.c */
+void cluster_methods(struct control *control);
+const char *server_name(const struct control *control, uint64_t id, char *text); /* text: 64 bytes */
+/* A sorted copy; takes the reference. `compare` gets pointers to json_t *, as for qsort(). */
+json_t *json_sort(json_t *list, int (*compare)(const void *a, const void *b));
+const struct swim_member *server_find(const struct control *control, const char *name_or_id);
+
+/* control_stats.c, control_shim.c */
+void stats_methods(struct control *control);
+void shim_methods(struct control *control);
+
+/* control_map.c */
+void map_methods(struct control *control);
+json_t *record_to_json(const struct control *control, const struct map_view *view);
+
+/* control_events.c */
+void events_methods(struct control *control);
+void events_drain(struct control *control);
+void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void changes_drain(struct control *control);
+struct subscription *subscribe(struct control *control, struct rpc_call *call, bool events, const char *prefix);
+
+/* control_origins.c */
+int origins_init(struct control *control);
+void origins_fini(struct control *control);
+void origins_methods(struct control *control);
+void origins_tick(struct control *control);
+void origins_changed(struct control *control, const struct map_change *change);
+
+/* Registers a method; names are unique and few. */
+void control_add(struct control *control, const char *name, control_method run);
+/* A text parameter, or NULL after answering the call with what is wrong. */
+const char *control_text(struct rpc_call *call, json_t *params, const char *name);

@@ -1,0 +1,83 @@
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "ticks.h"
+
+void commands_init(struct control *control)
+{
+	for (uint32_t i = 0; i < COMMANDS_MAX; i++)
+		control->free_commands[control->free_count++] = &control->app->command_pool[i];
+}
+
+int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key, const void *value,
+	size_t value_len, void (*done)(struct keeper_command *command), void *context)
+{
+	size_t key_len = strlen(key);
+	if (key_len > SW_KEY_MAX || value_len > MAP_PAYLOAD_MAX)
+		return -EMSGSIZE;
+	if (control->free_count == 0)
+		return -EBUSY;
+	struct keeper_command *c = control->free_commands[--control->free_count];
+	c->kind = kind;
+	c->wall_ms = ticks_wall_ms();
+	c->key_len = (uint16_t)key_len;
+	c->value_len = (uint16_t)value_len;
+	memcpy(c->key, key, key_len);
+	if (value_len > 0)
+		memcpy(c->value, value, value_len);
+	c->done = done;
+	c->context = context;
+	/* The ring is as long as the commands are many: cannot be full. */
+	(void)rte_ring_sp_enqueue(control->app->commands, c);
+	control_soon(control);
+	return 0;
+}
+
+void commands_drain(struct control *control)
+{
+	struct keeper_command *c;
+	while (rte_ring_sc_dequeue(control->app->commands_done, (void **)&c) == 0) {
+		if (c->done != NULL)
+			c->done(c);
+		control->free_commands[control->free_count++] = c;
+	}
+	if (control->free_count < COMMANDS_MAX)
+		control_soon(control);
+}
+
+void commands_rpc_error(struct rpc_call *call, const char *key, int result)
+{
+	switch (result) {
+	case -EAGAIN:
+		rpc_error(call, RPC_NOT_READY, "this server has not completed its first session yet; try again in a moment");
+		break;
+	case -EBUSY:
+		rpc_error(call, RPC_BUSY, "%d writes are under way; try again", COMMANDS_MAX);
+		break;
+	case -ENOENT:
+		rpc_error(call, RPC_NOT_FOUND, "no such key: %s", key);
+		break;
+	case -EMSGSIZE:
+		rpc_error(call, RPC_TOO_LARGE, "a key has at most %d bytes, key and value together %d: a record is never "
+			"split over packets", SW_KEY_MAX, MAP_PAYLOAD_MAX);
+		break;
+	case -ENOSPC:
+		rpc_error(call, RPC_TOO_LARGE, "the map is full; raise map.records_max or map.megabytes, or delete something");
+		break;
+	case -EINVAL:
+		rpc_error(call, RPC_INVALID_PARAMS, "key: must not be empty");
+		break;
+	default:
+		rpc_error(call, RPC_INTERNAL, "%s: %s", key, strerror(-result));
+		break;
+	}
+}
+
+json_t *dot_to_json(const struct control *control, struct dot dot)
+{
+	char name[64];
+	return json_pack("{s:s, s:I, s:I}", "server", server_name(control, dot.actor.id, name), "epoch",
+		(json_int_t)dot.actor.epoch, "seq", (json_int_t)dot.seq);
+}

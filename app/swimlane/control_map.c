@@ -1,0 +1,237 @@
+/* map.put, map.get, map.del, map.ls, map.watch */
+#include "control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/base64.h"
+#include "ticks.h"
+
+enum { LS_DEFAULT = 1000, LS_MAX = 10000 };
+
+/* A write whose caller waits. If the caller goes first, `call` is cleared. */
+struct pending {
+	struct control *control;
+	struct rpc_call *call;
+	char key[SW_KEY_MAX + 1];
+};
+
+static void set_bytes(json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
+{
+	json_t *text = json_stringn(bytes, len);
+	if (text != NULL) {
+		json_object_set_new(object, text_key, text);
+		return;
+	}
+	char *encoded = base64_encode(bytes, len);
+	json_object_set_new(object, base64_key, json_string(encoded));
+	free(encoded);
+}
+
+json_t *record_to_json(const struct control *control, const struct map_view *v)
+{
+	char name[64];
+	uint64_t now_ms = ticks_wall_ms();
+	json_t *j = json_object();
+	set_bytes(j, "key", "key_base64", v->key, v->key_len);
+	if (!v->tombstone)
+		set_bytes(j, "value", "value_base64", v->value, v->value_len);
+	json_object_set_new(j, "tombstone", json_boolean(v->tombstone));
+	json_object_set_new(j, "writer", json_string(server_name(control, v->author.actor.id, name)));
+	json_object_set_new(j, "dot", dot_to_json(control, v->dot));
+	json_object_set_new(j, "stamp",
+		json_pack("{s:I, s:o, s:s, s:I, s:I}", "clock", (json_int_t)v->clock, "weight",
+			json_sprintf("%016" PRIx64, v->weight), "server", server_name(control, v->author.actor.id, name),
+			"epoch", (json_int_t)v->author.actor.epoch, "seq", (json_int_t)v->author.seq));
+	json_object_set_new(j, "rival", json_boolean(v->rival));
+	json_object_set_new(j, "age_ms",
+		json_integer(now_ms > v->written_ms ? (json_int_t)(now_ms - v->written_ms) : 0));
+	return j;
+}
+
+static void on_gone(struct rpc_call *call, void *context)
+{
+	struct pending *p = context;
+	(void)call;
+	p->call = NULL;
+}
+
+static void on_done(struct keeper_command *command)
+{
+	struct pending *p = command->context;
+	if (p->call != NULL && command->result < 0)
+		commands_rpc_error(p->call, p->key, command->result);
+	else if (p->call != NULL)
+		rpc_result(p->call, json_pack("{s:s, s:o}", "key", p->key, "dot", dot_to_json(p->control, command->dot)));
+	free(p);
+}
+
+static void write_key(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
+	const char *key, const void *value, size_t len)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		rpc_error(call, RPC_INTERNAL, "no memory");
+		return;
+	}
+	p->control = control;
+	p->call = call;
+	strncpy(p->key, key, SW_KEY_MAX);
+	int rc = commands_submit(control, kind, key, value, len, on_done, p);
+	if (rc == 0) {
+		rpc_defer(call, on_gone, p);
+		return;
+	}
+	commands_rpc_error(call, key, rc);
+	free(p);
+}
+
+static void put(struct control *control, struct rpc_call *call, json_t *params)
+{
+	const char *key = control_text(call, params, "key");
+	json_t *value = json_object_get(params, "value"), *base64 = json_object_get(params, "value_base64");
+	if (key == NULL)
+		return;
+	if (json_is_string(value) == json_is_string(base64)) {
+		rpc_error(call, RPC_INVALID_PARAMS, "value: a text, or value_base64: one of the two is needed");
+		return;
+	}
+	if (json_is_string(value)) {
+		write_key(control, call, KEEPER_PUT, key, json_string_value(value), json_string_length(value));
+		return;
+	}
+	size_t len;
+	void *bytes = base64_decode(json_string_value(base64), &len);
+	if (bytes == NULL)
+		rpc_error(call, RPC_INVALID_PARAMS, "value_base64: not base64");
+	else
+		write_key(control, call, KEEPER_PUT, key, bytes, len);
+	free(bytes);
+}
+
+static void del(struct control *control, struct rpc_call *call, json_t *params)
+{
+	const char *key = control_text(call, params, "key");
+	if (key != NULL)
+		write_key(control, call, KEEPER_DEL, key, NULL, 0);
+}
+
+static void get(struct control *control, struct rpc_call *call, json_t *params)
+{
+	struct map_view view;
+	const char *key = control_text(call, params, "key");
+	if (key == NULL)
+		return;
+	if (!map_get_reader(control->app->map, key, strlen(key), &view) || view.tombstone)
+		rpc_error(call, RPC_NOT_FOUND, "no such key: %s", key);
+	else
+		rpc_result(call, record_to_json(control, &view));
+}
+
+/* ---- ls ---- */
+
+struct listing {
+	const char *prefix, *after;
+	size_t prefix_len, after_len;
+	bool tombstones, failed;
+	struct map_view *views;
+	size_t count, cap;
+};
+
+static int compare_keys(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+	return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct map_view *x = a, *y = b;
+	return compare_keys(x->key, x->key_len, y->key, y->key_len);
+}
+
+static void visit(void *context, const struct map_view *v)
+{
+	struct listing *l = context;
+	if (l->failed || (v->tombstone && !l->tombstones) || v->key_len < l->prefix_len ||
+		memcmp(v->key, l->prefix, l->prefix_len) != 0)
+		return;
+	if (l->after != NULL && compare_keys(v->key, v->key_len, (const uint8_t *)l->after, l->after_len) <= 0)
+		return;
+	if (l->count == l->cap) {
+		size_t cap = l->cap > 0 ? 2 * l->cap : 256;
+		struct map_view *views = realloc(l->views, cap * sizeof(views[0]));
+		if (views == NULL) {
+			l->failed = true;
+			return;
+		}
+		l->views = views;
+		l->cap = cap;
+	}
+	l->views[l->count++] = *v;
+}
+
+/* What the views point to stays as long as this method runs: it is online in RCU. */
+static json_t *page(struct control *control, struct listing *l, size_t limit)
+{
+	json_t *records = json_array(), *next = json_null();
+	qsort(l->views, l->count, sizeof(l->views[0]), by_key);
+	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there twice. */
+	for (size_t i = 0; i < l->count && json_array_size(records) < limit; i++) {
+		if (i > 0 && by_key(&l->views[i - 1], &l->views[i]) == 0)
+			continue;
+		json_array_append_new(records, record_to_json(control, &l->views[i]));
+		if (json_array_size(records) == limit && i + 1 < l->count)
+			next = json_stringn((const char *)l->views[i].key, l->views[i].key_len);
+	}
+	return json_pack("{s:o, s:o}", "records", records, "next", next);
+}
+
+static void ls(struct control *control, struct rpc_call *call, json_t *params)
+{
+	json_t *limit = json_object_get(params, "limit");
+	uint32_t cursor = 0;
+	struct listing l = {
+		.prefix = json_string_value(json_object_get(params, "prefix")),
+		.after = json_string_value(json_object_get(params, "after")),
+		.tombstones = json_is_true(json_object_get(params, "tombstones")),
+	};
+	json_int_t wanted = limit == NULL ? LS_DEFAULT : json_integer_value(limit);
+	if (wanted < 1 || wanted > LS_MAX) {
+		rpc_error(call, RPC_INVALID_PARAMS, "limit: 1 to %d", LS_MAX);
+		return;
+	}
+	l.prefix = l.prefix != NULL ? l.prefix : "";
+	l.prefix_len = strlen(l.prefix);
+	l.after_len = l.after != NULL ? strlen(l.after) : 0;
+	while (map_scan_reader(control->app->map, &cursor, 4096, visit, &l)) {
+	}
+	if (l.failed)
+		rpc_error(call, RPC_INTERNAL, "no memory for the list; ask with a longer prefix");
+	else
+		rpc_result(call, page(control, &l, (size_t)wanted));
+	free(l.views);
+}
+
+static void watch(struct control *control, struct rpc_call *call, json_t *params)
+{
+	const char *prefix = json_string_value(json_object_get(params, "prefix"));
+	prefix = prefix != NULL ? prefix : "";
+	if (strlen(prefix) > SW_KEY_MAX)
+		rpc_error(call, RPC_INVALID_PARAMS, "prefix: at most %d bytes", SW_KEY_MAX);
+	else if (subscribe(control, call, false, prefix) == NULL)
+		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d", SUBSCRIBERS_MAX);
+	else
+		rpc_result(call, json_pack("{s:s}", "watching", prefix));
+}
+
+void map_methods(struct control *control)
+{
+	control_add(control, "map.put", put);
+	control_add(control, "map.get", get);
+	control_add(control, "map.del", del);
+	control_add(control, "map.ls", ls);
+	control_add(control, "map.watch", watch);
+}

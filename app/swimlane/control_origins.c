@@ -1,0 +1,440 @@
+/* Origins and their health: the owner checks, the verdict goes into the map.
+ *
+ *   origin/NAME   the definition, put on any server
+ *   health/NAME   the verdict, written by whoever checks
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "ticks.h"
+
+#define ORIGIN "origin/"
+#define HEALTH "health/"
+
+enum { PREFIX = sizeof(ORIGIN) - 1, WRITES_A_TICK = 256 };
+
+_Static_assert(sizeof(ORIGIN) == sizeof(HEALTH), "one prefix length serves both");
+
+static bool starts_with(const struct map_view *v, const char *prefix)
+{
+	return v->key_len > PREFIX && memcmp(v->key, prefix, PREFIX) == 0;
+}
+
+/* The name behind the prefix; false if it is longer than a name may be. */
+static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
+{
+	size_t len = v->key_len - PREFIX;
+	if (len > HEALTH_NAME_MAX)
+		return false;
+	memcpy(name, v->key + PREFIX, len);
+	name[len] = '\0';
+	return true;
+}
+
+static bool read_verdict(const struct control *control, const char *name, struct health_verdict *verdict,
+	struct map_view *view)
+{
+	char key[SW_KEY_MAX + 1];
+	int len = snprintf(key, sizeof(key), HEALTH "%s", name);
+	if (!map_get_reader(control->app->map, key, (size_t)len, view) || view->tombstone)
+		return false;
+	json_t *json = json_loadb((const char *)view->value, view->value_len, 0, NULL);
+	bool ok = json != NULL && health_verdict_from_json(json, verdict) == 0;
+	json_decref(json);
+	return ok;
+}
+
+static bool parse_origin(const char *name, const struct map_view *v, struct health_origin *origin, char *error,
+	size_t error_len)
+{
+	json_t *json = json_loadb((const char *)v->value, v->value_len, 0, NULL);
+	if (json == NULL) {
+		(void)snprintf(error, error_len, "not JSON");
+		return false;
+	}
+	int rc = health_origin_from_json(name, json, origin, error, error_len);
+	json_decref(json);
+	return rc == 0;
+}
+
+/* ---- what this server checks ---- */
+
+static bool is_mine(const struct control *control, uint64_t key_hash)
+{
+	struct rendezvous_ranks ranks;
+	return ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) && ranks.count > 0 &&
+		ranks.ids[0] == view_get_reader(control->app->board)->self.id;
+}
+
+static void take(struct control *control, const char *name, const struct map_view *v, bool known)
+{
+	struct health_origin origin;
+	struct health_verdict verdict;
+	struct map_view last;
+	char error[256], from[64];
+	if (!parse_origin(name, v, &origin, error, sizeof(error))) {
+		log_line(LOG_WARNING, "origin %s is not checked: %s", name, error);
+		return;
+	}
+	bool has_last = read_verdict(control, name, &verdict, &last);
+	if (health_checker_put(control->checker, &origin, has_last ? &verdict : NULL) < 0) {
+		log_line(LOG_ERROR, "origin %s is not checked: no memory", name);
+		return;
+	}
+	uint64_t self = view_get_reader(control->app->board)->self.id;
+	if (!known && has_last && last.author.actor.id != self)
+		events_tell(control, ticks_now_ns(), "taken_over", self, "%s from %s", name,
+			server_name(control, last.author.actor.id, from));
+}
+
+struct reconciling {
+	struct control *control;
+	json_t *wanted;
+};
+
+static void visit_wanted(void *context, const struct map_view *v)
+{
+	struct reconciling *r = context;
+	char name[HEALTH_NAME_MAX + 1], dot[80];
+	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name) || !is_mine(r->control, v->key_hash))
+		return;
+	(void)snprintf(dot, sizeof(dot), "%llx.%u.%llu", (unsigned long long)v->author.actor.id, v->author.actor.epoch,
+		(unsigned long long)v->author.seq);
+	const char *known = json_string_value(json_object_get(r->control->assigned, name));
+	if (known == NULL || strcmp(known, dot) != 0)
+		take(r->control, name, v, known != NULL);
+	json_object_set_new(r->wanted, name, json_string(dot));
+}
+
+/* Checks exactly the origins that this server owns now. */
+static void reconcile(struct control *control)
+{
+	struct reconciling r = {control, json_object()};
+	uint32_t cursor = 0;
+	const char *name;
+	json_t *value;
+	while (map_scan_reader(control->app->map, &cursor, 4096, visit_wanted, &r)) {
+	}
+	json_object_foreach(control->assigned, name, value)
+	{
+		if (json_object_get(r.wanted, name) == NULL)
+			(void)health_checker_remove(control->checker, name);
+	}
+	json_decref(control->assigned);
+	control->assigned = r.wanted;
+	control->reconcile = false;
+}
+
+/* ---- verdicts into the map ---- */
+
+static void write_verdicts(struct control *control)
+{
+	json_t *value;
+	const char *name;
+	void *next;
+	char key[SW_KEY_MAX + 1];
+	int written = 0;
+	json_object_foreach_safe(control->unwritten, next, name, value)
+	{
+		char *text = json_dumps(value, JSON_COMPACT);
+		(void)snprintf(key, sizeof(key), HEALTH "%s", name);
+		int rc = text == NULL ? -ENOMEM : commands_submit(control, KEEPER_PUT, key, text, strlen(text), NULL, NULL);
+		free(text);
+		if (rc == -EBUSY || ++written > WRITES_A_TICK)
+			return; /* goes on at the next tick */
+		if (rc < 0)
+			log_line(LOG_ERROR, "verdict of %s is not written: %s", name, strerror(-rc));
+		json_object_del(control->unwritten, name);
+	}
+}
+
+static void on_verdict(void *context, const char *name, const struct health_verdict *verdict, bool changed)
+{
+	struct control *control = context;
+	(void)changed;
+	json_object_set_new(control->unwritten, name, health_verdict_to_json(verdict));
+	control_soon(control);
+}
+
+void origins_changed(struct control *control, const struct map_change *change)
+{
+	char name[HEALTH_NAME_MAX + 1];
+	const struct map_view *v = &change->view;
+	struct health_verdict verdict;
+	if (starts_with(v, ORIGIN)) {
+		control->reconcile = true;
+		return;
+	}
+	if (!starts_with(v, HEALTH) || !name_of(v, name))
+		return;
+	json_t *json = v->tombstone ? NULL : json_loadb((const char *)v->value, v->value_len, 0, NULL);
+	if (json == NULL || health_verdict_from_json(json, &verdict) < 0) {
+		json_object_del(control->verdicts, name);
+		json_decref(json);
+		return;
+	}
+	json_decref(json);
+	const char *state = health_state_name(verdict.state);
+	const char *told = json_string_value(json_object_get(control->verdicts, name));
+	if (told != NULL && strcmp(told, state) == 0)
+		return;
+	json_object_set_new(control->verdicts, name, json_string(state));
+	events_tell(control, change->at_ns, "verdict", v->author.actor.id, "%s is %s%s%s", name, state,
+		verdict.error[0] != '\0' ? ": " : "", verdict.error);
+}
+
+/* ---- the configuration's origins ---- */
+
+/* Put once, by whoever finds them missing: a definition that is in the map already wins. */
+static void put_configured(struct control *control)
+{
+	const struct config *c = control->app->config;
+	char key[SW_KEY_MAX + 1];
+	while (control->origins_put < c->origin_count && map_ready(control->app->map)) {
+		const struct health_origin *o = &c->origins[control->origins_put];
+		json_t *json = health_origin_to_json(o);
+		char *text = json_dumps(json, JSON_COMPACT);
+		(void)snprintf(key, sizeof(key), ORIGIN "%s", o->name);
+		int rc = text == NULL ? -ENOMEM :
+			commands_submit(control, KEEPER_PUT_IF_ABSENT, key, text, strlen(text), NULL, NULL);
+		json_decref(json);
+		free(text);
+		if (rc == -EBUSY)
+			return;
+		if (rc < 0)
+			log_line(LOG_ERROR, "origins: %s is not put into the map: %s", o->name, strerror(-rc));
+		control->origins_put++;
+	}
+}
+
+void origins_tick(struct control *control)
+{
+	uint64_t version = atomic_load_explicit(&control->app->keeper.ownership_version, memory_order_acquire);
+	if (version != control->ownership_seen) {
+		control->ownership_seen = version;
+		control->reconcile = true;
+	}
+	put_configured(control);
+	if (control->checker == NULL)
+		return;
+	if (control->reconcile)
+		reconcile(control);
+	if (map_ready(control->app->map) && json_object_size(control->unwritten) > 0)
+		write_verdicts(control);
+}
+
+int origins_init(struct control *control)
+{
+	struct health_config config = control->app->config->health;
+	control->assigned = json_object();
+	control->verdicts = json_object();
+	control->unwritten = json_object();
+	if (!control->app->config->health_enabled)
+		return 0;
+	config.seed = control->app->instance;
+	config.on_verdict = on_verdict;
+	config.context = control;
+	int rc = health_checker_create(control->base, &config, &control->checker);
+	if (rc < 0)
+		log_line(LOG_ERROR, "health checks do not start: %s", strerror(-rc));
+	return rc;
+}
+
+void origins_fini(struct control *control)
+{
+	if (control->checker != NULL)
+		health_checker_destroy(control->checker);
+	json_decref(control->assigned);
+	json_decref(control->verdicts);
+	json_decref(control->unwritten);
+}
+
+/* ---- methods ---- */
+
+struct pending {
+	struct control *control;
+	struct rpc_call *call;
+	char name[HEALTH_NAME_MAX + 1];
+};
+
+static void on_gone(struct rpc_call *call, void *context)
+{
+	struct pending *p = context;
+	(void)call;
+	p->call = NULL;
+}
+
+static void on_written(struct keeper_command *command)
+{
+	struct pending *p = command->context;
+	if (p->call != NULL && command->result == -ENOENT)
+		rpc_error(p->call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", p->name);
+	else if (p->call != NULL && command->result < 0)
+		commands_rpc_error(p->call, p->name, command->result);
+	else if (p->call != NULL)
+		rpc_result(p->call, json_pack("{s:s, s:o}", "name", p->name, "dot", dot_to_json(p->control, command->dot)));
+	free(p);
+}
+
+static void write_origin(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
+	const char *name, const char *value)
+{
+	char key[SW_KEY_MAX + 1];
+	struct pending *p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		rpc_error(call, RPC_INTERNAL, "no memory");
+		return;
+	}
+	p->control = control;
+	p->call = call;
+	(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", p->name);
+	int rc = commands_submit(control, kind, key, value, value != NULL ? strlen(value) : 0, on_written, p);
+	if (rc == 0) {
+		rpc_defer(call, on_gone, p);
+		return;
+	}
+	commands_rpc_error(call, key, rc);
+	free(p);
+}
+
+static const char *origin_name(struct rpc_call *call, json_t *params)
+{
+	const char *name = control_text(call, params, "name");
+	if (name == NULL || (strlen(name) > 0 && strlen(name) <= HEALTH_NAME_MAX))
+		return name;
+	rpc_error(call, RPC_INVALID_PARAMS, "name: 1 to %d letters, digits and ._-", HEALTH_NAME_MAX);
+	return NULL;
+}
+
+static void origin_add(struct control *control, struct rpc_call *call, json_t *params)
+{
+	struct health_origin origin;
+	char error[256];
+	const char *name = origin_name(call, params);
+	if (name == NULL)
+		return;
+	json_t *definition = json_object_get(params, "origin");
+	if (!json_is_object(definition)) {
+		rpc_error(call, RPC_INVALID_PARAMS, "origin: an object is needed, as in {\"url\": \"http://10.0.0.1/\"}");
+		return;
+	}
+	if (health_origin_from_json(name, definition, &origin, error, sizeof(error)) < 0) {
+		rpc_error(call, RPC_INVALID_PARAMS, "%s", error);
+		return;
+	}
+	json_t *whole = health_origin_to_json(&origin);
+	char *text = json_dumps(whole, JSON_COMPACT);
+	write_origin(control, call, KEEPER_PUT, name, text);
+	free(text);
+	json_decref(whole);
+}
+
+static void origin_rm(struct control *control, struct rpc_call *call, json_t *params)
+{
+	char key[SW_KEY_MAX + 1];
+	const char *name = origin_name(call, params);
+	if (name == NULL)
+		return;
+	/* Its verdict goes with it; if there is none, nothing is lost. */
+	(void)snprintf(key, sizeof(key), HEALTH "%s", name);
+	(void)commands_submit(control, KEEPER_DEL, key, NULL, 0, NULL, NULL);
+	write_origin(control, call, KEEPER_DEL, name, NULL);
+}
+
+struct origin_scan {
+	struct control *control;
+	const char *only; /* NULL: all */
+	json_t *list;
+	bool health;
+};
+
+static json_t *owner_of(const struct control *control, uint64_t key_hash)
+{
+	struct rendezvous_ranks ranks;
+	char name[64];
+	if (!ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) || ranks.count == 0)
+		return json_null();
+	return json_string(server_name(control, ranks.ids[0], name));
+}
+
+static json_t *health_to_json(const struct control *control, const char *name, const struct map_view *v)
+{
+	struct health_verdict verdict = {.state = HEALTH_UNKNOWN};
+	struct map_view written;
+	char writer[64];
+	uint64_t now_ms = ticks_wall_ms();
+	bool known = read_verdict(control, name, &verdict, &written);
+	json_t *j = health_verdict_to_json(&verdict);
+	json_object_set_new(j, "name", json_string(name));
+	json_object_set_new(j, "age_ms", known && now_ms >= verdict.checked_ms ?
+			json_integer((json_int_t)(now_ms - verdict.checked_ms)) : json_null());
+	json_object_set_new(j, "writer",
+		known ? json_string(server_name(control, written.author.actor.id, writer)) : json_null());
+	json_object_set_new(j, "owner", owner_of(control, v->key_hash));
+	json_object_set_new(j, "checking", json_boolean(json_object_get(control->assigned, name) != NULL));
+	return j;
+}
+
+static void visit_origin(void *context, const struct map_view *v)
+{
+	struct origin_scan *scan = context;
+	char name[HEALTH_NAME_MAX + 1];
+	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name))
+		return;
+	if (scan->only != NULL && strcmp(scan->only, name) != 0)
+		return;
+	if (scan->health) {
+		json_array_append_new(scan->list, health_to_json(scan->control, name, v));
+		return;
+	}
+	json_t *origin = json_loadb((const char *)v->value, v->value_len, 0, NULL);
+	json_array_append_new(scan->list, json_pack("{s:s, s:o, s:o}", "name", name, "origin",
+		origin != NULL ? origin : json_null(), "owner", owner_of(scan->control, v->key_hash)));
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	return strcmp(json_string_value(json_object_get(x, "name")), json_string_value(json_object_get(y, "name")));
+}
+
+static json_t *scan_origins(struct control *control, const char *only, bool health)
+{
+	struct origin_scan scan = {control, only, json_array(), health};
+	uint32_t cursor = 0;
+	while (map_scan_reader(control->app->map, &cursor, 4096, visit_origin, &scan)) {
+	}
+	return json_sort(scan.list, by_name);
+}
+
+static void origin_list(struct control *control, struct rpc_call *call, json_t *params)
+{
+	(void)params;
+	rpc_result(call, json_pack("{s:o}", "origins", scan_origins(control, NULL, false)));
+}
+
+static void health(struct control *control, struct rpc_call *call, json_t *params)
+{
+	const char *only = json_string_value(json_object_get(params, "name"));
+	json_t *list = scan_origins(control, only, true);
+	if (only != NULL && json_array_size(list) == 0) {
+		json_decref(list);
+		rpc_error(call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
+		return;
+	}
+	rpc_result(call, json_pack("{s:o}", "origins", list));
+}
+
+void origins_methods(struct control *control)
+{
+	control_add(control, "origin.add", origin_add);
+	control_add(control, "origin.rm", origin_rm);
+	control_add(control, "origin.list", origin_list);
+	control_add(control, "health", health);
+}

@@ -1,0 +1,118 @@
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "log.h"
+#include "screen.h"
+#include "swimlane_version.h"
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
+
+struct options {
+	const char *config;
+	bool check;
+	int extra_count; /* behind -- */
+	char **extra;
+};
+
+static void usage(FILE *out)
+{
+	(void)fputs("usage: swimlane --config FILE [-- EAL-ARGUMENT ...]\n"
+		    "       swimlane --check FILE\n"
+		    "       swimlane --config-reference | --version | --help\n"
+		    "\n"
+		    "Runs the gossip appliance of this server: membership, ownership and the replicated map,\n"
+		    "on NIC queues of its own.\n"
+		    "\n"
+		    "  -c, --config FILE      run with this configuration (YAML)\n"
+		    "  -t, --check FILE       only say whether it is right\n"
+		    "      --config-reference print every key of the configuration as a Markdown table\n"
+		    "  -V, --version\n"
+		    "  -h, --help\n"
+		    "\n"
+		    "What stands behind -- is given to DPDK's EAL, after swimlane's own arguments.\n"
+		    "SIGTERM or SIGINT: leave and stop; a second one stops at once.\n"
+		    "Exit: 0 stopped as asked, 1 failed, 2 usage, 3 configuration, 4 stood down: another\n"
+		    "live server has this id. See swimlane(8).\n",
+		out);
+}
+
+/* The exit code if the program is done with, or -1. */
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option list[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", required_argument, NULL, 't'},
+		{"config-reference", no_argument, NULL, 'r'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int c;
+	while ((c = getopt_long(argc, argv, "+c:t:Vh", list, NULL)) != -1) {
+		switch (c) {
+		case 'c': o->config = optarg; break;
+		case 't':
+			o->config = optarg;
+			o->check = true;
+			break;
+		case 'r': config_reference(stdout); return 0;
+		case 'V': printf("swimlane %s\n", SWIMLANE_VERSION); return 0;
+		case 'h': usage(stdout); return 0;
+		default: usage(stderr); return EXIT_USAGE;
+		}
+	}
+	o->extra_count = argc - optind;
+	o->extra = argv + optind;
+	bool separated = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
+	if (o->config == NULL || (o->extra_count > 0 && (!separated || o->check))) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int run(const struct config *config, const struct options *o)
+{
+	static struct appliance app;
+	static struct start_info info;
+	char error[CONFIG_ERROR_MAX];
+	int code = 1;
+	if (appliance_create(&app, config, o->extra_count, o->extra, &info, error) < 0) {
+		log_line(LOG_ERROR, "%s", error);
+	} else {
+		screen_print(stdout, &app, &info);
+		code = control_run(&app, &info);
+	}
+	appliance_destroy(&app, &info);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config;
+	struct options o = {.config = NULL};
+	char error[CONFIG_ERROR_MAX];
+	int code = parse(argc, argv, &o);
+	if (code >= 0)
+		return code;
+	int rc = config_load(o.config, &config, error);
+	if (rc < 0) {
+		(void)fprintf(stderr, "%s\n", error);
+		return EXIT_CONFIG;
+	}
+	if (o.check) {
+		printf("%s: right\n", o.config);
+		code = 0;
+	} else {
+		log_level(config.log_level);
+		code = run(&config, &o);
+	}
+	config_free(&config);
+	return code;
+}
