@@ -77,13 +77,26 @@ static int parse(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-static int run(const struct config *config, const struct options *o)
+/* EAL cannot be started twice in a process: the second try is a new one. */
+#define NO_HUGEPAGES "SWIMLANE_NO_HUGEPAGES"
+
+static void start_again_without_hugepages(char **argv)
+{
+	log_line(LOG_WARNING, "memory: somebody else took the hugepages meanwhile; starting again on ordinary pages");
+	if (setenv(NO_HUGEPAGES, "1", 1) == 0)
+		(void)execv("/proc/self/exe", argv);
+	log_line(LOG_ERROR, "cannot start again: %s", strerror(errno));
+}
+
+static int run(const struct config *config, const struct options *o, char **argv)
 {
 	static struct appliance app;
 	static struct start_info info;
 	char error[CONFIG_ERROR_MAX];
 	int code = 1;
 	if (appliance_create(&app, config, o->extra_count, o->extra, &info, error) < 0) {
+		if (info.hugepages_gone)
+			start_again_without_hugepages(argv);
 		log_line(LOG_ERROR, "%s", error);
 	} else {
 		screen_print(stdout, &app, &info);
@@ -111,7 +124,9 @@ int main(int argc, char **argv)
 		code = 0;
 	} else {
 		log_level(config.log_level);
-		code = run(&config, &o);
+		if (getenv(NO_HUGEPAGES) != NULL)
+			config.hugepages = HUGEPAGES_OFF;
+		code = run(&config, &o, argv);
 	}
 	config_free(&config);
 	return code;

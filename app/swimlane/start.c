@@ -132,9 +132,11 @@ static int start_eal(const struct config *c, int extra_count, char **extra, stru
 	/* AF_XDP counts its memory against this on old kernels. */
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	if (rte_eal_init(args.count, args.list) < 0)
+	if (rte_eal_init(args.count, args.list) < 0) {
+		info->hugepages_gone = c->hugepages == HUGEPAGES_AUTO && info->hugepages;
 		return fail(error, "DPDK did not start: %s (its own messages stand above); check memory, port and the "
 			"arguments behind --", rte_strerror(rte_errno));
+	}
 	ticks_init();
 	return 0;
 }

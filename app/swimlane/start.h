@@ -9,6 +9,7 @@ struct start_info {
 	struct place place;
 	bool hugepages;
 	uint32_t epoch;
+	bool hugepages_gone; /* EAL failed on hugepages that were free a moment before: try without */
 	bool eal;
 	bool port_started;
 };
