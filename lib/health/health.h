@@ -10,9 +10,10 @@
  * earlier verdict (a takeover). Checks are spread over the interval and jittered by up to 10 %.
  *
  * Every check is a new connection; proxies and redirects are not followed, the body is read up to
- * 64 KiB. A check that failed for want of this server's own memory, sockets or ports says nothing
- * about the origin: it is counted and not judged. Names are resolved in libcurl's resolver threads
- * and remembered for 60 s.
+ * 64 KiB. A check that failed for want of this server's own means (memory, sockets, ports, resolver
+ * threads) says nothing about the origin: it is counted and not judged. Names are resolved in
+ * libcurl's resolver threads and remembered for 60 s. Such a thread cannot be stopped: no more than
+ * 256 of them are left behind by timeouts, beyond that names wait.
  */
 #pragma once
 
@@ -85,7 +86,7 @@ struct health_stats {
 	uint64_t failures;
 	uint64_t late;     /* started more than 10 % of the interval after their time */
 	uint64_t deferred; /* held back by the rate or concurrency cap */
-	uint64_t unjudged; /* not carried out for want of memory, sockets or ports of this server */
+	uint64_t unjudged; /* not carried out for want of memory, sockets, ports or resolver here */
 	uint64_t in_flight;
 };
 

@@ -5,17 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "health/probe_error.h"
 
 enum {
 	BODY_MAX = 64 * 1024,
 	URL_MAX = 16 + 260 + 8 + 512,
 	CONNECT_TO_MAX = 2 * 260 + 16,
+	/* A resolver thread cannot be stopped: one that was given up goes on for up to this long
+	 * (the C library asks three name servers twice, for 5 s each), and that many may. */
+	RESOLVER_S = 30,
+	GIVEN_UP_MAX = 256,
 };
 
 /* libcurl forgets old names by going through all that it remembers, at every check: so addresses,
@@ -33,7 +39,10 @@ struct probe_pool {
 	char *ca_file;
 	struct transfers by_address;
 	struct transfers by_name;
-	struct probe *first; /* of those under way */
+	struct probe *first;                /* of those under way */
+	uint64_t given_up_ns[GIVEN_UP_MAX]; /* when, of the latest resolver threads given up: a ring
+					     */
+	uint32_t given_up_next;
 };
 
 struct probe {
@@ -46,6 +55,7 @@ struct probe {
 	struct curl_slist *headers;
 	struct curl_slist *connect_to;
 	int socket_errno;
+	bool failed; /* by itself, not by its timeout: nothing of it goes on */
 	bool body_cut;
 	bool body_found;
 	size_t body_len;
@@ -55,6 +65,32 @@ struct probe {
 	char detail[CURL_ERROR_SIZE];
 };
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail with this clock */
+	return (uint64_t)ts.tv_sec * SW_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void count_if_given_up(struct probe *probe)
+{
+	struct probe_pool *pool = probe->transfers->pool;
+	curl_off_t resolved_us = 0;
+	if (probe->transfers != &pool->by_name)
+		return;
+	curl_easy_getinfo(probe->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
+	if (resolved_us > 0 || probe->failed)
+		return;
+	pool->given_up_ns[pool->given_up_next] = now_ns();
+	pool->given_up_next = (pool->given_up_next + 1) % GIVEN_UP_MAX;
+}
+
+static bool too_many_given_up(const struct probe_pool *pool)
+{
+	uint64_t oldest_ns = pool->given_up_ns[pool->given_up_next];
+	return oldest_ns > 0 && now_ns() - oldest_ns < RESOLVER_S * SW_NS_PER_S;
+}
+
 static void probe_free(struct probe *probe)
 {
 	if (probe->link) {
@@ -63,8 +99,10 @@ static void probe_free(struct probe *probe)
 			probe->next->link = probe->link;
 	}
 	if (probe->easy) {
-		if (probe->link)
+		if (probe->link) {
+			count_if_given_up(probe);
 			curl_multi_remove_handle(probe->transfers->multi, probe->easy);
+		}
 		curl_easy_cleanup(probe->easy);
 	}
 	curl_slist_free_all(probe->headers);
@@ -85,6 +123,7 @@ static void finish(struct transfers *transfers, CURL *easy, CURLcode code)
 	struct probe_result result;
 	probe_judge(probe->origin, &end, &result);
 	void *owner = probe->owner;
+	probe->failed = code != CURLE_OPERATION_TIMEDOUT;
 	probe_free(probe);
 	transfers->pool->on_done(owner, &result);
 }
@@ -293,10 +332,13 @@ static bool is_numeric(const char *address)
 
 struct probe *probe_start(struct probe_pool *pool, const struct health_origin *origin, void *owner)
 {
+	bool numeric = is_numeric(origin->address);
+	if (!numeric && too_many_given_up(pool))
+		return NULL;
 	struct probe *probe = calloc(1, sizeof(*probe));
 	if (!probe)
 		return NULL;
-	probe->transfers = is_numeric(origin->address) ? &pool->by_address : &pool->by_name;
+	probe->transfers = numeric ? &pool->by_address : &pool->by_name;
 	probe->origin = origin;
 	probe->owner = owner;
 	probe->easy = curl_easy_init();

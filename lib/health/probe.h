@@ -20,6 +20,7 @@ int probe_pool_create(
 /* Probes under way are cancelled. */
 void probe_pool_destroy(struct probe_pool *pool);
 
-/* The origin must stay as it is until the probe is done or cancelled. NULL: out of memory. */
+/* The origin must stay as it is until the probe is done or cancelled. NULL: out of memory, or
+ * too many names wait for a resolver that does not answer. */
 struct probe *probe_start(struct probe_pool *pool, const struct health_origin *origin, void *owner);
 void probe_cancel(struct probe *probe);
