@@ -144,7 +144,13 @@ SW_TEST(checker, new_definition_is_checked_at_once_and_keeps_the_verdict)
 	while (world->waiting == 0)
 		run(world, 1, 10);
 	strcpy(origin.path, "/");
-	expect_verdict(world, &origin, HEALTH_UP, "");
+	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
+	struct health_stats stats;
+	health_checker_stats(world->checker, &stats);
+	SW_EXPECT_EQ(stats.in_flight, 0); /* the old one is cancelled */
+	SW_ASSERT_TRUE(run(world, 1, 2000));
+	SW_EXPECT_EQ(world->told[0].verdict.state, HEALTH_UP);
+	SW_EXPECT_EQ(world->told[0].verdict.checks, 1);
 	/* The same again is no reason to check. */
 	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
 	SW_EXPECT_FALSE(run(world, 2, 100));
