@@ -185,8 +185,8 @@ SW_TEST(dns, silent_name_server_stalls_nothing_and_leaves_few_threads_behind)
 	}
 	/* The address is checked at its pace all the while, and the loop goes round. */
 	SW_EXPECT_GE(report.address_told, RUN_S * 10 / 2);
-	SW_EXPECT_LT(report.gap_ms_max, 500);
-	SW_EXPECT_LT(report.destroy_ms, 500);
+	SW_EXPECT_LT(report.gap_ms_max, 1000);
+	SW_EXPECT_LT(report.destroy_ms, 1000);
 	/* Names fail by their timeout, until too many threads are left behind. */
 	SW_EXPECT_GE(report.name_told, GIVEN_UP_MAX);
 	SW_EXPECT_LE(report.name_told, GIVEN_UP_MAX + CONCURRENT_MAX);
