@@ -82,3 +82,6 @@ enum vv_order vv_compare(const struct version_vector *a, const struct version_ve
 
 /* Equal vectors have equal hashes; the empty vector has 0. Does not depend on order of insertion. */
 uint64_t vv_hash(const struct version_vector *vv);
+
+/* The share of one entry in vv_hash(), which is their sum: for vectors kept up to date in place. */
+uint64_t vv_entry_hash(struct actor actor, uint64_t seq);

@@ -89,8 +89,9 @@ struct health_stats {
 	uint64_t in_flight;
 };
 
-/* 0, -ENOMEM, -EINVAL (no callback), -EIO (libcurl would not start). `config` is copied, the text
- * of its ca_file too. put and remove may be called from on_verdict, destroy may not. */
+/* 0, -ENOMEM, -EINVAL (no callback), -EIO (libcurl would not start), -errno of a ca_file that
+ * cannot be read. `config` is copied, the text of its ca_file too. put and remove may be called
+ * from on_verdict, destroy may not. */
 int health_checker_create(struct event_base *base, const struct health_config *config,
 	struct health_checker **checker);
 void health_checker_destroy(struct health_checker *checker);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -347,6 +348,8 @@ int probe_pool_create(struct event_base *base, const char *ca_file, probe_done o
 	struct probe_pool **pool_out)
 {
 	enum { NAMES_KEPT_S = 60 };
+	if (ca_file && access(ca_file, R_OK) < 0)
+		return -errno;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -EIO;
 	struct probe_pool *pool = calloc(1, sizeof(*pool));

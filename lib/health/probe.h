@@ -13,7 +13,8 @@ struct probe_pool;
 
 typedef void (*probe_done)(void *owner, const struct probe_result *result);
 
-/* ca_file: trusted certificates (PEM), or NULL for the system's. 0, -ENOMEM, -EIO. */
+/* ca_file: trusted certificates (PEM), or NULL for the system's. 0, -ENOMEM, -EIO,
+ * -errno if it cannot be read. */
 int probe_pool_create(
 	struct event_base *base, const char *ca_file, probe_done on_done, struct probe_pool **pool);
 /* Probes under way are cancelled. */

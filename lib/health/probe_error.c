@@ -71,11 +71,14 @@ static void fail_timeout(const struct health_origin *origin, const struct probe_
 	long status, struct probe_result *result)
 {
 	char ms[16], place[300];
+	long local_port =
+		0; /* known once TCP is connected; libcurl's connect time only after TLS */
+	curl_easy_getinfo(end->easy, CURLINFO_LOCAL_PORT, &local_port);
 	in_thousands(origin->timeout_ms, ms);
 	place_of(origin, place);
 	if (time_of(end->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0)
 		fail(result, "resolve %s: no answer within %s ms", origin->address, ms);
-	else if (time_of(end->easy, CURLINFO_CONNECT_TIME_T) == 0)
+	else if (local_port == 0)
 		fail(result, "connect to %s: no answer within %s ms", place, ms);
 	else if (origin->type == HEALTH_HTTPS &&
 		 time_of(end->easy, CURLINFO_APPCONNECT_TIME_T) == 0)
@@ -105,21 +108,29 @@ static void fail_connect(const struct health_origin *origin, const struct probe_
 static void fail_transfer(const struct health_origin *origin, const struct probe_end *end,
 	long status, struct probe_result *result)
 {
-	const char *detail = end->detail[0] ? end->detail : curl_easy_strerror(end->code);
+	const char *words, *detail = end->detail[0] ? end->detail : curl_easy_strerror(end->code);
 	switch (end->code) {
 	case CURLE_OPERATION_TIMEDOUT: fail_timeout(origin, end, status, result); break;
 	case CURLE_COULDNT_CONNECT: fail_connect(origin, end, result); break;
 	case CURLE_COULDNT_RESOLVE_HOST:
-		fail(result, "resolve %s: no such host", origin->address);
+		fail(result, "resolve %s: no such host, or no resolver", origin->address);
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
 		detail = without_prefix(detail, "SSL certificate problem: ");
 		fail(result, "certificate: %s", without_prefix(detail, "SSL: "));
 		break;
-	case CURLE_SSL_CONNECT_ERROR: fail(result, "tls: %s", detail); break;
+	case CURLE_SSL_CONNECT_ERROR:
+		/* "OpenSSL/3.0: error:0A00010B:SSL routines::wrong version number" */
+		words = strstr(detail, "::");
+		fail(result, "tls: %s", words ? words + 2 : detail);
+		break;
 	case CURLE_GOT_NOTHING: fail(result, "connection closed without an answer"); break;
 	case CURLE_PARTIAL_FILE: fail(result, "connection closed before the answer's end"); break;
+	case CURLE_SSL_CACERT_BADFILE:
+		result->unjudged = true;
+		fail(result, "trusted certificates: cannot be read");
+		break;
 	case CURLE_OUT_OF_MEMORY:
 		result->unjudged = true;
 		fail(result, "out of memory");

@@ -37,8 +37,8 @@ enum {
 
 struct nic_config {
 	enum nic_kind kind;
-	char interface[64];  /* kernel interface (AF_XDP, AF_PACKET), PCI address, or vdev arguments */
-	char xdp_program[256]; /* path of the compiled XDP program (AF_XDP); the default is built in */
+	char interface[256]; /* kernel interface (AF_XDP, AF_PACKET), PCI address, or vdev arguments */
+	char xdp_program[256]; /* path of a compiled XDP program (AF_XDP); empty: the one built in */
 	struct sw_endpoint address; /* own address and UDP port; the address may be all zero where
 				     * shared: then it is the interface's first one */
 	uint8_t prefix_len;	    /* of the own network, exclusive ports only */
@@ -79,7 +79,9 @@ enum nic_drop {
 	NIC_DROP_FRAGMENT,
 	NIC_DROP_NOT_MINE,    /* other address or UDP port */
 	NIC_DROP_CHECKSUM,    /* IP header or UDP checksum wrong */
-	NIC_DROP_MULTICAST,
+	NIC_DROP_MULTICAST,   /* or broadcast */
+	NIC_DROP_SENDER,      /* a sender that cannot be answered: zero, many, or ourselves */
+	NIC_DROP_SEGMENTS,    /* in more than one mbuf */
 	NIC_DROP_COUNT,
 };
 
@@ -116,12 +118,18 @@ int nic_eal_arguments(const struct nic_config *config, char (*args)[NIC_ERROR_MA
 /* How many mbufs the port's rings can hold, for sizing the pool. */
 uint32_t nic_mbufs_needed(const struct nic_config *config);
 
+/* A pool of `count` mbufs that this kind of port can use. AF_XDP needs all of them side by side in one
+ * piece of memory, which rte_pktmbuf_pool_create() does not promise. The owner frees it with
+ * rte_mempool_free() after nic_port_destroy(). NULL with a message in `error`. */
+struct rte_mempool *nic_pool_create(
+	const struct nic_config *config, const char *name, uint32_t count, int numa_node, char *error);
+
 /* Finds, configures and steers; every failure says in `error` (NIC_ERROR_MAX bytes) what, where and
- * how to mend it. `pool`: mbufs with at least 1,600 bytes of data room. 0 or -errno. */
+ * how to mend it. `pool` comes from nic_pool_create(). 0 or -errno. */
 int nic_port_create(const struct nic_config *config, struct rte_mempool *pool, struct nic_port **port,
 	char *error);
 int nic_port_start(struct nic_port *port, char *error);
-/* Stops, and gives the traffic back to the kernel. */
+/* Stops, and gives the traffic back to the kernel. A stopped port is not started again. */
 void nic_port_stop(struct nic_port *port);
 void nic_port_destroy(struct nic_port *port);
 

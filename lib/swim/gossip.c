@@ -29,7 +29,7 @@ void gossip_to_all(struct swim *swim, uint16_t slot)
 	swim->jobs[swim->job_head++ % JOBS_MAX] = (struct job){slot, 1};
 }
 
-void out_push(struct swim *swim, const struct out *out)
+void swim_out_push(struct swim *swim, const struct out *out)
 {
 	if (swim->out_head - swim->out_tail == OUT_MAX) {
 		swim->counters.output_full++;
@@ -38,7 +38,7 @@ void out_push(struct swim *swim, const struct out *out)
 	swim->out[swim->out_head++ % OUT_MAX] = *out;
 }
 
-void event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
+void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
 	const struct wire_member *record, const char *why)
 {
 	if (swim->event_head - swim->event_tail == EVENTS_MAX) {
@@ -201,7 +201,7 @@ static bool next_direct(struct swim *swim, uint64_t now_ns, struct out *out)
 			uint16_t to = job->next++;
 			const struct member *m = &swim->members[to];
 			bool accused = to == job->subject && m->used;
-			if (!member_is_live(m) && !accused)
+			if (!swim_is_live(m) && !accused)
 				continue;
 			if (!within_budget(swim, now_ns)) {
 				swim->counters.direct_over_budget++;

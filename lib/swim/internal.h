@@ -105,6 +105,7 @@ struct swim {
 	uint64_t next_join_ns;
 	uint64_t join_done_ns; /* when enough seeds have had time to answer */
 	uint32_t join_acks;
+	bool remembered;
 	uint64_t next_rejoin_ns;
 	uint32_t rejoin_at;
 	uint64_t next_sync_ns;
@@ -141,7 +142,7 @@ void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member
 void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch);
 void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from);
-bool member_is_live(const struct member *m);
+bool swim_is_live(const struct member *m);
 
 /* join.c */
 void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to);
@@ -150,8 +151,8 @@ void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to)
 void gossip_record(struct swim *swim, uint16_t slot);
 void gossip_to_all(struct swim *swim, uint16_t slot);
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w);
-void out_push(struct swim *swim, const struct out *out);
-void event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
+void swim_out_push(struct swim *swim, const struct out *out);
+void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
 	const struct wire_member *record, const char *why);
 
 /* probe.c */
@@ -161,8 +162,8 @@ void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t se
 void probe_nack(struct swim *swim, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
 	const struct sw_endpoint *asker, const struct wire_ping_req *request);
-void health_worse(struct swim *swim, uint32_t by);
-void health_better(struct swim *swim);
+void swim_health_worse(struct swim *swim, uint32_t by);
+void swim_health_better(struct swim *swim);
 
 /* join.c */
 void join_tick(struct swim *swim, uint64_t now_ns);

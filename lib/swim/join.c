@@ -8,7 +8,7 @@ static void become_member(struct swim *swim, uint64_t now_ns)
 	swim->next_rejoin_ns = now_ns + swim->profile.rejoin_interval_ns;
 	gossip_record(swim, SELF);
 	gossip_to_all(swim, SELF);
-	event_push(swim, now_ns, SWIM_EVENT_RUNNING, &swim->members[SELF].record,
+	swim_event_push(swim, now_ns, SWIM_EVENT_RUNNING, &swim->members[SELF].record,
 		swim->join_acks > 0 ? "seeds answered" : "no seed answered: alone for now");
 }
 
@@ -17,7 +17,7 @@ static void ask_seeds(struct swim *swim, uint64_t now_ns)
 	for (uint32_t i = 0; i < swim->config.seed_count; i++) {
 		struct out out = {.kind = OUT_JOIN, .to = swim->config.seeds[i]};
 		if (!sw_endpoint_equal(&out.to, &swim->config.at))
-			out_push(swim, &out);
+			swim_out_push(swim, &out);
 	}
 	swim->next_join_ns = now_ns + swim->profile.join_interval_ns;
 }
@@ -34,7 +34,7 @@ static void try_rejoin(struct swim *swim, uint64_t now_ns)
 			out.to = swim->config.seeds[at];
 			bool known = false;
 			for (uint32_t i = 0; i < swim->member_count && !known; i++)
-				known = member_is_live(&swim->members[i]) &&
+				known = swim_is_live(&swim->members[i]) &&
 					sw_endpoint_equal(&swim->members[i].record.at, &out.to);
 			if (known)
 				continue;
@@ -45,7 +45,7 @@ static void try_rejoin(struct swim *swim, uint64_t now_ns)
 			out.to = m->record.at;
 		}
 		swim->next_seq++;
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 		return;
 	}
 }
@@ -75,7 +75,7 @@ void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to)
 	for (uint32_t page = 0; page < pages; page++) {
 		struct out out = {.kind = OUT_TABLE, .to_id = to_id, .to = *to,
 			.page = (uint8_t)page, .pages = (uint8_t)pages};
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 	}
 }
 
@@ -96,7 +96,7 @@ void join_request(struct swim *swim, uint64_t now_ns, const struct wire_member *
 		ack.instance_seen = swim->members[slot].record.instance;
 	}
 	struct out out = {.kind = OUT_JOIN_ACK, .to = *from, .join_ack = ack};
-	out_push(swim, &out);
+	swim_out_push(swim, &out);
 	if (swim->phase == SWIM_RUNNING)
 		table_send(swim, 0, from);
 	(void)now_ns;
@@ -109,6 +109,7 @@ void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack 
 		return;
 	if (ack->epoch_seen >= self->actor.epoch && ack->instance_seen != self->instance)
 		table_take_epoch(swim, now_ns, ack->epoch_seen + 1);
+	swim->remembered |= ack->epoch_seen > 0 && ack->instance_seen != self->instance;
 	swim->join_acks++;
 	/* The other seeds get a moment: one of them may remember more. */
 	swim->join_done_ns = sw_min_u64(swim->join_done_ns, now_ns + swim->profile.join_interval_ns);

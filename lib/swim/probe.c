@@ -1,11 +1,11 @@
 #include "swim/internal.h"
 
-void health_worse(struct swim *swim, uint32_t by)
+void swim_health_worse(struct swim *swim, uint32_t by)
 {
 	swim->health = swim->health + by > HEALTH_MAX ? HEALTH_MAX : swim->health + by;
 }
 
-void health_better(struct swim *swim)
+void swim_health_better(struct swim *swim)
 {
 	if (swim->health > 0)
 		swim->health--;
@@ -22,7 +22,7 @@ static void shuffle(struct swim *swim)
 	swim->order_len = 0;
 	swim->order_at = 0;
 	for (uint16_t i = 1; i < swim->member_count; i++)
-		if (member_is_live(&swim->members[i]))
+		if (swim_is_live(&swim->members[i]))
 			swim->order[swim->order_len++] = i;
 	for (uint32_t i = swim->order_len; i > 1; i--) {
 		uint32_t j = (uint32_t)sw_random_below(&swim->random, i);
@@ -38,7 +38,7 @@ static uint16_t next_target(struct swim *swim)
 	for (int round = 0; round < 2; round++) {
 		while (swim->order_at < swim->order_len) {
 			uint16_t slot = swim->order[swim->order_at++];
-			if (member_is_live(&swim->members[slot]))
+			if (swim_is_live(&swim->members[slot]))
 				return slot;
 		}
 		shuffle(swim);
@@ -63,7 +63,7 @@ static void start_probe(struct swim *swim, uint64_t now_ns)
 	};
 	swim->counters.probes++;
 	struct out out = {.kind = OUT_PING, .to_id = m->record.actor.id, .to = m->record.at, .seq = swim->probe.seq};
-	out_push(swim, &out);
+	swim_out_push(swim, &out);
 }
 
 /* k live members other than the target, drawn without repetition. */
@@ -80,7 +80,7 @@ static void send_indirect(struct swim *swim)
 		uint32_t at = (uint32_t)sw_random_below(&swim->random, n);
 		const struct wire_member *r = &swim->members[pool[at]].record;
 		struct out out = {.kind = OUT_PING_REQ, .to_id = r->actor.id, .to = r->at, .seq = p->seq, .slot = p->slot};
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 		swim->counters.probes_indirect++;
 		p->nacks_wanted++;
 		pool[at] = pool[--n];
@@ -90,7 +90,7 @@ static void send_indirect(struct swim *swim)
 static bool target_is_same(const struct swim *swim)
 {
 	const struct member *m = &swim->members[swim->probe.slot];
-	return member_is_live(m) && actor_equal(m->record.actor, swim->probe.target);
+	return swim_is_live(m) && actor_equal(m->record.actor, swim->probe.target);
 }
 
 static void probe_failed(struct swim *swim, uint64_t now_ns)
@@ -98,9 +98,9 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 	struct probe *p = &swim->probe;
 	swim->counters.probes_failed++;
 	if (p->nacks_wanted == 0)
-		health_worse(swim, 1);
+		swim_health_worse(swim, 1);
 	else if (p->nacks < p->nacks_wanted)
-		health_worse(swim, p->nacks_wanted - p->nacks);
+		swim_health_worse(swim, p->nacks_wanted - p->nacks);
 	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
 }
 
@@ -111,7 +111,7 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 		if (r->deadline_ns == 0 || now_ns < r->deadline_ns)
 			continue;
 		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 		r->deadline_ns = 0;
 	}
 }
@@ -155,7 +155,7 @@ static void relay_ack(struct swim *swim, uint64_t from_id, uint32_t seq)
 		if (r->deadline_ns == 0 || r->seq != seq || r->target_id != from_id)
 			continue;
 		struct out out = {.kind = OUT_ACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 		r->deadline_ns = 0;
 		return;
 	}
@@ -174,7 +174,7 @@ void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t se
 	if (direct && target_is_same(swim))
 		swim->members[p->slot].rtt_ns = now_ns - p->sent_ns;
 	if (!p->acked)
-		health_better(swim);
+		swim_health_better(swim);
 	p->acked = true;
 }
 
@@ -202,7 +202,7 @@ void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const 
 			.target_id = request->target_id,
 		};
 		struct out out = {.kind = OUT_PING, .to_id = request->target_id, .to = request->target, .seq = r->seq};
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 		return;
 	}
 	swim->counters.output_full++;

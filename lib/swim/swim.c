@@ -93,7 +93,7 @@ static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire
 		return;
 	swim->next_sync_ns = now_ns + swim->profile.table_sync_interval_ns;
 	struct out out = {.kind = OUT_TABLE_REQ, .to_id = header->sender.id, .to = *from};
-	out_push(swim, &out);
+	swim_out_push(swim, &out);
 }
 
 static bool input_probe(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
@@ -203,7 +203,7 @@ void swim_tick(struct swim *swim, uint64_t now_ns)
 	bool paused = now_ns - due_ns > swim->profile.probe_timeout_ns;
 	if (paused) {
 		swim->counters.pauses++;
-		health_worse(swim, 1);
+		swim_health_worse(swim, 1);
 		shift_verdicts(swim, now_ns - due_ns + swim->profile.probe_timeout_ns);
 	}
 	join_tick(swim, now_ns);
@@ -258,6 +258,16 @@ void swim_leave(struct swim *swim, uint64_t now_ns)
 enum swim_phase swim_phase(const struct swim *swim)
 {
 	return swim->phase;
+}
+
+bool swim_was_remembered(const struct swim *swim)
+{
+	return swim->remembered;
+}
+
+bool swim_has_output(const struct swim *swim)
+{
+	return swim->out_head != swim->out_tail || swim->job_head != swim->job_tail;
 }
 
 struct actor swim_self(const struct swim *swim)

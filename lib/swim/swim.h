@@ -150,6 +150,8 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on);
 void swim_leave(struct swim *swim, uint64_t now_ns);
 
 enum swim_phase swim_phase(const struct swim *swim);
+bool swim_was_remembered(const struct swim *swim); /* a seed knew an earlier life of this server */
+bool swim_has_output(const struct swim *swim);
 struct actor swim_self(const struct swim *swim);
 uint64_t swim_table_digest(const struct swim *swim);
 /* Grows with each change that swim_members() shows (not with heard_ns and rtt_ns). */

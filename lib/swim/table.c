@@ -1,6 +1,6 @@
 #include "swim/internal.h"
 
-bool member_is_live(const struct member *m)
+bool swim_is_live(const struct member *m)
 {
 	return m->used && m->record.state <= WIRE_SUSPECT;
 }
@@ -64,7 +64,7 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	struct member *m = &swim->members[slot];
 	struct wire_member old = m->record;
 	bool was_used = m->used;
-	bool was_live = member_is_live(m);
+	bool was_live = swim_is_live(m);
 
 	if (was_used)
 		swim->digest -= record_hash(&old);
@@ -78,12 +78,12 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	swim->digest += record_hash(record);
 	if (record->state == WIRE_SUSPECT)
 		swim->suspect_count++;
-	swim->live_count += (uint32_t)member_is_live(m) - (uint32_t)was_live;
+	swim->live_count += (uint32_t)swim_is_live(m) - (uint32_t)was_live;
 	swim->version++;
 
 	gossip_record(swim, slot);
 	if (slot != SELF)
-		event_push(swim, now_ns, event_kind(was_used, &old, record), record, m->why);
+		swim_event_push(swim, now_ns, event_kind(was_used, &old, record), record, m->why);
 }
 
 /* A slot for a new member: a fresh one, or that of the longest dead. */
@@ -97,7 +97,7 @@ static uint16_t take_slot(struct swim *swim)
 	uint16_t oldest = NO_SLOT;
 	for (uint16_t i = 1; i < SW_MEMBERS_MAX; i++) {
 		const struct member *m = &swim->members[i];
-		if (!member_is_live(m) &&
+		if (!swim_is_live(m) &&
 			(oldest == NO_SLOT || m->since_ns < swim->members[oldest].since_ns))
 			oldest = i;
 	}
@@ -162,7 +162,7 @@ static void confirm(struct swim *swim, uint16_t slot, uint64_t accuser_id)
 void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why)
 {
 	struct member *m = &swim->members[slot];
-	if (!member_is_live(m) || slot == SELF)
+	if (!swim_is_live(m) || slot == SELF)
 		return;
 	if (m->record.state == WIRE_SUSPECT) {
 		confirm(swim, slot, accuser_id);
@@ -212,7 +212,7 @@ void table_reap(struct swim *swim, uint64_t now_ns)
 	swim->next_reap_ns = now_ns + sw_min_u64(swim->profile.reap_after_ns, SW_NS_PER_S);
 	for (uint16_t i = 1; i < swim->member_count; i++) {
 		struct member *m = &swim->members[i];
-		if (m->used && !member_is_live(m) && now_ns - m->since_ns >= swim->profile.reap_after_ns)
+		if (m->used && !swim_is_live(m) && now_ns - m->since_ns >= swim->profile.reap_after_ns)
 			forget_slot(swim, i);
 	}
 }
@@ -227,7 +227,7 @@ static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen
 	struct wire_member record = swim->members[SELF].record;
 	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
 	swim->counters.refutations++;
-	health_worse(swim, 1);
+	swim_health_worse(swim, 1);
 	store(swim, now_ns, SELF, &record, "refuted");
 	gossip_to_all(swim, SELF);
 }
@@ -238,7 +238,7 @@ void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch)
 	record.actor.epoch = epoch;
 	record.incarnation = 0;
 	store(swim, now_ns, SELF, &record, "took a larger epoch");
-	event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
+	swim_event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
 	if (swim->phase == SWIM_RUNNING)
 		gossip_to_all(swim, SELF);
 }
@@ -247,7 +247,7 @@ static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_mem
 {
 	swim->phase = SWIM_STOOD_DOWN;
 	swim->version++;
-	event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, other, "another live server has this id and a newer life");
+	swim_event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, other, "another live server has this id and a newer life");
 }
 
 /* What others say of this server. */
@@ -262,7 +262,7 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 			return;
 		refute(swim, now_ns, r->incarnation);
 		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
-		out_push(swim, &out);
+		swim_out_push(swim, &out);
 		return;
 	}
 	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
@@ -311,7 +311,7 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
-	if (hearsay == HEARSAY_TABLE && record.state == WIRE_DEAD && member_is_live(m) &&
+	if (hearsay == HEARSAY_TABLE && record.state == WIRE_DEAD && swim_is_live(m) &&
 		actor_equal(record.actor, m->record.actor)) {
 		/* Somebody's old verdict: let the accused answer for itself first. */
 		record.state = WIRE_SUSPECT;
@@ -342,5 +342,5 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 		return;
 	m->told_ns = now_ns;
 	struct out out = {.kind = OUT_GOSSIP, .to_id = header->sender.id, .to = *from, .slot = slot};
-	out_push(swim, &out);
+	swim_out_push(swim, &out);
 }

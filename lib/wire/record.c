@@ -4,13 +4,20 @@
 
 enum {
 	RECORD_FIXED_LEN = 1 + 1 + 2 + 8 + WIRE_DOT_LEN + 8,
+	RECORD_HEAD_MAX = (int)WIRE_MESSAGE_HEADER_LEN + RECORD_FIXED_LEN + 2 * WIRE_DOT_LEN,
+	SESSION_ROOM = (int)WIRE_MESSAGES_MAX - WIRE_MESSAGE_HEADER_LEN - WIRE_SESSION_DATA_LEN,
 	RECORD_FLAGS_KNOWN = WIRE_RECORD_TOMBSTONE | WIRE_RECORD_ADOPTED | WIRE_RECORD_PREVIOUS,
 };
+
+_Static_assert(RECORD_HEAD_MAX + (int)WIRE_RECORD_PAYLOAD_MAX <= SESSION_ROOM,
+	"whoever takes a record can pass it on, adopted too");
 
 /* A flag may add fields in front of the key: what an unknown one adds cannot be skipped. */
 static bool record_is_valid(const struct wire_record *m)
 {
 	if ((m->flags & ~RECORD_FLAGS_KNOWN) != 0 || m->key_len == 0 || m->clock == 0)
+		return false;
+	if (m->key_len + m->value_len > WIRE_RECORD_PAYLOAD_MAX)
 		return false;
 	if ((m->flags & WIRE_RECORD_TOMBSTONE) && m->value_len != 0)
 		return false;

@@ -4,7 +4,6 @@
 
 enum {
 	VERSION_REQ_LEN = 8 + 1 + 1 + 1,
-	SESSION_DATA_LEN = 8 + 4 + 4 + 4,
 	SESSION_GET_LEN = 8 + 4 + 4 + WIRE_SESSION_WINDOW / 8,
 	SESSION_DONE_LEN = 8,
 	SESSION_REFUSE_LEN = 8 + 1,
@@ -37,7 +36,7 @@ bool wire_get_version_req(struct sw_reader *r, struct wire_version_req *m)
 void wire_put_session_data(struct sw_writer *w, const struct wire_session_data *m)
 {
 	assert(m->index < m->packets);
-	if (!wire_begin(w, WIRE_SESSION_DATA, SESSION_DATA_LEN))
+	if (!wire_begin(w, WIRE_SESSION_DATA, WIRE_SESSION_DATA_LEN))
 		return;
 	sw_put_u64(w, m->nonce);
 	sw_put_u32(w, m->snapshot);

@@ -31,7 +31,8 @@ enum {
 	WIRE_MESSAGES_MAX = WIRE_BODY_MAX - WIRE_PRELUDE_LEN, /* bytes of messages in a packet */
 	WIRE_KEY_CLEAR = 0,
 	WIRE_VECTOR_ENTRY_LEN = 20,
-	WIRE_SESSION_WINDOW = 128, /* packets that one SESSION_GET can name */
+	WIRE_SESSION_WINDOW = 128,      /* packets that one SESSION_GET can name */
+	WIRE_RECORD_PAYLOAD_MAX = 1256, /* key and value: any record fits any packet of a session */
 };
 
 #define WIRE_MAGIC 0x5357u /* "SW" */

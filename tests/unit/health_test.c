@@ -1,13 +1,11 @@
 #include "sw_test.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +34,7 @@ struct world {
 	int status; /* what /status answers */
 	uint32_t requests;
 	uint32_t waiting, waiting_max; /* at /hang */
-	char host[256], uri[512], method[8], agent[64];
+	char host[256], uri[512];
 	const char *remove_when_told;
 	struct event *chunk_timer;
 	struct evhttp_request *chunked;
@@ -640,6 +638,31 @@ SW_TEST(checker, ten_thousand_origins_are_checked)
 	SW_EXPECT_LE(stats.checks, 2000 * took_ms / 1000 + 21);
 	sw_test_note("%lu checks in %lu ms, %.0f us of CPU each, the server's share included",
 		stats.checks, took_ms, cpu_us / (double)stats.checks);
+	world_destroy(world);
+}
+
+SW_TEST(checker, check_without_a_free_descriptor_is_not_judged)
+{
+	struct world *world = world_create((struct health_config){0});
+	struct health_origin origin = origin_of(world, "web", "/");
+	origin.interval_ms = origin.timeout_ms = 100;
+	struct rlimit before, none_free;
+	int lowest_free = dup(0);
+	close(lowest_free);
+	SW_ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none_free = before;
+	none_free.rlim_cur = (rlim_t)lowest_free;
+	SW_ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none_free), 0);
+	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
+	SW_EXPECT_FALSE(run(world, 1, 250));
+	SW_ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+	struct health_stats stats;
+	health_checker_stats(world->checker, &stats);
+	SW_EXPECT_GE(stats.unjudged, 2);
+	SW_EXPECT_EQ(stats.checks, 0);
+	SW_ASSERT_TRUE(run(world, 1, 2000));
+	SW_EXPECT_EQ(world->told[0].verdict.state, HEALTH_UP);
+	SW_EXPECT_EQ(world->told[0].verdict.checks, 1);
 	world_destroy(world);
 }
 

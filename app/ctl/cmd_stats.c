@@ -1,0 +1,100 @@
+/* stats */
+#include "ctl.h"
+
+#include <inttypes.h>
+
+#include "fields.h"
+#include "table.h"
+#include "units.h"
+
+static void add_core(struct table *t, const json_t *core)
+{
+	char text[FIELD_TEXT_MAX];
+	double busy = json_number_value(json_object_get(core, "busy_cycles"));
+	double all = busy + json_number_value(json_object_get(core, "idle_cycles"));
+	table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(core, "lcore"));
+	table_cell(t, STYLE_PLAIN, "%s", field_text(core, "role"));
+	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "loops"), text));
+	if (all > 0)
+		table_cell(t, STYLE_PLAIN, "%.1f %%", 100 * busy / all);
+	else
+		table_cell(t, STYLE_PLAIN, "-");
+	table_cell(
+		t, STYLE_PLAIN, "%s", units_age_ms(field_number(core, "asleep_us") / 1000, text));
+	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "sleeps"), text));
+	table_cell(t, STYLE_PLAIN, "%s", field_any(core, "cycles_per_packet", text));
+	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "rx_frames"), text));
+	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "tx_frames"), text));
+	table_cell(t, STYLE_PLAIN, "%s", units_bytes(field_number(core, "rx_bytes"), text));
+	table_cell(t, STYLE_PLAIN, "%s", units_bytes(field_number(core, "tx_bytes"), text));
+}
+
+static void add_counts(struct table *t, const char *where, const char *kind, const json_t *counts)
+{
+	char text[FIELD_TEXT_MAX];
+	const char *name;
+	json_t *value;
+	/* jansson's iteration takes no const object. */
+	json_object_foreach((json_t *)counts, name, value)
+	{
+		table_cell(t, STYLE_PLAIN, "%s", where);
+		table_cell(t, STYLE_DIM, "%s", kind);
+		table_cell(t, STYLE_PLAIN, "%s", name);
+		if (json_is_integer(value))
+			table_cell(t, STYLE_PLAIN, "%s",
+				units_count((int64_t)json_integer_value(value), text));
+		else
+			table_cell(t, STYLE_PLAIN, "%s", field_value_text(value, text));
+	}
+}
+
+static void print_counts(struct ctl *ctl, const json_t *stats)
+{
+	char where[64], lcore[FIELD_TEXT_MAX];
+	const json_t *core;
+	size_t i;
+	struct table *t = table_create("WHERE|KIND|NAME|>COUNT");
+	json_array_foreach(json_object_get(stats, "cores"), i, core)
+	{
+		(void)snprintf(
+			where, sizeof(where), "lcore %.20s", field_any(core, "lcore", lcore));
+		add_counts(t, where, "drop", json_object_get(core, "drops"));
+		add_counts(t, where, "counter", json_object_get(core, "counters"));
+	}
+	add_counts(t, "rpc", "counter", json_object_get(stats, "rpc"));
+	add_counts(t, "health", "counter", json_object_get(stats, "health"));
+	if (table_rows(t) > 0) {
+		(void)putchar('\n');
+		table_print(t, stdout, ctl->colour);
+	}
+	table_free(t);
+}
+
+static int run_stats(struct ctl *ctl, int argc, char **argv)
+{
+	json_t *stats, *core;
+	size_t i;
+	int code;
+	if (!ctl_arguments(ctl, argc, argv, 0, 0, &code))
+		return code;
+	code = ctl_call(ctl, "stats", NULL, &stats);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->json) {
+		ctl_print_json(stats);
+	} else {
+		struct table *t = table_create(">LCORE|ROLE|>LOOPS|>BUSY|>ASLEEP|>SLEEPS|"
+					       ">CYCLES/PACKET|>RX|>TX|>RX BYTES|>TX BYTES");
+		json_array_foreach(json_object_get(stats, "cores"), i, core) add_core(t, core);
+		table_print(t, stdout, ctl->colour);
+		table_free(t);
+		print_counts(ctl, stats);
+	}
+	json_decref(stats);
+	return CTL_OK;
+}
+
+const struct ctl_command ctl_stats_commands[] = {
+	{"stats", "", "Print what each core has done", NULL, run_stats, false},
+	{0},
+};

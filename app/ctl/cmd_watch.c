@@ -1,0 +1,181 @@
+#include "cmd_watch.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "fields.h"
+#include "table.h"
+#include "text.h"
+#include "units.h"
+
+enum { CHANGE_COLUMNS = 80 };
+
+const char watch_help[] = "Until it is interrupted. With --json, one line for each notification.\n"
+			  "  --count N    stop after N of them\n"
+			  "  --for TIME   stop after this long\n";
+
+char *watch_value(const json_t *record, size_t columns)
+{
+	char text[FIELD_TEXT_MAX], size[UNITS_TEXT_MAX];
+	const json_t *value = json_object_get(record, "value");
+	if (field_true(record, "tombstone"))
+		return text_copy("(deleted)", strlen("(deleted)"));
+	if (json_is_string(value))
+		return text_cut(json_string_value(value), json_string_length(value), columns);
+	size_t len = 0;
+	char *bytes = field_value_bytes(record, &len);
+	if (bytes == NULL)
+		return text_copy("-", 1);
+	free(bytes);
+	int written = snprintf(text, sizeof(text), "(binary, %s)", units_bytes((int64_t)len, size));
+	return text_copy(text, (size_t)written);
+}
+
+static void print_now(void)
+{
+	char now[UNITS_TEXT_MAX];
+	(void)printf("%s  ", units_wall_ms(units_now_ms(), now));
+}
+
+/* Notifications were lost, here or in the server: what is printed from now on has a gap. */
+static void print_missed(struct ctl *ctl, const json_t *params)
+{
+	int64_t count = field_number(params, "count");
+	print_now();
+	(void)printf("%smissed", table_style_begin(STYLE_WARN, ctl->colour));
+	if (count > 0)
+		(void)printf(" %" PRId64, count);
+	(void)printf("%s  (read faster, or list anew)\n", table_style_end(STYLE_WARN, ctl->colour));
+}
+
+static bool is_missed(const char *method)
+{
+	return method != NULL &&
+	       (strcmp(method, "missed") == 0 || strcmp(method, "map.missed") == 0);
+}
+
+static void print_change(struct ctl *ctl, const char *method, const json_t *params)
+{
+	char dot[FIELD_TEXT_MAX];
+	if (is_missed(method)) {
+		print_missed(ctl, params);
+		return;
+	}
+	bool deleted = field_true(params, "tombstone");
+	enum table_style style = deleted ? STYLE_DIM : STYLE_PLAIN;
+	char *value = watch_value(params, CHANGE_COLUMNS);
+	char *safe_value = text_safe(value, strlen(value));
+	char *key = text_safe(field_text(params, "key"), strlen(field_text(params, "key")));
+	char *writer =
+		text_safe(field_text(params, "writer"), strlen(field_text(params, "writer")));
+	char *safe_dot = field_dot(params, "dot", dot);
+	safe_dot = text_safe(safe_dot, strlen(safe_dot));
+	print_now();
+	(void)printf("%s  %s%s%s  %sby %s, %s%s\n", key, table_style_begin(style, ctl->colour),
+		safe_value, table_style_end(style, ctl->colour),
+		table_style_begin(STYLE_DIM, ctl->colour), writer, safe_dot,
+		table_style_end(STYLE_DIM, ctl->colour));
+	free(value);
+	free(safe_value);
+	free(key);
+	free(writer);
+	free(safe_dot);
+}
+
+static enum table_style event_style(const char *kind)
+{
+	static const struct {
+		const char *kind;
+		enum table_style style;
+	} styles[] = {
+		{"alive", STYLE_GOOD},
+		{"ready", STYLE_GOOD},
+		{"refuted", STYLE_GOOD},
+		{"suspect", STYLE_WARN},
+		{"dead", STYLE_BAD},
+		{"stand_down", STYLE_BAD},
+		{"left", STYLE_DIM},
+	};
+	for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++)
+		if (strcmp(styles[i].kind, kind) == 0)
+			return styles[i].style;
+	return STYLE_PLAIN;
+}
+
+static void print_event(struct ctl *ctl, const char *method, const json_t *params)
+{
+	char at[UNITS_TEXT_MAX];
+	if (is_missed(method)) {
+		print_missed(ctl, params);
+		return;
+	}
+	const char *plain = field_text(params, "kind");
+	enum table_style style = event_style(plain);
+	char *kind = text_safe(plain, strlen(plain));
+	char *server =
+		text_safe(field_text(params, "server"), strlen(field_text(params, "server")));
+	char *text = text_safe(field_text(params, "text"), strlen(field_text(params, "text")));
+	(void)printf("%s  %s%-10s%s  %-16s  %s\n", units_wall_ms(field_number(params, "at_ms"), at),
+		table_style_begin(style, ctl->colour), kind, table_style_end(style, ctl->colour),
+		server, text);
+	free(kind);
+	free(server);
+	free(text);
+}
+
+/* CTL_OK, and the stream's limit and at most `arguments` arguments from optind on. Otherwise *stop.
+ */
+static int watch_options(
+	struct ctl *ctl, int argc, char **argv, int arguments, struct ctl_limit *limit, bool *stop)
+{
+	static const struct option options[] = {
+		{"count", required_argument, NULL, 'c'},
+		{"for", required_argument, NULL, 'f'},
+		{0},
+	};
+	long count;
+	int option;
+	*stop = true;
+	while ((option = ctl_options(ctl, argc, argv, options)) != -1) {
+		switch (option) {
+		case 'c':
+			if (!ctl_number(ctl, "--count", optarg, 1, INT32_MAX, &count))
+				return CTL_USAGE;
+			limit->count = (unsigned long)count;
+			break;
+		case 'f':
+			if (!ctl_duration(ctl, "--for", optarg, &limit->for_ms))
+				return CTL_USAGE;
+			break;
+		default: return ctl_stop_code();
+		}
+	}
+	if (argc - optind > arguments)
+		return ctl_usage(
+			ctl, "too many arguments, from \"%s\" on", argv[optind + arguments]);
+	*stop = false;
+	return CTL_OK;
+}
+
+int watch_run_map(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_limit limit = {0};
+	json_t *params = NULL;
+	bool stop;
+	int code = watch_options(ctl, argc, argv, 1, &limit, &stop);
+	if (stop)
+		return code;
+	if (optind < argc && (params = json_pack("{s:s}", "prefix", argv[optind])) == NULL)
+		return ctl_usage(ctl, "the prefix is not UTF-8");
+	return ctl_follow(ctl, "map.watch", params, limit, print_change);
+}
+
+int watch_run_events(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_limit limit = {0};
+	bool stop;
+	int code = watch_options(ctl, argc, argv, 0, &limit, &stop);
+	return stop ? code : ctl_follow(ctl, "events", NULL, limit, print_event);
+}

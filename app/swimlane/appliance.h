@@ -1,0 +1,202 @@
+/* The appliance: what its cores share, and who may touch it.
+ *
+ *   lane i    rx/tx of queue i; lane 0 also membership          packets -> keeper, events -> control
+ *   keeper    the map and the ownership table                   packets -> lane 0, changes -> control
+ *   control   RPC, health checks, logs (main lcore)             commands -> lane 0 and keeper
+ *
+ * Everything that crosses a line goes through a ring with one producer and one consumer, a published
+ * view under RCU, or a single atomic word.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "config.h"
+#include "deltamap/deltamap.h"
+#include "idle.h"
+#include "nic/nic.h"
+#include "rendezvous/table.h"
+#include "swim/swim.h"
+#include "view.h"
+
+enum {
+	BURST = 32,
+	LANE_TO_KEEPER_MAX = 1024, /* packets */
+	KEEPER_TO_LANE_MAX = 1024,
+	LANE_TO_LANE_MAX = 256,
+	EVENTS_MAX = 1024,
+	COMMANDS_MAX = 1024,	   /* local writes under way */
+	CHANGES_MAX = 2048,	   /* map changes on their way to control */
+	SHIM_BLOCKS_MAX = 64,
+};
+
+/* Why a lane or the keeper dropped a packet that nic took for ours. */
+enum drop {
+	DROP_WIRE, /* + enum wire_error */
+	DROP_OTHER_SERVER = DROP_WIRE + WIRE_ERR_COUNT, /* meant for another server id */
+	DROP_OWN,	  /* our own packet came back */
+	DROP_OLD_EPOCH,	  /* a life of that server that is over */
+	DROP_COVERED,	  /* pushes that this replica has: nothing new */
+	DROP_KEEPER_FULL, /* the ring to the keeper was full: gossip comes again */
+	DROP_LANE_FULL,
+	DROP_SHIM,	  /* by the test shim */
+	DROP_COUNT,
+};
+
+const char *drop_name(unsigned drop);
+
+/* Where a packet on a ring came from or goes to: in its mbuf's headroom. */
+struct packet_meta {
+	struct sw_endpoint peer;
+	uint16_t payload_offset;
+	uint16_t payload_len;
+};
+
+static inline struct packet_meta *packet_meta(struct rte_mbuf *m)
+{
+	return (struct packet_meta *)m->buf_addr;
+}
+
+/* What the test shim does to received packets; replaced whole. */
+struct shim {
+	uint32_t drop_percent;
+	uint32_t block_count;
+	struct sw_endpoint block[SHIM_BLOCKS_MAX];
+};
+
+enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE };
+
+/* Written by its lane alone; anyone reads. */
+struct lane_counters {
+	uint64_t packets;   /* opened and taken */
+	uint64_t answered;  /* PINGs */
+	uint64_t to_keeper;
+	uint64_t sent;
+	uint64_t no_mbuf;
+	uint64_t drops[DROP_COUNT];
+} __attribute__((aligned(64)));
+
+struct lane {
+	struct appliance *app;
+	uint16_t index;
+	uint32_t thread; /* its number in RCU */
+	uint64_t counter; /* of the next packet: nonces of an instance never repeat */
+	struct sw_random random; /* the shim's */
+	struct idle idle;
+	struct lane_counters counters;
+	struct rte_ring *to_keeper; /* mbufs */
+	struct rte_ring *to_lane0;  /* mbufs; lanes above 0 */
+};
+
+enum keeper_command_kind { KEEPER_PUT, KEEPER_DEL, KEEPER_PUT_IF_ABSENT };
+
+/* A local write: control fills it, the keeper answers in it. */
+struct keeper_command {
+	enum keeper_command_kind kind;
+	uint64_t wall_ms;
+	uint16_t key_len, value_len;
+	uint8_t key[SW_KEY_MAX];
+	uint8_t value[MAP_PAYLOAD_MAX];
+	int result;
+	struct dot dot;
+	void (*done)(struct keeper_command *command); /* control's own, called by control */
+	void *context;
+};
+
+/* A copy of a record that entered the map, for control. */
+struct map_change {
+	struct map_view view; /* key and value point into bytes */
+	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
+};
+
+struct keeper_counters {
+	uint64_t packets;
+	uint64_t sent;
+	uint64_t commands;
+	uint64_t no_mbuf;
+	uint64_t changes_missed;
+} __attribute__((aligned(64)));
+
+struct keeper {
+	struct appliance *app;
+	uint32_t thread;
+	struct idle idle;
+	struct keeper_counters counters;
+	uint64_t view_version;
+	uint64_t eligible_ns; /* when a member next becomes eligible again */
+	uint64_t rcu_token;
+	bool rcu_waiting;
+	struct ownership *ownership;
+	_Atomic uint64_t ownership_version; /* keeper: rw, control: ro */
+};
+
+struct appliance {
+	const struct config *config;
+	uint64_t instance;
+	uint32_t cluster_tag;
+	uint64_t cluster_seed;
+	uint64_t started_ns;
+	struct sw_endpoint at;
+
+	struct nic_port *port;
+	struct rte_mempool *pool;
+	struct rte_rcu_qsbr *rcu;
+	uint32_t control_thread;
+
+	struct swim *swim; /* lane 0 */
+	struct map *map;   /* keeper; readers under RCU */
+	struct view_board *board; /* members; lane 0 writes */
+	struct lane lanes[SW_LANES_MAX];
+	struct keeper keeper;
+
+	struct rte_ring *keeper_to_lane; /* mbufs, payload alone */
+	struct rte_ring *lane_commands;	 /* control to lane 0: enum lane_command_kind as uint32_t */
+	struct rte_ring *events;	 /* lane 0 to control: struct swim_event */
+	struct rte_ring *commands;	 /* control to keeper: struct keeper_command * */
+	struct rte_ring *commands_done;
+	struct rte_ring *changes;	 /* keeper to control: struct map_change * */
+	struct rte_ring *changes_free;
+	struct keeper_command *command_pool;
+	struct map_change *change_pool;
+
+	_Atomic uint64_t hint; /* lanes to keeper: a server with writes that are not here; 0: none */
+	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
+	_Atomic bool stop;
+	_Atomic bool left; /* lane 0: everybody has been told */
+};
+
+/* cores */
+int lane_run(void *lane);     /* of one lane, on its lcore */
+int keeper_run(void *keeper);
+/* The map's on_change. */
+void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* Control: runs until the appliance is told to stop. The exit code. */
+int control_run(struct appliance *app);
+
+/* lane_rx.c */
+void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);
+void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *mbuf);
+
+/* lane_tx.c: bodies are written behind LANE_BODY_OFFSET in an mbuf, and sealed when they are sent. */
+struct sw_writer lane_body(uint8_t *packet);
+void lane_prelude(const struct appliance *app, uint8_t *packet, uint64_t to_id);
+uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len);
+void lane_send_membership(struct lane *lane, uint64_t now_ns);
+uint16_t lane_send_keeper(struct lane *lane);
+
+/* ownership.c: the keeper's registered keys and who owns them. */
+int ownership_create(const struct appliance *app, struct ownership **ownership);
+void ownership_destroy(struct ownership *ownership);
+void ownership_key(struct ownership *ownership, const struct map_view *view);
+/* Returns when the next member becomes eligible, SW_NEVER_NS if none is waiting. */
+uint64_t ownership_members(struct ownership *ownership, uint64_t now_ns, const struct members_view *view);
+/* Control: the ranks of a key; false if it is not registered. */
+bool ownership_read_reader(const struct ownership *ownership, uint64_t key_hash, struct rendezvous_ranks *ranks);
+uint64_t ownership_keys(const struct ownership *ownership);
+bool ownership_is_registered_prefix(const void *key, size_t key_len);

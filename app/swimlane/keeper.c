@@ -1,0 +1,186 @@
+#include "appliance.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "ticks.h"
+
+static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf *m)
+{
+	struct packet_meta meta = *packet_meta(m);
+	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta.payload_offset);
+	struct wire_header h;
+	struct wire_prelude prelude;
+	struct sw_reader body;
+	/* The lane has checked it; reading the header again is cheaper than carrying it along. */
+	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) != WIRE_OK)
+		return;
+	wire_get_prelude(&body, &prelude);
+	map_input_owner(keeper->app->map, now_ns, &h, &prelude, &meta.peer, &body);
+	keeper->counters.packets++;
+}
+
+static bool take_packets(struct keeper *keeper, uint64_t now_ns)
+{
+	struct rte_mbuf *burst[BURST];
+	bool worked = false;
+	for (uint16_t l = 0; l < keeper->app->config->lane_count; l++) {
+		unsigned n = rte_ring_sc_dequeue_burst(keeper->app->lanes[l].to_keeper, (void **)burst, BURST, NULL);
+		for (unsigned i = 0; i < n; i++)
+			input_packet(keeper, now_ns, burst[i]);
+		if (n > 0)
+			rte_pktmbuf_free_bulk(burst, n);
+		worked |= n > 0;
+	}
+	uint64_t hint = atomic_exchange_explicit(&keeper->app->hint, 0, memory_order_relaxed);
+	if (hint != 0)
+		map_hint_owner(keeper->app->map, now_ns, hint);
+	return worked;
+}
+
+static void execute(struct map *map, uint64_t now_ns, struct keeper_command *c)
+{
+	struct map_view view;
+	switch (c->kind) {
+	case KEEPER_PUT_IF_ABSENT:
+		if (map_get_reader(map, c->key, c->key_len, &view)) {
+			c->result = -EEXIST;
+			return;
+		}
+		/* fall through */
+	case KEEPER_PUT:
+		c->result = map_put_owner(map, now_ns, c->wall_ms, c->key, c->key_len, c->value, c->value_len, &c->dot);
+		return;
+	case KEEPER_DEL:
+		c->result = map_del_owner(map, now_ns, c->wall_ms, c->key, c->key_len, &c->dot);
+		return;
+	}
+}
+
+static bool take_commands(struct keeper *keeper, uint64_t now_ns)
+{
+	struct appliance *app = keeper->app;
+	struct keeper_command *burst[BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(app->commands, (void **)burst, BURST, NULL);
+	for (unsigned i = 0; i < n; i++)
+		execute(app->map, now_ns, burst[i]);
+	/* As long as the commands there are: cannot be full. */
+	if (n > 0)
+		(void)rte_ring_sp_enqueue_bulk(app->commands_done, (void **)burst, n, NULL);
+	keeper->counters.commands += n;
+	return n > 0;
+}
+
+/* A record entered the map: control hears of it, and the ownership table if it is a registered key. */
+void keeper_changed(void *context, const struct map_view *view, bool local)
+{
+	struct keeper *keeper = context;
+	struct map_change *change;
+	(void)local;
+	if (ownership_is_registered_prefix(view->key, view->key_len)) {
+		ownership_key(keeper->ownership, view);
+		atomic_fetch_add_explicit(&keeper->ownership_version, 1, memory_order_release);
+	}
+	if (rte_ring_sc_dequeue(keeper->app->changes_free, (void **)&change) != 0) {
+		keeper->counters.changes_missed++;
+		return;
+	}
+	change->view = *view;
+	memcpy(change->bytes, view->key, view->key_len);
+	memcpy(change->bytes + view->key_len, view->value, view->value_len);
+	change->view.key = change->bytes;
+	change->view.value = change->bytes + view->key_len;
+	/* As long as the changes there are: cannot be full. */
+	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
+static void follow_members(struct keeper *keeper, uint64_t now_ns)
+{
+	struct appliance *app = keeper->app;
+	if (view_version(app->board) == keeper->view_version && now_ns < keeper->eligible_ns)
+		return;
+	const struct members_view *view = view_get_reader(app->board);
+	struct map_peer peers[SW_MEMBERS_MAX];
+	uint32_t n = 0;
+	keeper->view_version = view->version;
+	for (uint32_t i = 0; i < view->count; i++) {
+		const struct swim_member *m = &view->members[i];
+		if (m->self)
+			map_self_owner(app->map, m->record.actor);
+		else if (m->record.state <= WIRE_SUSPECT)
+			peers[n++] = (struct map_peer){m->record.actor, m->record.at};
+	}
+	map_peers_owner(app->map, now_ns, peers, n, view->phase == SWIM_RUNNING);
+	keeper->eligible_ns = ownership_members(keeper->ownership, now_ns, view);
+	atomic_fetch_add_explicit(&keeper->ownership_version, 1, memory_order_release);
+}
+
+/* Only as many as the ring takes: a packet of a session must not be taken out and dropped. */
+static bool send_packets(struct keeper *keeper, uint64_t now_ns)
+{
+	struct appliance *app = keeper->app;
+	struct rte_mbuf *burst[BURST];
+	unsigned room = rte_ring_free_count(app->keeper_to_lane), n = 0;
+	room = room < BURST ? room : BURST;
+	while (n < room) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(app->pool);
+		uint64_t to_id;
+		if (m == NULL) {
+			keeper->counters.no_mbuf++;
+			break;
+		}
+		uint8_t *packet = rte_pktmbuf_mtod(m, uint8_t *);
+		struct packet_meta *meta = packet_meta(m);
+		struct sw_writer w = lane_body(packet);
+		if (!map_output_owner(app->map, now_ns, &w, &to_id, &meta->peer)) {
+			rte_pktmbuf_free(m);
+			break;
+		}
+		lane_prelude(app, packet, to_id);
+		meta->payload_len = (uint16_t)(w.at - packet - WIRE_HEADER_LEN);
+		burst[n++] = m;
+	}
+	if (n > 0)
+		(void)rte_ring_sp_enqueue_bulk(app->keeper_to_lane, (void **)burst, n, NULL);
+	keeper->counters.sent += n;
+	return n > 0;
+}
+
+/* Gives back what readers can no longer hold. Never waits for them. */
+static void reclaim(struct keeper *keeper)
+{
+	struct appliance *app = keeper->app;
+	if (keeper->rcu_waiting) {
+		if (rte_rcu_qsbr_check(app->rcu, keeper->rcu_token, false) != 1)
+			return;
+		map_free_owner(app->map);
+		keeper->rcu_waiting = false;
+	}
+	if (map_has_retired_owner(app->map)) {
+		map_seal_owner(app->map);
+		keeper->rcu_token = rte_rcu_qsbr_start(app->rcu);
+		keeper->rcu_waiting = true;
+	}
+}
+
+int keeper_run(void *arg)
+{
+	struct keeper *keeper = arg;
+	struct appliance *app = keeper->app;
+	uint64_t deadline_ns = 0;
+	idle_begin(&keeper->idle);
+	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
+		uint64_t now_ns = ticks_now_ns();
+		follow_members(keeper, now_ns);
+		bool worked = take_packets(keeper, now_ns);
+		worked |= take_commands(keeper, now_ns);
+		if (worked || now_ns >= deadline_ns)
+			map_tick_owner(app->map, now_ns);
+		worked |= send_packets(keeper, now_ns);
+		reclaim(keeper);
+		deadline_ns = map_deadline(app->map);
+		idle_turn(&keeper->idle, worked, now_ns, sw_min_u64(deadline_ns, keeper->eligible_ns));
+	}
+	idle_end(&keeper->idle);
+	return 0;
+}

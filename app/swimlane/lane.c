@@ -1,0 +1,103 @@
+#include "appliance.h"
+#include "ticks.h"
+
+const char *drop_name(unsigned drop)
+{
+	static const char *const names[] = {
+		[DROP_OTHER_SERVER] = "other_server",
+		[DROP_OWN] = "own",
+		[DROP_OLD_EPOCH] = "old_epoch",
+		[DROP_COVERED] = "covered",
+		[DROP_KEEPER_FULL] = "keeper_full",
+		[DROP_LANE_FULL] = "lane_full",
+		[DROP_SHIM] = "shim",
+	};
+	return drop < DROP_OTHER_SERVER ? wire_error_name((enum wire_error)(drop - DROP_WIRE)) : names[drop];
+}
+
+static bool receive_burst(struct lane *lane, uint64_t now_ns)
+{
+	struct nic_datagram burst[NIC_BURST];
+	uint16_t n = nic_rx(lane->app->port, lane->index, burst);
+	for (uint16_t i = 0; i < n; i++)
+		lane_receive(lane, now_ns, &burst[i]);
+	return n > 0;
+}
+
+/* Lane 0: what other lanes took in that is membership's. */
+static bool receive_from_lanes(struct lane *lane, uint64_t now_ns)
+{
+	struct rte_mbuf *burst[BURST];
+	bool worked = false;
+	for (uint16_t l = 1; l < lane->app->config->lane_count; l++) {
+		unsigned n = rte_ring_sc_dequeue_burst(lane->app->lanes[l].to_lane0, (void **)burst, BURST, NULL);
+		for (unsigned i = 0; i < n; i++)
+			lane_membership(lane, now_ns, burst[i]);
+		worked |= n > 0;
+	}
+	return worked;
+}
+
+static bool take_commands(struct lane *lane, uint64_t now_ns)
+{
+	struct swim *swim = lane->app->swim;
+	uint32_t kind;
+	if (rte_ring_sc_dequeue_elem(lane->app->lane_commands, &kind, sizeof(kind)) != 0)
+		return false;
+	switch ((enum lane_command_kind)kind) {
+	case LANE_DRAIN: swim_drain(swim, now_ns, true); break;
+	case LANE_UNDRAIN: swim_drain(swim, now_ns, false); break;
+	case LANE_LEAVE: swim_leave(swim, now_ns); break;
+	}
+	return true;
+}
+
+static void report_events(struct lane *lane)
+{
+	struct swim_event event;
+	/* A full ring keeps them in the machine, which counts what it loses. */
+	while (rte_ring_free_count(lane->app->events) > 0 && swim_next_event(lane->app->swim, &event))
+		(void)rte_ring_sp_enqueue_elem(lane->app->events, &event, sizeof(event));
+}
+
+/* Lane 0, after everything that can change membership. */
+static void run_membership(struct lane *lane, uint64_t now_ns, uint64_t *publish_ns)
+{
+	struct appliance *app = lane->app;
+	swim_set_map_hashes(app->swim, map_vector_hash(app->map), map_content_hash(app->map));
+	swim_tick(app->swim, now_ns);
+	lane_send_membership(lane, now_ns);
+	report_events(lane);
+	/* Round trip times change without a version: shown anew ten times a second. */
+	if (swim_version(app->swim) != view_version(app->board) || now_ns >= *publish_ns)
+		if (view_publish_owner(app->board, app->swim))
+			*publish_ns = now_ns + 100 * SW_NS_PER_MS;
+	if (swim_phase(app->swim) == SWIM_LEFT && !swim_has_output(app->swim))
+		atomic_store_explicit(&app->left, true, memory_order_release);
+}
+
+int lane_run(void *arg)
+{
+	struct lane *lane = arg;
+	struct appliance *app = lane->app;
+	uint64_t publish_ns = 0, deadline_ns = 0;
+	bool first = lane->index == 0;
+	idle_begin(&lane->idle);
+	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
+		uint64_t now_ns = ticks_now_ns();
+		bool worked = receive_burst(lane, now_ns);
+		if (first) {
+			worked |= receive_from_lanes(lane, now_ns);
+			worked |= take_commands(lane, now_ns);
+			if (worked || now_ns >= deadline_ns || now_ns >= publish_ns) {
+				run_membership(lane, now_ns, &publish_ns);
+				deadline_ns = sw_min_u64(swim_deadline(app->swim), publish_ns);
+			}
+			worked |= lane_send_keeper(lane) > 0;
+		}
+		nic_flush(app->port, lane->index);
+		idle_turn(&lane->idle, worked, now_ns, first ? deadline_ns : SW_NEVER_NS);
+	}
+	idle_end(&lane->idle);
+	return 0;
+}

@@ -1,0 +1,197 @@
+#include "appliance.h"
+
+/* What a packet holds, found in one pass over its messages. */
+struct contents {
+	bool map;
+	bool session;	 /* map messages that are more than pushes */
+	bool ping;
+	bool membership; /* anything but a PING */
+	uint32_t ping_seq;
+};
+
+static void drop(struct lane *lane, struct rte_mbuf *m, unsigned reason)
+{
+	lane->counters.drops[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+/* The test shim: loses packets, and cuts links. */
+static bool shim_drops(struct lane *lane, const struct sw_endpoint *from)
+{
+	const struct shim *shim = atomic_load_explicit(&lane->app->shim, memory_order_acquire);
+	if (shim == NULL)
+		return false;
+	for (uint32_t i = 0; i < shim->block_count; i++)
+		if (sw_endpoint_same_addr(&shim->block[i], from))
+			return true;
+	return shim->drop_percent > 0 && sw_random_below(&lane->random, 100) < shim->drop_percent;
+}
+
+static bool look_inside(struct sw_reader body, struct contents *c)
+{
+	struct wire_message m;
+	struct wire_probe probe;
+	*c = (struct contents){.map = false};
+	while (wire_next(&body, &m)) {
+		if (wire_type_is_map(m.type)) {
+			c->map = true;
+			c->session |= m.type != WIRE_RECORD;
+		} else if (m.type == WIRE_PING) {
+			if (!wire_get_probe(&m.payload, &probe))
+				return false;
+			c->ping = true;
+			c->ping_seq = probe.seq;
+		} else {
+			c->membership = true;
+		}
+	}
+	return !body.failed;
+}
+
+/* Pushes of which this replica has every one already. */
+static bool is_covered(const struct map *map, struct sw_reader body)
+{
+	struct wire_message m;
+	struct wire_record record;
+	while (wire_next(&body, &m))
+		if (m.type != WIRE_RECORD || !wire_get_record(&m.payload, &record) ||
+			map_seq_reader(map, record.dot.actor) < record.dot.seq)
+			return false;
+	return true;
+}
+
+static void to_keeper(struct lane *lane, struct nic_datagram *d)
+{
+	*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
+	if (rte_ring_sp_enqueue(lane->to_keeper, d->mbuf) != 0)
+		drop(lane, d->mbuf, DROP_KEEPER_FULL);
+	else
+		lane->counters.to_keeper++;
+}
+
+/* ACK with news, written over the PING and sent in its mbuf. */
+static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, uint64_t to_id, uint32_t seq)
+{
+	struct appliance *app = lane->app;
+	uint8_t *packet = d->payload;
+	if (rte_pktmbuf_tailroom(d->mbuf) + d->payload_len < WIRE_PACKET_MAX) {
+		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_SHORT);
+		return;
+	}
+	struct sw_writer w = lane_body(packet);
+	if (lane->index == 0) {
+		swim_answer(app->swim, now_ns, to_id, seq, &w);
+	} else {
+		struct wire_probe ack = {seq, view_get_reader(app->board)->digest, map_vector_hash(app->map),
+			map_content_hash(app->map)};
+		wire_put_probe(&w, WIRE_ACK, &ack);
+	}
+	lane_prelude(app, packet, to_id);
+	uint16_t len = lane_finish(lane, packet, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
+	lane->counters.answered++;
+	nic_reply(app->port, lane->index, d, len);
+}
+
+static void input_membership(struct lane *lane, uint64_t now_ns, const struct wire_header *h,
+	const struct sw_endpoint *from, struct sw_reader body)
+{
+	struct wire_message m;
+	swim_packet_begin(lane->app->swim, now_ns, h, from);
+	while (wire_next(&body, &m))
+		swim_input(lane->app->swim, now_ns, h, from, &m);
+}
+
+static unsigned check_sender(const struct appliance *app, const struct wire_header *h,
+	const struct wire_prelude *prelude)
+{
+	const struct members_view *view = view_get_reader(app->board);
+	if (prelude->dst_id != 0 && prelude->dst_id != view->self.id)
+		return DROP_OTHER_SERVER;
+	if (h->sender.id == view->self.id && h->instance == app->instance)
+		return DROP_OWN;
+	const struct swim_member *known = view_find(view, h->sender.id);
+	/* Our own id under another instance is membership's to settle. */
+	if (known != NULL && !known->self && h->sender.epoch < known->record.actor.epoch)
+		return DROP_OLD_EPOCH;
+	return DROP_COUNT;
+}
+
+/* Everything that can be known of a packet without looking at its messages. */
+static bool open_packet(struct lane *lane, struct rte_mbuf *m, const uint8_t *payload, uint16_t len,
+	struct wire_header *h, struct sw_reader *body)
+{
+	struct wire_prelude prelude;
+	enum wire_error e = wire_open_clear(payload, len, lane->app->cluster_tag, h, body);
+	if (e == WIRE_OK) {
+		wire_get_prelude(body, &prelude);
+		if (body->failed)
+			e = WIRE_ERR_BODY;
+	}
+	if (e != WIRE_OK) {
+		drop(lane, m, DROP_WIRE + e);
+		return false;
+	}
+	unsigned reason = check_sender(lane->app, h, &prelude);
+	if (reason != DROP_COUNT) {
+		drop(lane, m, reason);
+		return false;
+	}
+	lane->counters.packets++;
+	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
+		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
+	return true;
+}
+
+static void handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+{
+	struct wire_header h;
+	struct sw_reader body;
+	struct contents c;
+	if (!open_packet(lane, d->mbuf, d->payload, d->payload_len, &h, &body))
+		return;
+	if (!look_inside(body, &c)) {
+		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);
+		return;
+	}
+	if (c.map) {
+		if (!c.session && is_covered(lane->app->map, body))
+			drop(lane, d->mbuf, DROP_COVERED);
+		else
+			to_keeper(lane, d);
+		return;
+	}
+	if (lane->index != 0 && c.membership) {
+		*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
+		if (rte_ring_sp_enqueue(lane->to_lane0, d->mbuf) != 0)
+			drop(lane, d->mbuf, DROP_LANE_FULL);
+		return;
+	}
+	if (lane->index == 0)
+		input_membership(lane, now_ns, &h, &d->from, body);
+	if (c.ping)
+		answer(lane, now_ns, d, h.sender.id, c.ping_seq);
+	else
+		rte_pktmbuf_free(d->mbuf);
+}
+
+void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+{
+	if (shim_drops(lane, &d->from))
+		drop(lane, d->mbuf, DROP_SHIM);
+	else
+		handle(lane, now_ns, d);
+}
+
+/* Lane 0: a packet that another lane took in. */
+void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
+{
+	struct packet_meta meta = *packet_meta(m);
+	struct nic_datagram d = {
+		.mbuf = m,
+		.payload = rte_pktmbuf_mtod_offset(m, uint8_t *, meta.payload_offset),
+		.payload_len = meta.payload_len,
+		.payload_offset = meta.payload_offset,
+		.from = meta.peer,
+	};
+	handle(lane, now_ns, &d);
+}

@@ -1,0 +1,185 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance.h"
+
+#define PREFIX "origin/"
+
+enum { PREFIX_LEN = sizeof(PREFIX) - 1, NO_ENTRY = UINT32_MAX };
+
+/* A key that the table ranks, found by its hash: two keys of one hash have one owner anyway. */
+struct slot {
+	_Atomic uint64_t key_hash; /* keeper: rw, control: ro; 0: never used */
+	_Atomic uint32_t entry;	   /* in the table; NO_ENTRY: not registered now */
+	uint32_t keys;		   /* live keys of this hash; keeper only */
+};
+
+/* When a server may own keys: at once, or some time after it came back. */
+struct standing {
+	uint64_t id;
+	bool gone;
+	uint64_t eligible_ns;
+};
+
+struct ownership {
+	const struct appliance *app;
+	struct rendezvous_table *table;
+	struct slot *slots;
+	uint32_t mask;
+	_Atomic uint64_t keys;
+	struct standing standings[2 * SW_MEMBERS_MAX];
+	uint32_t standing_count;
+};
+
+bool ownership_is_registered_prefix(const void *key, size_t key_len)
+{
+	return key_len > PREFIX_LEN && memcmp(key, PREFIX, PREFIX_LEN) == 0;
+}
+
+int ownership_create(const struct appliance *app, struct ownership **out)
+{
+	struct ownership *o = calloc(1, sizeof(*o));
+	uint32_t keys_max = app->config->map_records_max;
+	uint32_t slots = 1024;
+	while (slots < 2 * keys_max)
+		slots *= 2;
+	if (o == NULL)
+		return -ENOMEM;
+	o->app = app;
+	o->mask = slots - 1;
+	o->slots = calloc(slots, sizeof(o->slots[0]));
+	int rc = o->slots == NULL ? -ENOMEM : rendezvous_table_create(keys_max, NULL, NULL, &o->table);
+	if (rc < 0) {
+		ownership_destroy(o);
+		return rc;
+	}
+	*out = o;
+	return 0;
+}
+
+void ownership_destroy(struct ownership *o)
+{
+	if (o == NULL)
+		return;
+	rendezvous_table_destroy(o->table);
+	free(o->slots);
+	free(o);
+}
+
+static struct slot *find_slot(const struct ownership *o, uint64_t key_hash)
+{
+	for (uint32_t i = 0; i <= o->mask; i++) {
+		struct slot *s = &o->slots[(key_hash + i) & o->mask];
+		uint64_t h = atomic_load_explicit(&s->key_hash, memory_order_acquire);
+		if (h == key_hash)
+			return s;
+		if (h == 0)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* The key's own slot; or the first on its way that no live key uses. There are twice as many slots as
+ * the map can hold records, so there is one. */
+static struct slot *take_slot(struct ownership *o, uint64_t key_hash)
+{
+	struct slot *s = find_slot(o, key_hash);
+	for (uint32_t i = 0; s == NULL && i <= o->mask; i++) {
+		struct slot *at = &o->slots[(key_hash + i) & o->mask];
+		if (at->keys > 0)
+			continue;
+		atomic_store_explicit(&at->entry, NO_ENTRY, memory_order_release);
+		atomic_store_explicit(&at->key_hash, key_hash, memory_order_release);
+		s = at;
+	}
+	return s;
+}
+
+/* A record of a registered key entered the map. */
+void ownership_key(struct ownership *o, const struct map_view *view)
+{
+	struct slot *s = view->tombstone ? find_slot(o, view->key_hash) : take_slot(o, view->key_hash);
+	uint32_t entry;
+	if (s == NULL)
+		return;
+	uint32_t now = atomic_load_explicit(&s->entry, memory_order_relaxed);
+	if (!view->tombstone && now == NO_ENTRY) {
+		if (rendezvous_table_register(o->table, view->key_hash, 0, &entry) < 0)
+			return; /* as large as the map: cannot happen before the map is full */
+		atomic_store_explicit(&s->entry, entry, memory_order_release);
+		s->keys = 1;
+		atomic_fetch_add_explicit(&o->keys, 1, memory_order_relaxed);
+	} else if (view->tombstone && now != NO_ENTRY) {
+		atomic_store_explicit(&s->entry, NO_ENTRY, memory_order_release);
+		s->keys = 0;
+		rendezvous_table_unregister(o->table, now);
+		atomic_fetch_sub_explicit(&o->keys, 1, memory_order_relaxed);
+	}
+}
+
+static struct standing *find_standing(struct ownership *o, uint64_t id)
+{
+	for (uint32_t i = 0; i < o->standing_count; i++)
+		if (o->standings[i].id == id)
+			return &o->standings[i];
+	if (o->standing_count == 2 * SW_MEMBERS_MAX)
+		return NULL;
+	struct standing *s = &o->standings[o->standing_count++];
+	*s = (struct standing){.id = id};
+	return s;
+}
+
+/* A server that came back owns nothing until it has been here for a while. */
+static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct members_view *view,
+	const struct swim_member *m)
+{
+	uint64_t stable_ns = o->app->config->ownership_stable_us * SW_NS_PER_US;
+	struct standing *s = find_standing(o, m->record.actor.id);
+	bool live = m->record.state <= WIRE_SUSPECT;
+	if (s == NULL)
+		return live ? now_ns : SW_NEVER_NS;
+	if (!live) {
+		s->gone = true;
+		return SW_NEVER_NS;
+	}
+	if (s->gone || (m->self && view->remembered && s->eligible_ns == 0))
+		s->eligible_ns = now_ns + stable_ns;
+	s->gone = false;
+	return s->eligible_ns;
+}
+
+uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct members_view *view)
+{
+	struct rendezvous_server servers[SW_MEMBERS_MAX];
+	uint32_t n = 0;
+	uint64_t next_ns = SW_NEVER_NS;
+	for (uint32_t i = 0; i < view->count && view->phase == SWIM_RUNNING; i++) {
+		const struct wire_member *r = &view->members[i].record;
+		uint64_t at_ns = eligible_at(o, now_ns, view, &view->members[i]);
+		if (at_ns == SW_NEVER_NS || (r->flags & WIRE_MEMBER_DRAIN))
+			continue;
+		if (at_ns <= now_ns)
+			servers[n++] = rendezvous_server_make(r->actor.id, r->weight);
+		else
+			next_ns = sw_min_u64(next_ns, at_ns);
+	}
+	/* The arguments are in range: weights were checked by the decoder, ids differ in a view. */
+	(void)rendezvous_table_servers(o->table, servers, n);
+	return next_ns;
+}
+
+bool ownership_read_reader(const struct ownership *o, uint64_t key_hash, struct rendezvous_ranks *ranks)
+{
+	const struct slot *s = find_slot(o, key_hash);
+	uint32_t entry = s == NULL ? NO_ENTRY : atomic_load_explicit(&s->entry, memory_order_acquire);
+	if (entry == NO_ENTRY || !rendezvous_table_read_reader(o->table, entry, ranks))
+		return false;
+	/* Not given to another key in between. */
+	return atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
+}
+
+uint64_t ownership_keys(const struct ownership *o)
+{
+	return atomic_load_explicit(&o->keys, memory_order_relaxed);
+}

@@ -1,0 +1,20 @@
+/* Where the roles run: lcore numbers and CPUs. Lcore 0 is control, 1 the keeper, 2 … the lanes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+
+enum { LCORE_CONTROL = 0, LCORE_KEEPER = 1, LCORE_LANE = 2 };
+
+struct place {
+	char lcores[2048]; /* for EAL's --lcores */
+	char cpus[256];	   /* for people: where roles float, or empty if each has a CPU of its own */
+	unsigned cpu_count; /* CPUs that this process may use */
+	bool shared;	   /* some roles share a CPU */
+};
+
+/* Chooses, and pins the calling thread so that threads that EAL starts stay off packet CPUs. 0, or
+ * -errno with a message. */
+int place_roles(const struct config *config, struct place *place, char *error, size_t error_len);

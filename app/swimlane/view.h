@@ -1,0 +1,39 @@
+/* The member table as lane 0 publishes it: whole views, replaced under RCU.
+ *
+ * One writer (lane 0). Readers call view_get_reader() while they are online in RCU, and may use what
+ * they got until their next quiescent state. A writer never waits: if no buffer is free, the next turn
+ * publishes.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_rcu_qsbr.h>
+
+#include "swim/swim.h"
+
+struct members_view {
+	uint64_t version; /* grows with each change of membership */
+	enum swim_phase phase;
+	struct actor self;
+	bool remembered;
+	uint32_t local_health;
+	uint64_t digest;
+	struct swim_counters counters;
+	uint32_t count;
+	struct swim_member members[SW_MEMBERS_MAX]; /* this server first */
+};
+
+struct view_board;
+
+struct view_board *view_create(struct rte_rcu_qsbr *rcu);
+void view_destroy(struct view_board *board);
+/* Lane 0: true if the view was published. */
+bool view_publish_owner(struct view_board *board, const struct swim *swim);
+const struct members_view *view_get_reader(const struct view_board *board);
+/* The version alone, from anywhere. */
+uint64_t view_version(const struct view_board *board);
+/* The member with this id, or NULL. */
+const struct swim_member *view_find(const struct members_view *view, uint64_t id);

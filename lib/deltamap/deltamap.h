@@ -1,0 +1,169 @@
+/* The replicated map: a delta-CRDT under version vectors, one writer, lock-free readers.
+ *
+ * A record is a register whose stamp, (clock, rendezvous weight of its writer for the key, writer's
+ * actor, writer's seq), is totally ordered and extends causality: merging is max, in any order, any
+ * number of times. Its dot (actor, seq) says what a version vector must reach to cover it. The
+ * invariant: a replica whose vector covers a write holds that write or one with a larger stamp.
+ * (Delta-state replication: Almeida, Shoker, Baquero, Delta State Replicated Data Types, 2018;
+ * pull by vectors: van der Linde, Leitão, Preguiça, Delta-CRDTs: Making delta-CRDTs Delta-Based, 2016;
+ * the clock: Lamport 1978; the weight: Thaler and Ravishankar 1996.)
+ *
+ * Push: a local write goes to all live peers at once. Pull: a vector goes to a peer, which answers with
+ * a session: a snapshot in numbered packets and its vector; records merge as they come, the vector is
+ * joined when every packet of that session is in. A replica that starts empty serves nothing and takes
+ * nothing but its first session until that is whole.
+ *
+ * Functions ending in _owner, and the tick, input and output of the protocol: the keeper (one thread).
+ * Functions ending in _reader: any core inside a read-side section (see Reclamation). No I/O, no clock:
+ * time, packets and a seed are arguments. Nothing is allocated after map_create().
+ *
+ * Reclamation. A replaced record may still be read. The owner calls map_seal_owner() and, once every
+ * reader has passed a quiescent state since then, map_free_owner().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "base/limits.h"
+#include "causal/causal.h"
+#include "wire/wire.h"
+
+struct map;
+
+enum {
+	/* Key and value together: what is left of a packet when a record takes all its options. */
+	MAP_PAYLOAD_MAX = 1256,
+	MAP_SESSIONS_MAX = 8, /* served at a time */
+};
+
+/* A record as it is read; key and value are valid as long as the read-side section lasts. */
+struct map_view {
+	const uint8_t *key;
+	const uint8_t *value;
+	uint8_t key_len;
+	uint16_t value_len;
+	bool tombstone;
+	bool rival; /* won over a write that did not know of it, by rendezvous */
+	uint64_t key_hash;
+	uint64_t clock;
+	uint64_t weight;
+	struct dot author;
+	struct dot dot;
+	uint64_t written_ms;
+};
+
+struct map_config {
+	struct actor self;
+	uint64_t cluster_seed;	    /* rendezvous_cluster_seed() */
+	uint32_t records_max;	    /* with tombstones */
+	uint64_t bytes_max;	    /* of records, keys and values together */
+	uint64_t pull_interval_ns;  /* between pulls from random peers */
+	uint64_t push_flush_ns;	    /* a write waits this long for others to share its packet */
+	uint64_t hole_delay_ns;	    /* a hole that lasts longer is pulled at once */
+	uint64_t resend_ns;	    /* missing session packets are asked for again after this silence */
+	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
+	uint64_t first_after_ns;    /* nobody to start from for this long: be the first */
+	uint32_t packets_per_s_max; /* budget of pushes and session packets */
+	uint64_t random_seed;
+	/* Each record that enters the map, in order of arrival; called by the owner's calls. */
+	void (*on_change)(void *context, const struct map_view *view, bool local);
+	void *context;
+};
+
+/* A live peer. */
+struct map_peer {
+	struct actor actor;
+	struct sw_endpoint at;
+};
+
+struct map_counters {
+	uint64_t puts;
+	uint64_t deletes;
+	uint64_t merged;	  /* records taken from others */
+	uint64_t older;		  /* records that were known, or older than what is held */
+	uint64_t rivals;	  /* concurrent writes that rendezvous settled */
+	uint64_t refused_full;	  /* no room: the vector does not move, so it is asked for again */
+	uint64_t refused_starting; /* pushes before the first session */
+	uint64_t refused_floor;
+	uint64_t refused_fenced;  /* from an epoch that is over */
+	uint64_t refused_actors;  /* the vector is full */
+	uint64_t pushes;	  /* packets */
+	uint64_t pushes_skipped;  /* writes left to pull: queue full or over the budget */
+	uint64_t gaps;		  /* pushes that came before their predecessor */
+	uint64_t pulls;
+	uint64_t pulls_done;
+	uint64_t pulls_failed;
+	uint64_t pulls_refused;
+	uint64_t sessions;
+	uint64_t sessions_refused;
+	uint64_t sessions_expired;
+	uint64_t session_packets;
+	uint64_t session_packets_again;
+	uint64_t malformed;
+	uint64_t output_full;
+};
+
+struct map *map_create(const struct map_config *config, uint64_t now_ns);
+void map_destroy(struct map *map);
+
+/* ---- local writes ----
+ * 0 and *dot; or -EAGAIN before the first complete session, -EMSGSIZE if key and value are over their
+ * limits, -EINVAL for an empty key, -ENOSPC if the map is full, -ENOENT for a delete of what is not there. */
+int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
+	const void *value, size_t value_len, struct dot *dot);
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
+	struct dot *dot);
+
+/* ---- protocol ---- */
+
+/* Everything after the prelude of one packet that holds map messages. */
+void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct wire_prelude *prelude, const struct sw_endpoint *from, struct sw_reader *messages);
+/* Something was seen of this server's writes that is not here yet. */
+void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id);
+void map_tick_owner(struct map *map, uint64_t now_ns);
+uint64_t map_deadline(const struct map *map);
+/* The next packet to send. False: nothing more now. */
+bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
+	struct sw_endpoint *to);
+
+/* The live peers, without this server; `running`: membership has joined (or is alone). */
+void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count,
+	bool running);
+/* This server goes on under another epoch; the map is kept. */
+void map_self_owner(struct map *map, struct actor self);
+
+/* ---- reclamation ---- */
+bool map_has_retired_owner(const struct map *map); /* something to seal */
+void map_seal_owner(struct map *map);	  /* only when the last sealed ones are freed */
+void map_free_owner(struct map *map);
+
+/* ---- reading ---- */
+
+/* False if the key is absent. A tombstone is found, as one. */
+bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view);
+/* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets` of
+ * them. False when all have been visited. What is written meanwhile may be seen or not. */
+bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
+	void (*visit)(void *context, const struct map_view *view), void *context);
+/* The seq of an actor that this replica's vector has reached; never more than is true. */
+uint64_t map_seq_reader(const struct map *map, struct actor actor);
+
+/* Single words, from any core. */
+bool map_ready(const struct map *map); /* first session complete, or declared first */
+uint64_t map_vector_hash(const struct map *map);
+uint64_t map_content_hash(const struct map *map); /* of the live records' keys and stamps */
+uint64_t map_floor(const struct map *map);
+uint64_t map_last_seq(const struct map *map); /* this server's own last write */
+uint32_t map_record_count(const struct map *map);
+uint32_t map_tombstone_count(const struct map *map);
+
+/* Owner: the vector, sorted. */
+void map_vector_owner(const struct map *map, struct version_vector *vv);
+const struct map_counters *map_counters(const struct map *map);
+
+/* The total order of stamps: < 0, 0, > 0. */
+int map_stamp_compare(const struct map_view *a, const struct map_view *b);

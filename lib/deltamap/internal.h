@@ -1,0 +1,172 @@
+/* What the files of deltamap share. Not for others. */
+#pragma once
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "deltamap/store.h"
+
+enum {
+	OUT_MAX = 256,	    /* small messages waiting to be sent */
+	PUSH_QUEUE_MAX = 16384, /* writes waiting for their packet */
+	PUSH_JOBS_MAX = 64, /* packets on their way to all peers */
+	ASSEMBLIES_MAX = 8, /* version requests of several parts */
+	PENDING_MAX = 512,  /* packets of one session to be sent; above: asked for again */
+	VECTOR_PER_PACKET = 60,
+	WINDOW = WIRE_SESSION_WINDOW,
+	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 20,
+	RECORD_HEAD = WIRE_MESSAGE_HEADER_LEN + 40 + 2 * 20,
+};
+
+_Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX, "a record fits a session packet");
+_Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <= WIRE_MESSAGES_MAX,
+	"a vector part fits a session packet");
+
+struct peer {
+	struct actor actor;
+	struct sw_endpoint at;
+	uint64_t starting_ns; /* when it last said that it is starting itself; 0: never */
+};
+
+enum out_kind { OUT_GET, OUT_DONE, OUT_REFUSE, OUT_VERSION };
+
+struct out {
+	enum out_kind kind;
+	uint64_t to_id;
+	struct sw_endpoint to;
+	uint64_t nonce;
+	uint8_t reason;
+	uint8_t part, parts;
+	bool first_session;
+	struct wire_session_get get;
+};
+
+/* One push packet, as encoded, on its way to all peers. */
+struct push_job {
+	uint16_t len;
+	uint16_t next;
+	uint16_t end; /* peers of that moment */
+	uint8_t bytes[WIRE_MESSAGES_MAX];
+};
+
+/* A session that is served: a snapshot whose records are pinned, so that a packet that is sent again
+ * is the same packet. */
+struct serving {
+	bool open;
+	struct actor asker;
+	struct sw_endpoint at;
+	uint64_t nonce;
+	uint32_t snapshot;
+	uint64_t last_ns;
+	record_ref *refs;  /* records_max */
+	uint32_t ref_count;
+	uint32_t *starts;  /* of each data packet, in refs; one more than there are */
+	uint32_t data_packets;
+	uint32_t packets;
+	struct version_vector vector;
+	uint32_t pending[PENDING_MAX];
+	uint32_t pending_head, pending_tail;
+	uint32_t sent_to; /* first packet that was never sent */
+};
+
+/* The session that is asked for. One at a time. */
+struct pulling {
+	bool open;
+	bool first;
+	bool begun; /* the first packet came: snapshot and packets are known */
+	struct actor peer;
+	struct sw_endpoint at;
+	uint64_t nonce;
+	uint32_t snapshot;
+	uint32_t packets;
+	uint32_t got_count;
+	uint32_t base;	  /* all below are in */
+	uint32_t asked;	  /* all below were asked for */
+	uint64_t *got;	  /* bitmap */
+	uint64_t started_ns;
+	uint64_t progress_ns;
+	uint64_t asked_ns;
+	struct version_vector vector;
+};
+
+struct assembly {
+	struct actor asker;
+	uint64_t nonce;
+	uint64_t at_ns;
+	uint32_t parts_in; /* bitmap */
+	struct version_vector vector;
+};
+
+struct map {
+	struct map_config config;
+	struct sw_random random;
+	struct store store;
+	struct map_counters counters;
+	struct actor self;
+	uint16_t self_slot;
+	_Atomic uint64_t last_seq;
+	_Atomic uint64_t floor;
+	_Atomic bool ready;
+
+	struct peer peers[SW_MEMBERS_MAX];
+	uint32_t peer_count;
+	bool running;
+	uint64_t quiet_since_ns; /* running, not ready and nobody to start from */
+
+	record_ref push_queue[PUSH_QUEUE_MAX];
+	uint32_t push_head, push_tail;
+	uint32_t push_bytes;
+	uint64_t push_due_ns;
+	struct push_job jobs[PUSH_JOBS_MAX];
+	uint32_t job_head, job_tail;
+
+	struct serving serving[MAP_SESSIONS_MAX];
+	uint32_t serving_next;
+	uint32_t next_snapshot;
+	struct assembly assemblies[ASSEMBLIES_MAX];
+	struct pulling pulling;
+	uint32_t got_words;
+	uint64_t next_pull_ns;
+	uint64_t hint_id;
+	uint64_t budget_ns;
+
+	struct out out[OUT_MAX];
+	uint32_t out_head, out_tail;
+	struct version_vector scratch;
+};
+
+/* merge.c */
+enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS };
+enum merge_result map_merge_record(struct map *map, const struct wire_record *w);
+record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
+	size_t value_len, bool tombstone, int *error);
+uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
+void map_record_to_wire(const struct record *r, struct wire_record *w);
+
+/* push.c */
+void push_write(struct map *map, uint64_t now_ns, record_ref ref);
+void push_tick(struct map *map, uint64_t now_ns);
+void push_input(struct map *map, const struct wire_header *header, const struct wire_record *record);
+bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to);
+
+/* serve.c */
+void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, const struct wire_version_req *req, const struct version_vector *part);
+void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, const struct wire_session_get *get);
+void serve_done(struct map *map, const struct wire_header *header, uint64_t nonce);
+void serve_tick(struct map *map, uint64_t now_ns);
+uint64_t serve_deadline(const struct map *map);
+bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to);
+
+/* pull.c */
+void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct wire_session_data *data, struct sw_reader *messages);
+void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct wire_session_refuse *refuse);
+void pull_tick(struct map *map, uint64_t now_ns);
+uint64_t pull_deadline(const struct map *map);
+void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id);
+
+/* map.c */
+void map_out_push(struct map *map, const struct out *out);
+struct peer *map_peer_find(struct map *map, uint64_t id);

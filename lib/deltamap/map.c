@@ -1,0 +1,405 @@
+#include "deltamap/deltamap.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deltamap/internal.h"
+#include "rendezvous/rendezvous.h"
+
+static int allocate(struct map *map)
+{
+	uint32_t n = map->config.records_max;
+	/* A packet for each record is the most that a session can have. */
+	map->got_words = (n + SW_ACTORS_MAX) / 64 + 1;
+	map->pulling.got = calloc(map->got_words, sizeof(uint64_t));
+	if (map->pulling.got == NULL || store_init(&map->store, n, map->config.bytes_max) < 0)
+		return -ENOMEM;
+	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
+		map->serving[i].refs = calloc(n + 1, sizeof(record_ref));
+		map->serving[i].starts = calloc((size_t)n + 1, sizeof(uint32_t));
+		if (map->serving[i].refs == NULL || map->serving[i].starts == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+struct map *map_create(const struct map_config *config, uint64_t now_ns)
+{
+	struct map *map = calloc(1, sizeof(*map));
+	if (map == NULL)
+		return NULL;
+	map->config = *config;
+	map->random = sw_random_seed(config->random_seed);
+	map->next_snapshot = (uint32_t)sw_random_u64(&map->random);
+	map->quiet_since_ns = now_ns;
+	map->next_pull_ns = now_ns;
+	if (allocate(map) < 0) {
+		map_destroy(map);
+		return NULL;
+	}
+	map_self_owner(map, config->self);
+	return map;
+}
+
+void map_destroy(struct map *map)
+{
+	if (map == NULL)
+		return;
+	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
+		free(map->serving[i].refs);
+		free(map->serving[i].starts);
+	}
+	free(map->pulling.got);
+	store_fini(&map->store);
+	free(map);
+}
+
+void map_self_owner(struct map *map, struct actor self)
+{
+	map->self = self;
+	map->self_slot = store_actor(&map->store, self, true);
+	assert(map->self_slot != NO_ACTOR);
+	atomic_store_explicit(&map->last_seq, store_seq(&map->store, map->self_slot), memory_order_release);
+}
+
+int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
+	const void *value, size_t value_len, struct dot *dot)
+{
+	int error;
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
+	if (ref == 0)
+		return error;
+	*dot = store_at(&map->store, ref)->dot;
+	map->counters.puts++;
+	push_write(map, now_ns, ref);
+	return 0;
+}
+
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
+	struct dot *dot)
+{
+	int error;
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
+	if (ref == 0)
+		return error;
+	*dot = store_at(&map->store, ref)->dot;
+	map->counters.deletes++;
+	push_write(map, now_ns, ref);
+	return 0;
+}
+
+/* ---- peers ---- */
+
+struct peer *map_peer_find(struct map *map, uint64_t id)
+{
+	for (uint32_t i = 0; i < map->peer_count; i++)
+		if (map->peers[i].actor.id == id)
+			return &map->peers[i];
+	return NULL;
+}
+
+void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count, bool running)
+{
+	struct peer next[SW_MEMBERS_MAX];
+	assert(count <= SW_MEMBERS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct peer *known = map_peer_find(map, peers[i].actor.id);
+		bool same = known != NULL && actor_equal(known->actor, peers[i].actor);
+		next[i] = (struct peer){peers[i].actor, peers[i].at, same ? known->starting_ns : 0};
+	}
+	if (running && !map->running) {
+		map->quiet_since_ns = now_ns;
+		map->next_pull_ns = now_ns;
+	}
+	memcpy(map->peers, next, count * sizeof(next[0]));
+	map->peer_count = count;
+	map->running = running;
+}
+
+/* ---- packets in ---- */
+
+static bool input_version(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, struct wire_message *m, struct sw_reader *messages)
+{
+	struct wire_version_req req;
+	struct vv_entry entry;
+	if (!wire_get_version_req(&m->payload, &req))
+		return false;
+	vv_clear(&map->scratch);
+	while (wire_next(messages, m)) {
+		if (m->type != WIRE_VECTOR)
+			continue;
+		while (wire_next_vector_entry(&m->payload, &entry))
+			if (vv_raise(&map->scratch, entry.actor, entry.seq) < 0)
+				return false;
+		if (m->payload.failed)
+			return false;
+	}
+	if (messages->failed)
+		return false;
+	serve_version(map, now_ns, header, from, &req, &map->scratch);
+	return true;
+}
+
+static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, struct wire_message *m, struct sw_reader *messages)
+{
+	struct wire_record record;
+	struct wire_session_data data;
+	struct wire_session_get get;
+	struct wire_session_refuse refusal;
+	uint64_t nonce;
+	switch (m->type) {
+	case WIRE_RECORD:
+		if (!wire_get_record(&m->payload, &record))
+			return false;
+		push_input(map, header, &record);
+		return true;
+	case WIRE_VERSION_REQ:
+		return input_version(map, now_ns, header, from, m, messages);
+	case WIRE_SESSION_DATA:
+		if (!wire_get_session_data(&m->payload, &data))
+			return false;
+		/* What follows belongs to the session, and is not a push. */
+		pull_data(map, now_ns, header, &data, messages);
+		messages->at = messages->end;
+		return true;
+	case WIRE_SESSION_GET:
+		if (!wire_get_session_get(&m->payload, &get))
+			return false;
+		serve_get(map, now_ns, header, from, &get);
+		return true;
+	case WIRE_SESSION_DONE:
+		if (!wire_get_session_done(&m->payload, &nonce))
+			return false;
+		serve_done(map, header, nonce);
+		return true;
+	case WIRE_SESSION_REFUSE:
+		if (!wire_get_session_refuse(&m->payload, &refusal))
+			return false;
+		pull_refused(map, now_ns, header, &refusal);
+		return true;
+	default:
+		return true;
+	}
+}
+
+void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct wire_prelude *prelude, const struct sw_endpoint *from, struct sw_reader *messages)
+{
+	const struct peer *peer = map_peer_find(map, header->sender.id);
+	if (header->sender.id == map->self.id || (peer != NULL && peer->actor.epoch > header->sender.epoch)) {
+		map->counters.refused_fenced++;
+		return;
+	}
+	if (prelude->floor > map_floor(map))
+		atomic_store_explicit(&map->floor, prelude->floor, memory_order_release);
+	struct wire_message m;
+	while (wire_next(messages, &m)) {
+		if (!input_one(map, now_ns, header, from, &m, messages)) {
+			map->counters.malformed++;
+			return;
+		}
+	}
+	map->counters.malformed += messages->failed;
+	if (prelude->last_seq > map_seq_reader(map, header->sender))
+		pull_soon(map, now_ns, header->sender.id);
+}
+
+void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id)
+{
+	pull_soon(map, now_ns, server_id);
+}
+
+/* ---- time and packets out ---- */
+
+void map_tick_owner(struct map *map, uint64_t now_ns)
+{
+	push_tick(map, now_ns);
+	pull_tick(map, now_ns);
+	serve_tick(map, now_ns);
+}
+
+static bool has_output(const struct map *map)
+{
+	if (map->out_tail != map->out_head || map->job_tail != map->job_head)
+		return true;
+	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
+		if (map->serving[i].open && map->serving[i].pending_head != map->serving[i].pending_tail)
+			return true;
+	return false;
+}
+
+uint64_t map_deadline(const struct map *map)
+{
+	uint64_t next = sw_min_u64(pull_deadline(map), serve_deadline(map));
+	if (map->push_tail != map->push_head)
+		next = sw_min_u64(next, map->push_due_ns);
+	if (has_output(map)) /* held back by the budget */
+		next = sw_min_u64(next, map->budget_ns + SW_NS_PER_S / map->config.packets_per_s_max);
+	return next;
+}
+
+void map_out_push(struct map *map, const struct out *out)
+{
+	if (map->out_head - map->out_tail == OUT_MAX) {
+		map->counters.output_full++;
+		return;
+	}
+	map->out[map->out_head++ % OUT_MAX] = *out;
+}
+
+static void write_out(struct map *map, const struct out *out, struct sw_writer *w)
+{
+	struct wire_version_req req = {out->nonce, out->first_session, out->part, out->parts};
+	struct wire_session_refuse refusal = {out->nonce, out->reason};
+	uint32_t first = (uint32_t)out->part * VECTOR_PER_PACKET;
+	uint32_t n;
+	switch (out->kind) {
+	case OUT_GET:
+		wire_put_session_get(w, &out->get);
+		break;
+	case OUT_DONE:
+		wire_put_session_done(w, out->nonce);
+		break;
+	case OUT_REFUSE:
+		wire_put_session_refuse(w, &refusal);
+		break;
+	case OUT_VERSION:
+		/* The vector may have grown since the parts were counted: the last one ends where it ended. */
+		map_vector_owner(map, &map->scratch);
+		n = map->scratch.count > first ? map->scratch.count - first : 0;
+		wire_put_version_req(w, &req);
+		wire_put_vector(w, map->scratch.entries + first, n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
+		break;
+	}
+}
+
+/* A token bucket with a depth of 10 ms. */
+static bool take_budget(struct map *map, uint64_t now_ns)
+{
+	uint64_t cost_ns = SW_NS_PER_S / map->config.packets_per_s_max;
+	uint64_t start_ns = sw_max_u64(map->budget_ns, now_ns - sw_min_u64(now_ns, 10 * SW_NS_PER_MS));
+	if (start_ns + cost_ns > now_ns)
+		return false;
+	map->budget_ns = start_ns + cost_ns;
+	return true;
+}
+
+bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
+	struct sw_endpoint *to)
+{
+	if (!has_output(map) || !take_budget(map, now_ns))
+		return false;
+	if (map->out_tail != map->out_head) {
+		const struct out *out = &map->out[map->out_tail++ % OUT_MAX];
+		write_out(map, out, messages);
+		*to_id = out->to_id;
+		*to = out->to;
+		assert(!messages->failed);
+		return true;
+	}
+	return push_output(map, messages, to_id, to) || serve_output(map, now_ns, messages, to_id, to);
+}
+
+/* ---- reclamation ---- */
+
+bool map_has_retired_owner(const struct map *map)
+{
+	return map->store.retired_open != 0;
+}
+
+void map_seal_owner(struct map *map)
+{
+	store_seal(&map->store);
+}
+
+void map_free_owner(struct map *map)
+{
+	store_free_sealed(&map->store);
+}
+
+/* ---- reading ---- */
+
+bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view)
+{
+	record_ref ref = store_find(&map->store, map_key_hash(map, key, key_len), key, key_len);
+	if (ref == 0)
+		return false;
+	store_view(store_at(&map->store, ref), view);
+	return true;
+}
+
+bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
+	void (*visit)(void *context, const struct map_view *view), void *context)
+{
+	const struct store *s = &map->store;
+	for (uint32_t n = 0; n < buckets && *cursor <= s->bucket_mask; n++, (*cursor)++) {
+		record_ref ref = atomic_load_explicit(&s->buckets[*cursor], memory_order_acquire);
+		while (ref != 0) {
+			struct map_view view;
+			const struct record *r = store_at(s, ref);
+			store_view(r, &view);
+			visit(context, &view);
+			ref = atomic_load_explicit(&r->next, memory_order_acquire);
+		}
+	}
+	return *cursor <= s->bucket_mask;
+}
+
+uint64_t map_seq_reader(const struct map *map, struct actor actor)
+{
+	return store_seq(&map->store, store_actor_reader(&map->store, actor));
+}
+
+bool map_ready(const struct map *map)
+{
+	return atomic_load_explicit(&map->ready, memory_order_acquire);
+}
+
+uint64_t map_vector_hash(const struct map *map)
+{
+	return atomic_load_explicit(&map->store.vector_hash, memory_order_relaxed);
+}
+
+uint64_t map_content_hash(const struct map *map)
+{
+	return atomic_load_explicit(&map->store.content_hash, memory_order_relaxed);
+}
+
+uint64_t map_floor(const struct map *map)
+{
+	return atomic_load_explicit(&map->floor, memory_order_acquire);
+}
+
+uint64_t map_last_seq(const struct map *map)
+{
+	return atomic_load_explicit(&map->last_seq, memory_order_acquire);
+}
+
+uint32_t map_record_count(const struct map *map)
+{
+	return atomic_load_explicit(&map->store.record_count, memory_order_relaxed);
+}
+
+uint32_t map_tombstone_count(const struct map *map)
+{
+	return atomic_load_explicit(&map->store.tombstone_count, memory_order_relaxed);
+}
+
+void map_vector_owner(const struct map *map, struct version_vector *vv)
+{
+	vv_clear(vv);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		const struct actor_slot *a = &map->store.actors[i];
+		if (atomic_load_explicit(&a->used, memory_order_relaxed))
+			vv_raise(vv, a->actor, atomic_load_explicit(&a->seq, memory_order_relaxed));
+	}
+}
+
+const struct map_counters *map_counters(const struct map *map)
+{
+	return &map->counters;
+}

@@ -1,0 +1,162 @@
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "deltamap/internal.h"
+#include "rendezvous/rendezvous.h"
+
+uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len)
+{
+	return rendezvous_key_hash(map->config.cluster_seed, key, key_len);
+}
+
+static uint64_t stamp_weight(uint64_t hash, struct actor writer)
+{
+	return rendezvous_weight(hash, rendezvous_server_hash(writer.id));
+}
+
+int map_stamp_compare(const struct map_view *a, const struct map_view *b)
+{
+	if (a->clock != b->clock)
+		return a->clock < b->clock ? -1 : 1;
+	if (a->weight != b->weight)
+		return a->weight < b->weight ? -1 : 1;
+	int actors = actor_compare(a->author.actor, b->author.actor);
+	if (actors != 0)
+		return actors;
+	if (a->author.seq != b->author.seq)
+		return a->author.seq < b->author.seq ? -1 : 1;
+	return 0;
+}
+
+void map_record_to_wire(const struct record *r, struct wire_record *w)
+{
+	*w = (struct wire_record){
+		.flags = r->flags,
+		.key_len = r->key_len,
+		.value_len = r->value_len,
+		.clock = r->clock,
+		.author = r->author,
+		.dot = r->dot,
+		.previous = r->previous,
+		.written_ms = r->written_ms,
+		.key = record_key(r),
+		.value = record_value(r),
+	};
+}
+
+static void publish(struct map *map, record_ref ref, record_ref old, bool local)
+{
+	store_publish(&map->store, ref, old);
+	if (map->config.on_change == NULL)
+		return;
+	struct map_view view;
+	store_view(store_at(&map->store, ref), &view);
+	map->config.on_change(map->config.context, &view, local);
+}
+
+/* Merging is max over stamps. The caller moves the vector, and only if this is not MERGE_FULL or
+ * MERGE_ACTORS. */
+enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
+{
+	struct store *s = &map->store;
+	uint64_t hash = map_key_hash(map, w->key, w->key_len);
+	struct map_view mine, theirs = {
+		.clock = w->clock, .weight = stamp_weight(hash, w->author.actor), .author = w->author};
+	record_ref old = store_find(s, hash, w->key, w->key_len);
+	bool rival = false;
+	if (old != 0) {
+		const struct record *o = store_at(s, old);
+		store_view(o, &mine);
+		int order = map_stamp_compare(&theirs, &mine);
+		rival = order != 0 && theirs.clock == mine.clock;
+		map->counters.rivals += rival;
+		if (order <= 0) {
+			map->counters.older++;
+			return MERGE_OLDER;
+		}
+	}
+	uint16_t slot = store_actor(s, w->dot.actor, true);
+	if (slot == NO_ACTOR) {
+		map->counters.refused_actors++;
+		return MERGE_ACTORS;
+	}
+	bool full = old == 0 && atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max;
+	record_ref ref = full ? 0 : store_alloc(s, w->key_len, w->value_len);
+	if (ref == 0) {
+		map->counters.refused_full++;
+		return MERGE_FULL;
+	}
+	struct record *r = store_at(s, ref);
+	r->flags = w->flags;
+	r->rival = rival;
+	r->actor_slot = slot;
+	r->key_hash = hash;
+	r->clock = theirs.clock;
+	r->weight = theirs.weight;
+	r->written_ms = w->written_ms;
+	r->author = w->author;
+	r->dot = w->dot;
+	r->previous = w->previous;
+	memcpy(r->bytes, w->key, w->key_len);
+	if (w->value_len > 0)
+		memcpy(r->bytes + w->key_len, w->value, w->value_len);
+	publish(map, ref, old, false);
+	map->counters.merged++;
+	return MERGE_NEW;
+}
+
+static int check_local(const struct map *map, size_t key_len, size_t value_len)
+{
+	if (!atomic_load_explicit(&map->ready, memory_order_relaxed))
+		return -EAGAIN;
+	if (key_len == 0)
+		return -EINVAL;
+	if (key_len > SW_KEY_MAX || key_len + value_len > MAP_PAYLOAD_MAX)
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* A write that knows what it replaces takes that clock + 1; a birth stands above the floor. */
+record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
+	size_t value_len, bool tombstone, int *error)
+{
+	struct store *s = &map->store;
+	*error = check_local(map, key_len, value_len);
+	if (*error < 0)
+		return 0;
+	uint64_t hash = map_key_hash(map, key, key_len);
+	record_ref old = store_find(s, hash, key, key_len);
+	const struct record *o = store_at(s, old);
+	*error = -ENOENT;
+	if (tombstone && (o == NULL || (o->flags & WIRE_RECORD_TOMBSTONE)))
+		return 0;
+	*error = -ENOSPC;
+	if (o == NULL && atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
+		return 0;
+	record_ref ref = store_alloc(s, key_len, value_len);
+	if (ref == 0)
+		return 0;
+	*error = 0;
+	uint64_t seq = store_seq(s, map->self_slot) + 1;
+	struct record *r = store_at(s, ref);
+	r->flags = tombstone ? WIRE_RECORD_TOMBSTONE : 0;
+	if (tombstone) {
+		r->flags |= WIRE_RECORD_PREVIOUS;
+		r->previous = o->author;
+	}
+	r->actor_slot = map->self_slot;
+	r->key_hash = hash;
+	r->clock = (o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) + 1;
+	r->weight = stamp_weight(hash, map->self);
+	r->written_ms = wall_ms;
+	r->author = (struct dot){map->self, seq};
+	r->dot = r->author;
+	memcpy(r->bytes, key, key_len);
+	if (value_len > 0)
+		memcpy(r->bytes + key_len, value, value_len);
+	store_raise(s, map->self_slot, seq);
+	atomic_store_explicit(&map->last_seq, seq, memory_order_release);
+	publish(map, ref, old, true);
+	return ref;
+}

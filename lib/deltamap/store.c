@@ -1,0 +1,320 @@
+#include "deltamap/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+
+/* Bytes of a record with its key and value. */
+static const uint32_t class_bytes[STORE_CLASSES] = {192, 256, 320, 384, 448, 512, 640, 768, 960, 1152, 1344, 1536};
+
+_Static_assert(sizeof(struct record) + MAP_PAYLOAD_MAX <= 1536, "the largest class holds the largest record");
+
+int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max)
+{
+	memset(s, 0, sizeof(*s));
+	uint32_t buckets = 1024;
+	while (buckets < records_max && buckets < (1u << 30))
+		buckets *= 2;
+	uint64_t units = bytes_max / STORE_UNIT;
+	s->arena_units = units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
+	s->arena_top = 1; /* reference 0 is none */
+	s->records_max = records_max;
+	s->bucket_mask = buckets - 1;
+	s->arena = aligned_alloc(STORE_UNIT, (size_t)s->arena_units * STORE_UNIT);
+	s->buckets = calloc(buckets, sizeof(s->buckets[0]));
+	if (s->arena == NULL || s->buckets == NULL) {
+		store_fini(s);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void store_fini(struct store *s)
+{
+	free(s->arena);
+	free((void *)s->buckets);
+	s->arena = NULL;
+	s->buckets = NULL;
+}
+
+/* ---- actors ---- */
+
+static uint32_t actor_home(struct actor actor)
+{
+	return (uint32_t)sw_mix64(sw_mix64(actor.id) + actor.epoch) % ACTOR_SLOTS;
+}
+
+uint16_t store_actor_reader(const struct store *s, struct actor actor)
+{
+	uint32_t at = actor_home(actor);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++, at = (at + 1) % ACTOR_SLOTS) {
+		const struct actor_slot *slot = &s->actors[at];
+		if (!atomic_load_explicit(&slot->used, memory_order_acquire))
+			return NO_ACTOR;
+		if (actor_equal(slot->actor, actor))
+			return (uint16_t)at;
+	}
+	return NO_ACTOR;
+}
+
+uint16_t store_actor(struct store *s, struct actor actor, bool add)
+{
+	uint16_t found = store_actor_reader(s, actor);
+	if (found != NO_ACTOR || !add || s->actor_count == SW_ACTORS_MAX)
+		return found;
+	uint32_t at = actor_home(actor);
+	while (atomic_load_explicit(&s->actors[at].used, memory_order_relaxed))
+		at = (at + 1) % ACTOR_SLOTS;
+	s->actors[at].actor = actor;
+	atomic_store_explicit(&s->actors[at].used, true, memory_order_release);
+	s->actor_count++;
+	return (uint16_t)at;
+}
+
+uint64_t store_seq(const struct store *s, uint16_t slot)
+{
+	return slot == NO_ACTOR ? 0 : atomic_load_explicit(&s->actors[slot].seq, memory_order_acquire);
+}
+
+/* The only writer is the owner, so load and store need not be one step. */
+static void add_hash(_Atomic uint64_t *sum, uint64_t by)
+{
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+void store_raise(struct store *s, uint16_t slot, uint64_t seq)
+{
+	struct actor_slot *a = &s->actors[slot];
+	uint64_t old = atomic_load_explicit(&a->seq, memory_order_relaxed);
+	if (seq <= old)
+		return;
+	add_hash(&s->vector_hash, vv_entry_hash(a->actor, seq) - vv_entry_hash(a->actor, old));
+	atomic_store_explicit(&a->seq, seq, memory_order_release);
+}
+
+/* ---- memory ---- */
+
+static uint8_t class_of(size_t bytes)
+{
+	uint8_t c = 0;
+	while (class_bytes[c] < bytes)
+		c++;
+	assert(c < STORE_CLASSES);
+	return c;
+}
+
+static record_ref take_free(struct store *s, uint8_t class)
+{
+	for (uint8_t c = class; c < STORE_CLASSES; c++) {
+		record_ref ref = s->free_lists[c];
+		if (ref != 0) {
+			s->free_lists[c] = store_at(s, ref)->free_next;
+			return ref;
+		}
+		/* Fresh memory of the right size before a larger used piece. */
+		uint32_t units = class_bytes[class] / STORE_UNIT;
+		if (c == class && s->arena_units - s->arena_top >= units) {
+			ref = s->arena_top;
+			s->arena_top += units;
+			store_at(s, ref)->class = class;
+			return ref;
+		}
+	}
+	return 0;
+}
+
+record_ref store_alloc(struct store *s, size_t key_len, size_t value_len)
+{
+	record_ref ref = take_free(s, class_of(sizeof(struct record) + key_len + value_len));
+	if (ref == 0)
+		return 0;
+	struct record *r = store_at(s, ref);
+	uint8_t class = r->class;
+	memset(r, 0, sizeof(*r));
+	r->class = class;
+	r->key_len = (uint8_t)key_len;
+	r->value_len = (uint16_t)value_len;
+	return ref;
+}
+
+void store_release(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	r->free_next = s->free_lists[r->class];
+	s->free_lists[r->class] = ref;
+}
+
+static void retire(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	r->dead = true;
+	if (r->pins > 0)
+		return; /* the last unpin retires it */
+	r->free_next = s->retired_open;
+	s->retired_open = ref;
+}
+
+void store_pin(struct store *s, record_ref ref)
+{
+	store_at(s, ref)->pins++;
+}
+
+void store_unpin(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	assert(r->pins > 0);
+	if (--r->pins == 0 && r->dead)
+		retire(s, ref);
+}
+
+void store_seal(struct store *s)
+{
+	assert(s->retired_sealed == 0);
+	s->retired_sealed = s->retired_open;
+	s->retired_open = 0;
+}
+
+void store_free_sealed(struct store *s)
+{
+	while (s->retired_sealed != 0) {
+		record_ref ref = s->retired_sealed;
+		s->retired_sealed = store_at(s, ref)->free_next;
+		store_release(s, ref);
+	}
+}
+
+/* ---- the table ---- */
+
+record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len)
+{
+	record_ref ref = atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
+	while (ref != 0) {
+		const struct record *r = store_at(s, ref);
+		if (r->key_hash == key_hash && r->key_len == key_len && memcmp(record_key(r), key, key_len) == 0)
+			return ref;
+		ref = atomic_load_explicit(&r->next, memory_order_acquire);
+	}
+	return 0;
+}
+
+/* The link that points to ref. */
+static _Atomic record_ref *link_to(struct store *s, uint64_t key_hash, record_ref ref)
+{
+	_Atomic record_ref *link = &s->buckets[key_hash & s->bucket_mask];
+	record_ref at;
+	while ((at = atomic_load_explicit(link, memory_order_relaxed)) != ref)
+		link = &store_at(s, at)->next;
+	return link;
+}
+
+static uint64_t content_of(const struct record *r)
+{
+	if (r->flags & WIRE_RECORD_TOMBSTONE)
+		return 0;
+	uint64_t h = sw_mix64(r->key_hash + r->clock);
+	h = sw_mix64(h + r->author.actor.id);
+	return sw_mix64(h + ((uint64_t)r->author.actor.epoch << 40) + r->author.seq);
+}
+
+static void order_insert(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	struct actor_slot *a = &s->actors[r->actor_slot];
+	record_ref below = a->newest;
+	/* Nearly always at the end: writes and sessions come in order of seq. */
+	while (below != 0 && store_at(s, below)->dot.seq > r->dot.seq)
+		below = store_at(s, below)->older;
+	r->older = below;
+	r->newer = below != 0 ? store_at(s, below)->newer : a->oldest;
+	if (r->older != 0)
+		store_at(s, r->older)->newer = ref;
+	else
+		a->oldest = ref;
+	if (r->newer != 0)
+		store_at(s, r->newer)->older = ref;
+	else
+		a->newest = ref;
+}
+
+static void order_remove(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	struct actor_slot *a = &s->actors[r->actor_slot];
+	if (r->older != 0)
+		store_at(s, r->older)->newer = r->newer;
+	else
+		a->oldest = r->newer;
+	if (r->newer != 0)
+		store_at(s, r->newer)->older = r->older;
+	else
+		a->newest = r->older;
+}
+
+static void count(struct store *s, const struct record *r, int by)
+{
+	uint32_t n = (uint32_t)by;
+	atomic_fetch_add_explicit(&s->record_count, n, memory_order_relaxed);
+	if (r->flags & WIRE_RECORD_TOMBSTONE)
+		atomic_fetch_add_explicit(&s->tombstone_count, n, memory_order_relaxed);
+	add_hash(&s->content_hash, by > 0 ? content_of(r) : -content_of(r));
+}
+
+void store_publish(struct store *s, record_ref ref, record_ref old)
+{
+	struct record *r = store_at(s, ref);
+	_Atomic record_ref *link = &s->buckets[r->key_hash & s->bucket_mask];
+	record_ref next = atomic_load_explicit(link, memory_order_relaxed);
+	if (old != 0) {
+		link = link_to(s, r->key_hash, old);
+		next = atomic_load_explicit(&store_at(s, old)->next, memory_order_relaxed);
+	}
+	atomic_store_explicit(&r->next, next, memory_order_relaxed);
+	atomic_store_explicit(link, ref, memory_order_release);
+	order_insert(s, ref);
+	count(s, r, 1);
+	if (old != 0) {
+		count(s, store_at(s, old), -1);
+		order_remove(s, old);
+		retire(s, old);
+	}
+}
+
+void store_clear(struct store *s)
+{
+	for (uint32_t b = 0; b <= s->bucket_mask; b++) {
+		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
+		atomic_store_explicit(&s->buckets[b], 0, memory_order_release);
+		while (ref != 0) {
+			record_ref next = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);
+			count(s, store_at(s, ref), -1);
+			retire(s, ref);
+			ref = next;
+		}
+	}
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		s->actors[i].oldest = s->actors[i].newest = 0;
+		atomic_store_explicit(&s->actors[i].seq, 0, memory_order_release);
+	}
+	atomic_store_explicit(&s->vector_hash, 0, memory_order_relaxed);
+}
+
+void store_view(const struct record *r, struct map_view *view)
+{
+	*view = (struct map_view){
+		.key = record_key(r),
+		.value = record_value(r),
+		.key_len = r->key_len,
+		.value_len = r->value_len,
+		.tombstone = (r->flags & WIRE_RECORD_TOMBSTONE) != 0,
+		.rival = r->rival,
+		.key_hash = r->key_hash,
+		.clock = r->clock,
+		.weight = r->weight,
+		.author = r->author,
+		.dot = r->dot,
+		.written_ms = r->written_ms,
+	};
+}

@@ -1,0 +1,112 @@
+/* The records of a replica: a chained hash table and, for each actor, its records in order of seq.
+ *
+ * Records are immutable once published: an overwrite puts a new one in the place of the old one. They
+ * live in one block taken at start, cut into size classes, and are named by a 32-bit reference. Readers
+ * follow the chains without locks; the owner retires what it replaces and frees it when it is told that
+ * no reader can hold it any more, and no session has it pinned. Not for other libraries.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "deltamap/deltamap.h"
+
+typedef uint32_t record_ref; /* in units of STORE_UNIT bytes; 0: none */
+
+enum {
+	STORE_UNIT = 64,
+	STORE_CLASSES = 12,
+	ACTOR_SLOTS = 2 * SW_ACTORS_MAX,
+	NO_ACTOR = 0xffff,
+};
+
+struct record {
+	_Atomic record_ref next; /* chain; owner: rw, readers: ro */
+	record_ref older;	 /* the same actor's records by seq; owner only, as all down to `pins` */
+	record_ref newer;
+	record_ref free_next;
+	uint16_t actor_slot;
+	uint16_t pins;
+	uint8_t class;
+	bool dead; /* replaced; freed when no longer pinned */
+	/* immutable from here */
+	uint8_t flags; /* WIRE_RECORD_* */
+	uint8_t rival;
+	uint8_t key_len;
+	uint16_t value_len;
+	uint64_t key_hash;
+	uint64_t clock;
+	uint64_t weight;
+	uint64_t written_ms;
+	struct dot author;
+	struct dot dot;
+	struct dot previous;
+	uint8_t bytes[]; /* key, value */
+};
+
+/* One actor: its records and how far this replica's vector reaches. */
+struct actor_slot {
+	struct actor actor;   /* set before `used`, then constant */
+	_Atomic bool used;
+	_Atomic uint64_t seq; /* the vector's entry; owner: rw, readers: ro */
+	record_ref oldest, newest;
+};
+
+struct store {
+	uint8_t *arena;
+	uint32_t arena_units;
+	uint32_t arena_top;
+	record_ref free_lists[STORE_CLASSES];
+	_Atomic record_ref *buckets;
+	uint32_t bucket_mask;
+	uint32_t records_max;
+	_Atomic uint32_t record_count;
+	_Atomic uint32_t tombstone_count;
+	_Atomic uint64_t content_hash;
+	_Atomic uint64_t vector_hash;
+	uint32_t actor_count;
+	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing, never removed */
+	record_ref retired_open;   /* replaced since the last seal */
+	record_ref retired_sealed; /* waiting for the readers */
+};
+
+static inline struct record *store_at(const struct store *s, record_ref ref)
+{
+	return ref == 0 ? NULL : (struct record *)(void *)(s->arena + (uint64_t)ref * STORE_UNIT);
+}
+
+static inline const uint8_t *record_key(const struct record *r)
+{
+	return r->bytes;
+}
+
+static inline const uint8_t *record_value(const struct record *r)
+{
+	return r->bytes + r->key_len;
+}
+
+int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max);
+void store_fini(struct store *s);
+
+/* The slot of an actor: NO_ACTOR if unknown, or if `add` and the table is full. */
+uint16_t store_actor(struct store *s, struct actor actor, bool add);
+uint16_t store_actor_reader(const struct store *s, struct actor actor);
+uint64_t store_seq(const struct store *s, uint16_t slot);
+void store_raise(struct store *s, uint16_t slot, uint64_t seq);
+
+record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len);
+
+/* A new record with room for key and value, its other fields unset; 0 if there is none. */
+record_ref store_alloc(struct store *s, size_t key_len, size_t value_len);
+/* Gives back one that was never published. */
+void store_release(struct store *s, record_ref ref);
+/* Publishes `ref` in the place of `old` (0: as a new key) and puts it into its actor's order. */
+void store_publish(struct store *s, record_ref ref, record_ref old);
+
+void store_pin(struct store *s, record_ref ref);
+void store_unpin(struct store *s, record_ref ref);
+/* All records and the vector are gone; what readers hold is retired. */
+void store_clear(struct store *s);
+void store_seal(struct store *s);
+void store_free_sealed(struct store *s);
+void store_view(const struct record *r, struct map_view *view);

@@ -1,0 +1,136 @@
+#include "nic/device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "nic/port.h"
+
+enum {
+	AF_XDP_FILL = 2048,  /* the driver fills that many for each queue, whatever is asked for */
+	AF_XDP_COMPLETE = 2048,
+	MBUF_CACHE = 256,
+	AF_PACKET_FRAMES = 512,
+	MEMIF_RING_LOG2 = 10,
+	MEMIF_RING_LOG2_MAX = 14,
+};
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+	return value != 0 ? value : fallback;
+}
+
+uint32_t device_af_packet_frames(const struct nic_config *config)
+{
+	uint32_t frames = or_default(config->rx_descriptors, AF_PACKET_FRAMES);
+	/* whole blocks */
+	uint32_t per_block = DEVICE_AF_PACKET_BLOCK / DEVICE_AF_PACKET_FRAME;
+	return (frames + per_block - 1) / per_block * per_block;
+}
+
+uint32_t device_memif_ring_log2(const struct nic_config *config)
+{
+	uint32_t log2 = 1;
+	if (config->rx_descriptors == 0)
+		return MEMIF_RING_LOG2;
+	while (log2 < MEMIF_RING_LOG2_MAX && 1u << log2 < config->rx_descriptors)
+		log2++;
+	return log2;
+}
+
+uint32_t nic_mbufs_needed(const struct nic_config *config)
+{
+	uint32_t rx = or_default(config->rx_descriptors, DEVICE_DESCRIPTORS);
+	uint32_t tx = or_default(config->tx_descriptors, DEVICE_DESCRIPTORS);
+	uint32_t ours = NIC_TX_BURST + 2 * NIC_BURST + MBUF_CACHE;
+	switch (config->kind) {
+	case NIC_AF_XDP: return config->queues * (AF_XDP_FILL + AF_XDP_COMPLETE + 2 * rx + ours);
+	case NIC_AF_PACKET: /* copies both ways: nothing stays in the rings */
+	case NIC_MEMIF: return config->queues * ours;
+	case NIC_PCI:
+	case NIC_VDEV: break;
+	}
+	return config->queues * (rx + tx + ours);
+}
+
+void device_own_mac(const struct nic_config *config, uint8_t mac[6])
+{
+	static const uint8_t zero[6];
+	if (memcmp(config->mac, zero, sizeof(zero)) != 0) {
+		memcpy(mac, config->mac, 6);
+		return;
+	}
+	mac[0] = 0x02; /* locally administered, one station */
+	mac[1] = 0x53;
+	memcpy(mac + 2, config->address.addr + 12, 4);
+}
+
+void device_name(const struct nic_config *config, char name[64])
+{
+	const char *from = config->interface;
+	if (config->kind == NIC_AF_XDP)
+		from = DEVICE_AF_XDP;
+	else if (config->kind == NIC_AF_PACKET)
+		from = DEVICE_AF_PACKET;
+	else if (config->kind == NIC_MEMIF)
+		from = DEVICE_MEMIF;
+	(void)snprintf(name, 64, "%.*s", (int)strcspn(from, ","), from);
+}
+
+void device_describe_steering(
+	const struct nic_config *config, const struct interface *interface, char *text)
+{
+	enum { TEXT_MAX = sizeof(((struct nic_info *)NULL)->steering) };
+	uint32_t last = config->first_queue + config->queues - 1u;
+	switch (config->kind) {
+	case NIC_AF_XDP:
+		(void)snprintf(text, TEXT_MAX,
+			"XDP program on %.15s: UDP to our address and port, queues %u-%u of %u; the kernel "
+			"keeps the rest%s",
+			config->interface, config->first_queue, last, interface->queues,
+			interface->queues > config->queues ? " (steer our port there: ethtool -N)" : "");
+		break;
+	case NIC_AF_PACKET:
+		(void)snprintf(text, TEXT_MAX,
+			"copies of all frames on %.15s, sorted out in software; the kernel keeps "
+			"everything but our UDP port",
+			config->interface);
+		break;
+	case NIC_MEMIF:
+		(void)snprintf(text, TEXT_MAX, "the whole memif link, socket %.80s", config->memif_socket);
+		break;
+	case NIC_PCI:
+		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it",
+			config->queues > 1 ? ", spread over the lanes by RSS" : "");
+		break;
+	case NIC_VDEV: (void)snprintf(text, TEXT_MAX, "the whole virtual port"); break;
+	}
+}
+
+struct rte_mempool *nic_pool_create(
+	const struct nic_config *config, const char *name, uint32_t count, int numa_node, char *error)
+{
+	struct rte_pktmbuf_pool_private private = {
+		.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + NIC_DATA_ROOM,
+	};
+	uint32_t size = (uint32_t)sizeof(struct rte_mbuf) + private.mbuf_data_room_size;
+	/* Without this flag mbufs would not cross page borders, and the driver, which registers one
+	 * piece of memory of count times their size, would miss those that the gaps push out of it. */
+	unsigned flags = config->kind == NIC_PCI ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+	uint32_t cache = count / 2 < MBUF_CACHE ? 0 : MBUF_CACHE;
+	struct rte_mempool *pool =
+		rte_mempool_create_empty(name, count, size, cache, sizeof(private), numa_node, flags);
+	if (pool != NULL) {
+		rte_pktmbuf_pool_init(pool, &private);
+		if (rte_mempool_populate_default(pool) == (int)count &&
+			rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL) == count)
+			return pool;
+		rte_mempool_free(pool);
+	}
+	(void)nic_fail(error, -ENOMEM,
+		"pool %s: no memory for %u packets of %u bytes; give EAL more, or use fewer", name, count,
+		size);
+	return NULL;
+}

@@ -1,0 +1,424 @@
+#include "nic/netlink.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "base/clock.h"
+#include "nic/port.h"
+
+enum {
+	RECEIVES_MAX = 64,  /* of one tick: each is a batch of messages */
+	REQUESTS_MAX = 128, /* of one tick */
+	MESSAGE_MAX = 512,
+	RECEIVE_BYTES = 32768,
+	SEQ_DUMP = NEIGHBOUR_SLOTS, /* sequence numbers below it are slots whose way was asked */
+};
+
+#define ROUTE_RECHECK_NS   (30 * SW_NS_PER_S) /* notifications come first; this is for those lost */
+#define ROUTE_RETRY_NS	   (1 * SW_NS_PER_S)
+#define RESOLVE_RETRY_NS   (500 * SW_NS_PER_MS)
+#define RESOLVE_RETRY_MAX  (16 * SW_NS_PER_S)
+#define RESOLVE_REFRESH_NS (20 * SW_NS_PER_S) /* a stale entry: have the kernel confirm it */
+
+struct peer {
+	uint32_t hop_be; /* 0: no way known */
+	uint64_t route_due_ns;
+	uint64_t resolve_due_ns;
+	uint64_t resolve_wait_ns;
+};
+
+struct netlink {
+	struct nic_port *port;
+	struct mnl_socket *socket;
+	uint32_t socket_id;
+	bool routes_stale; /* look every way up again */
+	bool dump_due;	   /* read the kernel's whole neighbour table */
+	bool may_resolve;  /* false: no CAP_NET_ADMIN, a datagram to the discard port must do */
+	uint64_t now_ns;
+	struct peer peers[NEIGHBOUR_SLOTS]; /* of the neighbour table's slots */
+	uint16_t used[NEIGHBOURS_MAX];	    /* slots in use, oldest first */
+	uint32_t used_count;
+	uint8_t bytes[RECEIVE_BYTES];
+};
+
+static uint32_t slot_addr_be(const struct netlink *nl, int slot)
+{
+	uint32_t addr_be;
+	memcpy(&addr_be, nl->port->neighbours.slots[slot].addr + 12, sizeof(addr_be));
+	return addr_be;
+}
+
+static uint64_t slot_word(const struct netlink *nl, int slot)
+{
+	return atomic_load_explicit(&nl->port->neighbours.slots[slot].word, memory_order_relaxed);
+}
+
+static const struct nlattr *first_attr(const struct nlmsghdr *message, size_t header_len)
+{
+	return mnl_nlmsg_get_payload_offset(message, header_len);
+}
+
+static bool attr_ok(const struct nlmsghdr *message, const struct nlattr *attr)
+{
+	const char *end = mnl_nlmsg_get_payload_tail(message);
+	return mnl_attr_ok(attr, (int)(end - (const char *)attr));
+}
+
+static void send_message(struct netlink *nl, const struct nlmsghdr *message)
+{
+	/* A full socket buffer is a message lost: the due times bring it again. */
+	(void)mnl_socket_sendto(nl->socket, message, message->nlmsg_len);
+}
+
+static void ask_dump(struct netlink *nl)
+{
+	uint8_t buffer[MESSAGE_MAX] = {0};
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	message->nlmsg_type = RTM_GETNEIGH;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	message->nlmsg_seq = SEQ_DUMP;
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(message, sizeof(*nd));
+	nd->ndm_family = AF_INET;
+	mnl_attr_put_u32(message, NDA_IFINDEX, nl->port->ifindex);
+	send_message(nl, message);
+	nl->dump_due = false;
+}
+
+static void ask_route(struct netlink *nl, int slot)
+{
+	uint8_t buffer[MESSAGE_MAX] = {0};
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	message->nlmsg_type = RTM_GETROUTE;
+	message->nlmsg_flags = NLM_F_REQUEST;
+	message->nlmsg_seq = (uint32_t)slot;
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(message, sizeof(*rt));
+	rt->rtm_family = AF_INET;
+	rt->rtm_dst_len = 32;
+	rt->rtm_src_len = 32; /* the own address decides too, where policy routing is in use */
+	mnl_attr_put_u32(message, RTA_DST, slot_addr_be(nl, slot));
+	mnl_attr_put_u32(message, RTA_SRC, nl->port->self.addr_be);
+	send_message(nl, message);
+	nl->peers[slot].route_due_ns = nl->now_ns + ROUTE_RECHECK_NS;
+}
+
+/* Without CAP_NET_ADMIN: the kernel resolves whatever one sends to. Port 9 is discard (RFC 863). */
+static void resolve_by_datagram(struct netlink *nl, int slot)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htobe16(9),
+		.sin_addr.s_addr = slot_addr_be(nl, slot),
+	};
+	if (nl->port->silent_fd >= 0)
+		(void)sendto(nl->port->silent_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
+			(const struct sockaddr *)&to, sizeof(to));
+}
+
+static void ask_resolve(struct netlink *nl, int slot)
+{
+	struct peer *peer = &nl->peers[slot];
+	if (nl->may_resolve) {
+		uint8_t buffer[MESSAGE_MAX] = {0};
+		struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+		message->nlmsg_type = RTM_NEWNEIGH;
+		message->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
+		message->nlmsg_seq = SEQ_DUMP + 1;
+		struct ndmsg *nd = mnl_nlmsg_put_extra_header(message, sizeof(*nd));
+		nd->ndm_family = AF_INET;
+		nd->ndm_ifindex = (int)nl->port->ifindex;
+		nd->ndm_state = NUD_NONE;
+		nd->ndm_flags = NTF_USE;
+		mnl_attr_put_u32(message, NDA_DST, peer->hop_be);
+		send_message(nl, message);
+	} else {
+		resolve_by_datagram(nl, slot);
+	}
+}
+
+static bool is_on_own_network(const struct netlink *nl, uint32_t addr_be)
+{
+	return ((addr_be ^ nl->port->self.addr_be) & nl->port->mask_be) == 0;
+}
+
+static void set_hop(struct netlink *nl, int slot, uint32_t hop_be)
+{
+	struct peer *peer = &nl->peers[slot];
+	if (peer->hop_be == hop_be)
+		return;
+	peer->hop_be = hop_be;
+	peer->resolve_due_ns = nl->now_ns;
+	peer->resolve_wait_ns = 0;
+	neighbour_set_owner(&nl->port->neighbours, slot, NEIGHBOUR_UNKNOWN, NULL);
+	/* The next hop may be known already, to another peer or to the kernel. */
+	for (uint32_t i = 0; hop_be != 0 && i < nl->used_count; i++) {
+		int other = nl->used[i];
+		uint64_t word = slot_word(nl, other);
+		if (nl->peers[other].hop_be == hop_be &&
+			neighbour_word_state(word) >= NEIGHBOUR_KNOWN) {
+			uint8_t mac[6];
+			neighbour_word_mac(word, mac);
+			neighbour_set_owner(
+				&nl->port->neighbours, slot, neighbour_word_state(word), mac);
+			return;
+		}
+	}
+	nl->dump_due |= hop_be != 0;
+}
+
+static void route_answer(struct netlink *nl, const struct nlmsghdr *message)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr;
+	uint32_t gateway_be = 0, dst_be = 0, oif = 0;
+	bool foreign_gateway = false;
+	int slot = (int)message->nlmsg_seq;
+	if (message->nlmsg_seq >= SEQ_DUMP || slot_word(nl, slot) == 0 || rt->rtm_family != AF_INET)
+		return;
+	for (attr = first_attr(message, sizeof(*rt)); attr_ok(message, attr); attr = mnl_attr_next(attr)) {
+		uint16_t type = mnl_attr_get_type(attr);
+		if (type == RTA_VIA)
+			foreign_gateway = true; /* IPv4 over an IPv6 next hop: not served */
+		if (mnl_attr_get_payload_len(attr) != sizeof(uint32_t))
+			continue;
+		if (type == RTA_DST)
+			dst_be = mnl_attr_get_u32(attr);
+		else if (type == RTA_GATEWAY)
+			gateway_be = mnl_attr_get_u32(attr);
+		else if (type == RTA_OIF)
+			oif = mnl_attr_get_u32(attr);
+	}
+	uint32_t addr_be = slot_addr_be(nl, slot);
+	if (dst_be != addr_be)
+		return; /* an answer to an older question */
+	uint32_t hop_be = 0;
+	if (rt->rtm_type == RTN_UNICAST && oif == nl->port->ifindex && !foreign_gateway)
+		hop_be = gateway_be != 0 ? gateway_be : addr_be;
+	else if (rt->rtm_type == RTN_UNICAST && is_on_own_network(nl, addr_be))
+		hop_be = addr_be; /* two interfaces in one network: it is on our wire too */
+	set_hop(nl, slot, hop_be);
+	if (hop_be == 0)
+		nl->peers[slot].route_due_ns = nl->now_ns + ROUTE_RETRY_NS;
+}
+
+/* The kernel's view of one of its neighbours, for every peer behind it. */
+static void neighbour_news(struct netlink *nl, const struct nlmsghdr *message)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr;
+	uint32_t addr_be = 0;
+	const uint8_t *mac = NULL;
+	if (nd->ndm_family != AF_INET || nd->ndm_ifindex != (int)nl->port->ifindex)
+		return;
+	for (attr = first_attr(message, sizeof(*nd)); attr_ok(message, attr); attr = mnl_attr_next(attr)) {
+		uint16_t type = mnl_attr_get_type(attr);
+		if (type == NDA_DST && mnl_attr_get_payload_len(attr) == sizeof(addr_be))
+			addr_be = mnl_attr_get_u32(attr);
+		else if (type == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
+			mac = mnl_attr_get_payload(attr);
+	}
+	bool fresh = message->nlmsg_type == RTM_NEWNEIGH && mac != NULL &&
+		     (nd->ndm_state & (NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP)) != 0;
+	bool usable = message->nlmsg_type == RTM_NEWNEIGH && mac != NULL &&
+		      (nd->ndm_state & (NUD_STALE | NUD_DELAY | NUD_PROBE)) != 0;
+	for (uint32_t i = 0; addr_be != 0 && i < nl->used_count; i++) {
+		int slot = nl->used[i];
+		struct peer *peer = &nl->peers[slot];
+		uint8_t old[6];
+		uint64_t word = slot_word(nl, slot);
+		if (peer->hop_be != addr_be)
+			continue;
+		if (fresh || usable) {
+			neighbour_set_owner(&nl->port->neighbours, slot,
+				fresh ? NEIGHBOUR_KNOWN : NEIGHBOUR_DOUBTED, mac);
+			peer->resolve_wait_ns = 0;
+			peer->resolve_due_ns = nl->now_ns + RESOLVE_REFRESH_NS;
+		} else if (neighbour_word_state(word) == NEIGHBOUR_KNOWN) {
+			/* Gone or failed. The old MAC stays in use while the kernel is asked again: a
+			 * lost ARP exchange must not look like a dead peer. */
+			neighbour_word_mac(word, old);
+			neighbour_set_owner(&nl->port->neighbours, slot, NEIGHBOUR_DOUBTED, old);
+			peer->resolve_due_ns = nl->now_ns + RESOLVE_RETRY_NS;
+		}
+	}
+}
+
+static void link_news(struct netlink *nl, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr;
+	if (link->ifi_index != (int)nl->port->ifindex)
+		return;
+	for (attr = first_attr(message, sizeof(*link)); attr_ok(message, attr); attr = mnl_attr_next(attr)) {
+		if (mnl_attr_get_type(attr) != IFLA_ADDRESS || mnl_attr_get_payload_len(attr) != 6)
+			continue;
+		const uint8_t *mac = mnl_attr_get_payload(attr);
+		memcpy(nl->port->info.mac, mac, 6);
+		atomic_store_explicit(&nl->port->own_mac, neighbour_word(NEIGHBOUR_KNOWN, mac),
+			memory_order_relaxed);
+	}
+	nl->routes_stale = true;
+}
+
+static void error_news(struct netlink *nl, const struct nlmsghdr *message)
+{
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+	if (message->nlmsg_len < mnl_nlmsg_size(sizeof(*error)) || error->error == 0)
+		return;
+	if (message->nlmsg_seq < SEQ_DUMP && slot_word(nl, (int)message->nlmsg_seq) != 0) {
+		set_hop(nl, (int)message->nlmsg_seq, 0); /* no route */
+		nl->peers[message->nlmsg_seq].route_due_ns = nl->now_ns + ROUTE_RETRY_NS;
+	} else if (message->nlmsg_seq == SEQ_DUMP + 1 && error->error == -EPERM) {
+		nl->may_resolve = false;
+	} else if (message->nlmsg_seq == SEQ_DUMP && error->error == -EBUSY) {
+		nl->dump_due = true;
+	}
+}
+
+static void take_message(struct netlink *nl, const struct nlmsghdr *message)
+{
+	switch (message->nlmsg_type) {
+	case NLMSG_ERROR: error_news(nl, message); break;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		if (message->nlmsg_len >= mnl_nlmsg_size(sizeof(struct ndmsg)))
+			neighbour_news(nl, message);
+		break;
+	case RTM_NEWLINK:
+		if (message->nlmsg_len >= mnl_nlmsg_size(sizeof(struct ifinfomsg)))
+			link_news(nl, message);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (message->nlmsg_pid == nl->socket_id &&
+			message->nlmsg_len >= mnl_nlmsg_size(sizeof(struct rtmsg)))
+			route_answer(nl, message);
+		else
+			nl->routes_stale = true;
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR: nl->routes_stale = true; break;
+	default: break;
+	}
+}
+
+static void receive_all(struct netlink *nl)
+{
+	for (int i = 0; i < RECEIVES_MAX; i++) {
+		ssize_t got = mnl_socket_recvfrom(nl->socket, nl->bytes, sizeof(nl->bytes));
+		if (got < 0 && errno == ENOBUFS) {
+			nl->routes_stale = true; /* news was lost: read everything again */
+			nl->dump_due = true;
+			continue;
+		}
+		if (got <= 0)
+			return;
+		int left = (int)got;
+		const struct nlmsghdr *message = (const struct nlmsghdr *)nl->bytes;
+		while (mnl_nlmsg_ok(message, left)) {
+			take_message(nl, message);
+			message = mnl_nlmsg_next(message, &left);
+		}
+	}
+}
+
+/* Asks about one peer what is due; the number of requests made. */
+static int refresh_peer(struct netlink *nl, int slot)
+{
+	struct peer *peer = &nl->peers[slot];
+	int requests = 0;
+	uint64_t word = slot_word(nl, slot);
+	if (nl->now_ns >= peer->route_due_ns) {
+		ask_route(nl, slot);
+		requests++;
+	}
+	if (peer->hop_be != 0 && neighbour_word_state(word) != NEIGHBOUR_KNOWN &&
+		nl->now_ns >= peer->resolve_due_ns) {
+		ask_resolve(nl, slot);
+		requests++;
+		peer->resolve_wait_ns = peer->resolve_wait_ns == 0
+						? RESOLVE_RETRY_NS
+						: sw_min_u64(2 * peer->resolve_wait_ns, RESOLVE_RETRY_MAX);
+		peer->resolve_due_ns = nl->now_ns + peer->resolve_wait_ns;
+	}
+	return requests;
+}
+
+void netlink_tick(struct netlink *nl, uint64_t now_ns)
+{
+	nl->now_ns = now_ns;
+	receive_all(nl);
+	if (nl->routes_stale) {
+		for (uint32_t i = 0; i < nl->used_count; i++)
+			nl->peers[nl->used[i]].route_due_ns = now_ns;
+		nl->routes_stale = false;
+	}
+	int requests = 0;
+	for (uint32_t i = 0; i < nl->used_count && requests < REQUESTS_MAX; i++)
+		requests += refresh_peer(nl, nl->used[i]);
+	/* The kernel answers in the system call that asks: take it now, not at the next tick. */
+	if (requests > 0)
+		receive_all(nl);
+	if (nl->dump_due) {
+		ask_dump(nl);
+		receive_all(nl);
+	}
+}
+
+int netlink_want(struct netlink *nl, const uint8_t addr[16])
+{
+	uint32_t known = nl->port->neighbours.count;
+	int slot = neighbour_claim_owner(&nl->port->neighbours, addr);
+	if (slot < 0)
+		return slot;
+	if (nl->port->neighbours.count == known)
+		return 0;
+	assert(nl->used_count < NEIGHBOURS_MAX);
+	nl->used[nl->used_count++] = (uint16_t)slot;
+	nl->peers[slot] = (struct peer){0};
+	return 0;
+}
+
+int netlink_create(struct nic_port *port, struct netlink **out, char *error)
+{
+	static const int groups[] = {
+		RTNLGRP_NEIGH, RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR};
+	struct netlink *nl = calloc(1, sizeof(*nl));
+	if (nl == NULL)
+		return nic_fail(error, -ENOMEM, "netlink: no memory");
+	nl->port = port;
+	nl->may_resolve = true;
+	nl->dump_due = true;
+	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (nl->socket == NULL || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		goto failed;
+	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		int group = groups[i];
+		if (mnl_socket_setsockopt(
+			    nl->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+			goto failed;
+	}
+	nl->socket_id = mnl_socket_get_portid(nl->socket);
+	*out = nl;
+	return 0;
+failed:;
+	int rc = -errno;
+	netlink_destroy(nl);
+	return nic_fail(error, rc,
+		"netlink: the kernel's routes and neighbours cannot be followed: %s", strerror(-rc));
+}
+
+void netlink_destroy(struct netlink *nl)
+{
+	if (nl == NULL)
+		return;
+	if (nl->socket != NULL)
+		(void)mnl_socket_close(nl->socket);
+	free(nl);
+}

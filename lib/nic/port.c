@@ -1,0 +1,356 @@
+#include "nic/port.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/filter.h>
+#include <netinet/in.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include "nic/device.h"
+#include "nic/netlink.h"
+#include "nic/xdp.h"
+
+const char *nic_drop_name(enum nic_drop d)
+{
+	static const char *const names[NIC_DROP_COUNT] = {
+		[NIC_DROP_SHORT] = "short",
+		[NIC_DROP_NOT_IP] = "not_ip",
+		[NIC_DROP_NOT_UDP] = "not_udp",
+		[NIC_DROP_FRAGMENT] = "fragment",
+		[NIC_DROP_NOT_MINE] = "not_mine",
+		[NIC_DROP_CHECKSUM] = "checksum",
+		[NIC_DROP_MULTICAST] = "multicast",
+		[NIC_DROP_SENDER] = "sender",
+		[NIC_DROP_SEGMENTS] = "segments",
+	};
+	return (unsigned)d < NIC_DROP_COUNT ? names[d] : "?";
+}
+
+/* A socket that holds our UDP port and throws everything away: else the kernel would answer its copies
+ * of our datagrams, and those that miss our queues, with "port unreachable". */
+static int silent_open(const struct nic_port *port, char *error)
+{
+	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	struct sock_fprog filter = {.len = 1, .filter = nothing};
+	struct sockaddr_in self = {
+		.sin_family = AF_INET,
+		.sin_port = port->self.port_be,
+		.sin_addr.s_addr = port->self.addr_be,
+	};
+	char text[SW_ENDPOINT_TEXT_MAX];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0 &&
+		bind(fd, (const struct sockaddr *)&self, sizeof(self)) == 0)
+		return fd;
+	int rc = -errno;
+	if (fd >= 0)
+		(void)close(fd);
+	if (rc == -EADDRINUSE)
+		return nic_fail(error, rc,
+			"UDP port %s is in use by another program (or another swimlane); `ss -ulpn` "
+			"shows which",
+			sw_endpoint_format(&port->info.address, text));
+	return nic_fail(error, rc, "UDP port %s cannot be held: %s",
+		sw_endpoint_format(&port->info.address, text), strerror(-rc));
+}
+
+static void set_own_mac(struct nic_port *port, const uint8_t mac[6])
+{
+	memcpy(port->self.mac, mac, 6);
+	memcpy(port->info.mac, mac, 6);
+	atomic_store_explicit(
+		&port->own_mac, neighbour_word(NEIGHBOUR_KNOWN, mac), memory_order_relaxed);
+}
+
+static void set_address(struct nic_port *port, const struct sw_endpoint *address, uint8_t prefix_len)
+{
+	port->info.address = *address;
+	port->info.address.port = port->config.address.port;
+	port->info.prefix_len = prefix_len;
+	port->self.addr_be = sw_endpoint_ipv4(address);
+	port->self.port_be = htobe16(port->config.address.port);
+	port->mask_be = prefix_len == 0 ? 0 : htobe32(UINT32_MAX << (32 - prefix_len));
+	/* RFC 3021: a /31 has no broadcast address, nor has a single host. */
+	port->self.broadcast_be =
+		prefix_len < 31 ? (port->self.addr_be & port->mask_be) | ~port->mask_be : UINT32_MAX;
+}
+
+static int find_device(struct nic_port *port, char *error)
+{
+	char name[64];
+	device_name(&port->config, name);
+	if (rte_eth_dev_get_port_by_name(name, &port->port_id) == 0)
+		return 0;
+	if (port->config.kind == NIC_PCI)
+		return nic_fail(error, -ENODEV,
+			"PCI device %s: DPDK does not drive it; bind it with `dpdk-devbind.py -b vfio-pci "
+			"%s` (mlx5: leave it with its kernel driver), and look at EAL's messages",
+			name, name);
+	return nic_fail(error, -ENODEV,
+		"device %s: EAL did not make it; its arguments come from nic_eal_arguments(), and its "
+		"messages say why",
+		name);
+}
+
+static uint16_t descriptors(
+	uint16_t wanted, uint16_t preferred, const struct rte_eth_desc_lim *limits)
+{
+	uint16_t n = wanted != 0 ? wanted : preferred != 0 ? preferred : DEVICE_DESCRIPTORS;
+	if (limits->nb_max != 0 && n > limits->nb_max)
+		n = limits->nb_max;
+	if (n < limits->nb_min)
+		n = limits->nb_min;
+	if (limits->nb_align > 1)
+		n = (uint16_t)(n / limits->nb_align * limits->nb_align);
+	return n;
+}
+
+static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *dev, char *error)
+{
+	const struct nic_config *config = &port->config;
+	uint16_t rx = descriptors(
+		config->rx_descriptors, dev->default_rxportconf.ring_size, &dev->rx_desc_lim);
+	uint16_t tx = descriptors(
+		config->tx_descriptors, dev->default_txportconf.ring_size, &dev->tx_desc_lim);
+	/* The driver is asked to keep to our MTU; one that cannot be told has it already. */
+	struct rte_eth_conf conf = {.rxmode.mtu = NIC_MTU};
+	if (config->queues > 1 && config->kind == NIC_PCI) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP) & dev->flow_type_rss_offloads;
+	}
+	int rc = rte_eth_dev_configure(port->port_id, config->queues, config->queues, &conf);
+	if (rc < 0)
+		return nic_fail(error, rc, "device %s: refuses %u queues: %s", port->info.name,
+			config->queues, rte_strerror(-rc));
+	port->configured = true;
+	(void)rte_eth_dev_adjust_nb_rx_tx_desc(port->port_id, &rx, &tx); /* the set-up below checks */
+	unsigned socket = port->info.numa_node < 0 ? 0 : (unsigned)port->info.numa_node;
+	for (uint16_t q = 0; q < config->queues; q++) {
+		rc = rte_eth_rx_queue_setup(port->port_id, q, rx, socket, NULL, port->pool);
+		if (rc == 0)
+			rc = rte_eth_tx_queue_setup(port->port_id, q, tx, socket, NULL);
+		if (rc < 0)
+			return nic_fail(error, rc,
+				"device %s: queue %u cannot be set up with %u and %u descriptors: %s; "
+				"DPDK's messages say more",
+				port->info.name, q, rx, tx, rte_strerror(-rc));
+	}
+	port->info.rx_descriptors = rx;
+	port->info.tx_descriptors = tx;
+	return 0;
+}
+
+/* The driver registers one piece of memory of `populated_size` objects: all mbufs must lie in it. */
+static int check_pool(const struct nic_port *port, char *error)
+{
+	const struct rte_mempool *pool = port->pool;
+	if (rte_pktmbuf_data_room_size(port->pool) < RTE_PKTMBUF_HEADROOM + NIC_DATA_ROOM)
+		return nic_fail(error, -EINVAL, "pool %s: its mbufs are smaller than %d bytes; use "
+						"nic_pool_create()",
+			pool->name, NIC_DATA_ROOM);
+	if (port->config.kind != NIC_AF_XDP)
+		return 0;
+	const struct rte_mempool_memhdr *first = STAILQ_FIRST(&pool->mem_list);
+	size_t object = pool->header_size + pool->elt_size + pool->trailer_size;
+	uintptr_t start = (uintptr_t)first->addr & ~(uintptr_t)4095;
+	uintptr_t end = (uintptr_t)first->addr + pool->populated_size * object;
+	const struct rte_mempool_objhdr *h;
+	STAILQ_FOREACH(h, &pool->elt_list, next)
+	{
+		uintptr_t at = (uintptr_t)(h + 1) - pool->header_size;
+		if (at < start || at + object > end)
+			return nic_fail(error, -EINVAL,
+				"pool %s: its mbufs do not lie side by side, as AF_XDP needs them; use "
+				"nic_pool_create(), and more memory in one piece",
+				pool->name);
+	}
+	return 0;
+}
+
+static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, char *error)
+{
+	int rc = rte_eth_dev_info_get(port->port_id, dev);
+	if (rc < 0)
+		return nic_fail(error, rc, "device %s: says nothing about itself: %s", port->info.name,
+			rte_strerror(-rc));
+	if (port->config.queues > dev->max_rx_queues || port->config.queues > dev->max_tx_queues)
+		return nic_fail(error, -ERANGE,
+			"device %s: %u lanes, but it has %u receive and %u transmit queues; use fewer "
+			"lanes",
+			port->info.name, port->config.queues, dev->max_rx_queues, dev->max_tx_queues);
+	(void)snprintf(port->info.driver, sizeof(port->info.driver), "%s", dev->driver_name);
+	port->info.numa_node = rte_eth_dev_socket_id(port->port_id);
+	return 0;
+}
+
+static int create_shared(struct nic_port *port, struct interface *interface, char *error)
+{
+	const struct nic_config *config = &port->config;
+	int rc = device_check_interface(config, interface, error);
+	if (rc < 0)
+		return rc;
+	port->ifindex = interface->ifindex;
+	port->info.mtu = (uint16_t)(interface->mtu > UINT16_MAX ? UINT16_MAX : interface->mtu);
+	set_address(port, &interface->address, interface->prefix_len);
+	set_own_mac(port, interface->mac);
+	port->silent_fd = silent_open(port, error);
+	if (port->silent_fd < 0)
+		return port->silent_fd;
+	rc = netlink_create(port, &port->netlink, error);
+	if (rc < 0 || config->kind != NIC_AF_XDP)
+		return rc;
+	port->lock_fd = xdp_lock(config->interface, error);
+	if (port->lock_fd < 0)
+		return port->lock_fd;
+	return xdp_clear(config->interface, port->ifindex, error);
+}
+
+static void create_exclusive(struct nic_port *port)
+{
+	const struct nic_config *config = &port->config;
+	struct rte_ether_addr mac;
+	static const uint8_t zero[6];
+	bool configured = memcmp(config->mac, zero, sizeof(zero)) != 0;
+	port->self.exclusive = true;
+	set_address(port, &config->address, config->prefix_len);
+	if (sw_endpoint_is_ipv4(&config->gateway))
+		port->gateway_be = sw_endpoint_ipv4(&config->gateway);
+	if (rte_eth_macaddr_get(port->port_id, &mac) < 0 || rte_is_zero_ether_addr(&mac) ||
+		(configured && config->kind != NIC_PCI))
+		device_own_mac(config, mac.addr_bytes);
+	/* A device without a MAC filter takes what we say. */
+	if (configured && config->kind == NIC_VDEV)
+		(void)rte_eth_dev_default_mac_addr_set(port->port_id, &mac);
+	set_own_mac(port, mac.addr_bytes);
+	port->info.mtu = NIC_MTU;
+}
+
+int nic_port_create(const struct nic_config *config, struct rte_mempool *pool, struct nic_port **out,
+	char *error)
+{
+	struct rte_eth_dev_info dev;
+	struct interface interface = {0};
+	struct nic_port *port = rte_zmalloc("nic_port", sizeof(*port), RTE_CACHE_LINE_SIZE);
+	*out = NULL;
+	error[0] = '\0';
+	if (port == NULL)
+		return nic_fail(error, -ENOMEM, "port: no memory for %zu bytes", sizeof(*port));
+	port->config = *config;
+	port->pool = pool;
+	port->silent_fd = -1;
+	port->lock_fd = -1;
+	port->tsc_hz = rte_get_tsc_hz();
+	port->info.exclusive = !nic_kind_is_shared(config->kind);
+	port->info.queues = config->queues;
+	device_name(config, port->info.name);
+
+	int rc = find_device(port, error);
+	if (rc == 0)
+		rc = check_device(port, &dev, error);
+	if (rc == 0)
+		rc = check_pool(port, error);
+	if (rc == 0 && nic_kind_is_shared(config->kind))
+		rc = create_shared(port, &interface, error);
+	else if (rc == 0)
+		create_exclusive(port);
+	if (rc == 0)
+		rc = set_up_queues(port, &dev, error);
+	xdp_program_close();
+	if (rc < 0) {
+		nic_port_destroy(port);
+		return rc;
+	}
+	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
+	device_describe_steering(config, &interface, port->info.steering);
+	*out = port;
+	return 0;
+}
+
+int nic_port_start(struct nic_port *port, char *error)
+{
+	error[0] = '\0';
+	int rc = rte_eth_dev_start(port->port_id);
+	if (rc < 0)
+		return nic_fail(error, rc, "device %s: does not start: %s; DPDK's messages say more",
+			port->info.name, rte_strerror(-rc));
+	port->started = true;
+	return 0;
+}
+
+void nic_port_stop(struct nic_port *port)
+{
+	if (!port->started)
+		return;
+	port->started = false;
+	if (port->config.kind == NIC_AF_XDP)
+		xdp_detach(port->ifindex);
+	(void)rte_eth_dev_stop(port->port_id); /* closed next: nothing is left to mend here */
+}
+
+void nic_port_destroy(struct nic_port *port)
+{
+	if (port == NULL)
+		return;
+	nic_port_stop(port);
+	for (uint16_t q = 0; q < port->config.queues; q++)
+		rte_pktmbuf_free_bulk(port->queues[q].tx, port->queues[q].tx_count);
+	if (port->configured)
+		(void)rte_eth_dev_close(port->port_id);
+	if (port->lock_fd >= 0)
+		xdp_detach(port->ifindex);
+	netlink_destroy(port->netlink);
+	if (port->lock_fd >= 0)
+		(void)close(port->lock_fd);
+	if (port->silent_fd >= 0)
+		(void)close(port->silent_fd);
+	rte_free(port);
+}
+
+void nic_port_info(const struct nic_port *port, struct nic_info *info)
+{
+	*info = port->info;
+}
+
+const struct nic_stats *nic_port_stats(const struct nic_port *port, uint16_t queue)
+{
+	assert(queue < port->config.queues);
+	return &port->queues[queue].stats;
+}
+
+void nic_control_tick(struct nic_port *port, uint64_t now_ns)
+{
+	struct ask ask;
+	if (port->netlink == NULL)
+		return;
+	for (uint16_t q = 0; q < port->config.queues; q++) {
+		for (int i = 0; i < ASKS_MAX && ask_get_spsc(&port->queues[q].asks, &ask); i++)
+			(void)netlink_want(port->netlink, ask.addr); /* full: counted by the lane */
+	}
+	netlink_tick(port->netlink, now_ns);
+}
+
+int nic_want_peer(struct nic_port *port, const struct sw_endpoint *peer)
+{
+	struct ask ask = {.learned = false};
+	if (!sw_endpoint_is_ipv4(peer))
+		return -EAFNOSUPPORT;
+	if (port->netlink != NULL)
+		return netlink_want(port->netlink, peer->addr);
+	uint32_t peer_be = sw_endpoint_ipv4(peer);
+	memcpy(ask.addr, peer->addr, sizeof(ask.addr));
+	if (((peer_be ^ port->self.addr_be) & port->mask_be) != 0) {
+		if (port->gateway_be == 0)
+			return -ENETUNREACH;
+		struct sw_endpoint gateway = sw_endpoint_from_ipv4(port->gateway_be, 0);
+		memcpy(ask.addr, gateway.addr, sizeof(ask.addr));
+	}
+	return ask_put_spsc(&port->asks_control, &ask) ? 0 : -ENOSPC;
+}

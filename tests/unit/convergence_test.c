@@ -1,0 +1,183 @@
+#include "sw_test.h"
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Whole servers under random faults: the invariant of the vectors after every step, equality after
+ * every heal. SW_SEED and SW_RUNS repeat or extend a run. */
+
+enum { NODES = 5, KEYS = 12, WRITES_MAX = 4096 };
+
+struct written {
+	char key[16];
+	struct dot dot;
+	uint64_t clock, weight;
+};
+
+struct history {
+	uint32_t count;
+	struct written writes[WRITES_MAX];
+};
+
+static struct history history;
+
+static void random_write(struct world *w, struct sw_random *r, uint32_t node)
+{
+	char key[16], value[32];
+	struct map_view view;
+	struct map *m = world_map(w, node);
+	snprintf(key, sizeof(key), "key-%u", (unsigned)sw_random_below(r, KEYS));
+	snprintf(value, sizeof(value), "value-%u", (unsigned)sw_random_below(r, 1000000));
+	int rc = sw_random_below(r, 4) == 0 ? world_del(w, node, key) : world_put(w, node, key, value);
+	if (rc < 0 || history.count == WRITES_MAX)
+		return;
+	SW_ASSERT_TRUE(map_get_reader(m, key, strlen(key), &view));
+	struct written *h = &history.writes[history.count++];
+	snprintf(h->key, sizeof(h->key), "%s", key);
+	h->dot = view.dot;
+	h->clock = view.clock;
+	h->weight = view.weight;
+}
+
+/* As the appliance does: the wall clock is the least epoch, the join may know a larger one. */
+static void restart(struct world *w, uint32_t node)
+{
+	world_start(w, node, (uint32_t)(world_now(w) / SW_NS_PER_MS));
+}
+
+/* If a replica's vector covers a write, it holds that write or one with a larger stamp. */
+static bool invariant_holds(struct world *w, uint64_t seed)
+{
+	for (uint32_t i = 0; i < NODES; i++) {
+		const struct map *m = world_map(w, i);
+		if (m == NULL)
+			continue;
+		for (uint32_t k = 0; k < history.count; k++) {
+			const struct written *h = &history.writes[k];
+			struct map_view held, written = {.clock = h->clock, .weight = h->weight, .author = h->dot};
+			if (map_seq_reader(m, h->dot.actor) < h->dot.seq)
+				continue;
+			if (map_get_reader(m, h->key, strlen(h->key), &held) && map_stamp_compare(&held, &written) >= 0)
+				continue;
+			SW_FAIL("seed %llu: node %u covers %llx.%llu of %s and does not hold it", (unsigned long long)seed, i,
+				(unsigned long long)h->dot.actor.id, (unsigned long long)h->dot.seq, h->key);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void random_fault(struct world *w, struct sw_random *r, uint32_t *down, uint32_t *paused)
+{
+	uint32_t node = (uint32_t)sw_random_below(r, NODES);
+	switch (sw_random_below(r, 6)) {
+	case 0: world_split(w, 1 + (uint32_t)sw_random_below(r, NODES - 1)); break;
+	case 1: world_heal(w); break;
+	case 2: world_cut(w, node, (uint32_t)sw_random_below(r, NODES), true); break;
+	case 3:
+		if (*paused == NODES && *down != node) {
+			world_pause(w, node, true);
+			*paused = node;
+		} else if (*paused != NODES) {
+			world_pause(w, *paused, false);
+			*paused = NODES;
+		}
+		break;
+	case 4:
+		if (*down == NODES && *paused != node) {
+			world_crash(w, node);
+			*down = node;
+		} else if (*down != NODES) {
+			restart(w, *down);
+			*down = NODES;
+		}
+		break;
+	default: world_loss(w, (uint32_t)sw_random_below(r, 3) * 150); break;
+	}
+}
+
+static bool swarm(uint64_t seed, uint64_t *heal_ns)
+{
+	struct sw_random r = sw_random_seed(seed * 7919 + 1);
+	struct world_config c = {
+		.nodes = NODES,
+		.seed = seed,
+		.profile = swim_profile_lan,
+		.delay_min_ns = 20 * SW_NS_PER_US,
+		.delay_max_ns = (uint64_t[]){50 * SW_NS_PER_US, SW_NS_PER_MS, 8 * SW_NS_PER_MS}[sw_random_below(&r, 3)],
+		.duplicate_permille = (uint32_t)sw_random_below(&r, 2) * 100,
+		.records_max = 200,
+	};
+	uint32_t down = NODES, paused = NODES;
+	uint64_t fault_every = 1 + sw_random_below(&r, 20);
+	struct world *w = world_create(&c);
+	bool ok = true;
+	history.count = 0;
+	for (int step = 0; step < 300 && ok; step++) {
+		uint32_t node = (uint32_t)sw_random_below(&r, NODES);
+		if (node != down && node != paused)
+			random_write(w, &r, node);
+		if (sw_random_below(&r, fault_every) == 0)
+			random_fault(w, &r, &down, &paused);
+		world_run(w, sw_random_below(&r, 40 * SW_NS_PER_MS));
+		world_forget_events(w);
+		ok = invariant_holds(w, seed);
+	}
+	if (paused != NODES)
+		world_pause(w, paused, false);
+	if (down != NODES)
+		restart(w, down);
+	world_heal(w);
+	world_loss(w, 0);
+	uint64_t healed_ns = world_now(w);
+	while (ok && !(world_members_agree(w) && world_maps_agree(w))) {
+		world_run(w, 20 * SW_NS_PER_MS);
+		world_forget_events(w);
+		if (world_now(w) - healed_ns > 20 * SW_NS_PER_S) {
+			SW_FAIL("seed %llu: not equal 20 s after the heal (members agree: %d, maps: %d)",
+				(unsigned long long)seed, world_members_agree(w), world_maps_agree(w));
+			ok = false;
+		}
+	}
+	*heal_ns = world_now(w) - healed_ns;
+	ok = ok && invariant_holds(w, seed);
+	world_destroy(w);
+	return ok;
+}
+
+SW_TEST(convergence, swarms_of_faults_never_break_the_invariant_and_all_are_equal_after_the_heal)
+{
+	uint64_t first = sw_test_env_u64("SW_SEED", 1), runs = sw_test_env_u64("SW_RUNS", 150);
+	uint64_t worst_ns = 0, failed = 0, heal_ns = 0;
+	for (uint64_t seed = first; seed < first + runs && failed < 5; seed++) {
+		failed += !swarm(seed, &heal_ns);
+		worst_ns = sw_max_u64(worst_ns, heal_ns);
+	}
+	sw_test_note("%llu runs from seed %llu, equal after %.2f s at worst", (unsigned long long)runs,
+		(unsigned long long)first, (double)worst_ns / 1e9);
+}
+
+SW_TEST(convergence, a_write_is_readable_on_all_64_replicas_at_once)
+{
+	struct world_config c = {
+		.nodes = 64,
+		.seed = 1,
+		.profile = swim_profile_metal,
+		.delay_min_ns = 50 * SW_NS_PER_US,
+		.delay_max_ns = 50 * SW_NS_PER_US,
+		.records_max = 100,
+	};
+	struct world *w = world_create(&c);
+	for (int i = 0; i < 100 && !(world_members_agree(w) && world_maps_agree(w)); i++) {
+		world_run(w, 50 * SW_NS_PER_MS);
+		world_forget_events(w);
+	}
+	SW_ASSERT_EQ(world_put(w, 5, "key", "value"), 0);
+	world_run(w, SW_NS_PER_MS);
+	uint32_t have = 0;
+	for (uint32_t i = 0; i < c.nodes; i++)
+		have += world_get(w, i, "key") != NULL;
+	SW_EXPECT_EQ(have, 64u);
+	world_destroy(w);
+}
