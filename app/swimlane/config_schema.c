@@ -178,7 +178,9 @@ int config_file_load(const char *text, size_t len, const struct config_lines *li
 	build_schema(&schema);
 	cyaml_err_t err = cyaml_load_data(
 		(const uint8_t *)text, len, quiet(&config, &complaint), &schema.top, &data, NULL);
-	if (err == CYAML_ERR_OOM)
+	/* libyaml has read this very text before: it can only have run out of memory. */
+	if (err == CYAML_ERR_OOM || err == CYAML_ERR_LIBYAML_PARSER ||
+		err == CYAML_ERR_LIBYAML_PARSER_INIT)
 		return -ENOMEM;
 	if (err != CYAML_OK || data == NULL) {
 		mistakes_add(mistakes, complaint.line, "YAML",

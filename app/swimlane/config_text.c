@@ -89,6 +89,14 @@ const char *config_check_path(const char *text)
 	return text[0] == '/' ? NULL : "is not an absolute path; let it begin with /";
 }
 
+/* DPDK takes it as one of several arguments with commas between them. */
+const char *config_check_memif_socket(const char *text)
+{
+	if (strchr(text, ',') != NULL)
+		return "has a comma, which DPDK takes for the end of the path; give one without";
+	return config_check_path(text);
+}
+
 bool config_parse_mode(const char *text, uint32_t *mode)
 {
 	size_t len = strlen(text);
@@ -117,12 +125,13 @@ const char *config_check_insecure(const char *text)
 	       "and records; if you trust the network, say so with insecure: true";
 }
 
-/* As the kernel's dev_valid_name(). */
+/* As the kernel's dev_valid_name(), and no comma: DPDK takes the name as one argument of several.
+ */
 const char *config_check_interface(const char *text)
 {
 	if (strlen(text) > 15)
 		return "is longer than 15 bytes; give the interface's name as `ip link` shows it";
-	if (strpbrk(text, "/: \t") != NULL || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+	if (strpbrk(text, "/:, \t") != NULL || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return "is no name of an interface; give it as `ip link` shows it";
 	return NULL;
 }

@@ -12,6 +12,7 @@ const char *config_check_seed(const char *text);
 const char *config_check_address(const char *text);
 const char *config_check_mac(const char *text);
 const char *config_check_path(const char *text);
+const char *config_check_memif_socket(const char *text);
 const char *config_check_mode(const char *text);
 const char *config_check_insecure(const char *text);
 

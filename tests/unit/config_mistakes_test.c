@@ -274,6 +274,15 @@ static const struct bad_row bad_rows[] = {
 		"f:4: port.interface: is not for memif; remove it, port.memif.socket names the "
 		"link\n"
 		"f:4: port.memif: is missing; give the link's socket and role"},
+	{"memif_socket_with_a_comma",
+		TOP
+		"port: {kind: memif, address: 10.0.0.1, memif: {socket: '/a,b', role: client}}\n",
+		"f:4: port.memif.socket: '/a,b' has a comma, which DPDK takes for the end of the "
+		"path; give "
+		"one without"},
+	{"interface_with_a_comma", TOP "port: {kind: af_xdp, interface: 'e,x'}\n",
+		"f:4: port.interface: 'e,x' is no name of an interface; give it as `ip link` shows "
+		"it"},
 	{"memif_without_a_role",
 		TOP "port: {kind: memif, address: 10.0.0.1,\n  memif: {socket: /a}}\n",
 		"f:5: port.memif.role: is missing; one end of the link is server, the other one "
@@ -288,6 +297,8 @@ static const struct bad_row bad_rows[] = {
 		"router of "
 		"that network, or correct prefix_len"},
 	{"gateway_outside_ipv6", VDEV "  address: 2001:db8::1\n  gateway: 2001:db8:0:1::1\n",
+		"f:7: port.address: '2001:db8::1' is IPv6, which is not served yet; give an IPv4 "
+		"address\n"
 		"f:8: port.gateway: '2001:db8:0:1::1' is not in the network of port.address/64; "
 		"give a "
 		"router of that network, or correct prefix_len"},
@@ -299,6 +310,7 @@ static const struct bad_row bad_rows[] = {
 		"address family\n"
 		"f:11: seeds[1]: '::2' is IPv6 and port.address is IPv4; use one address family"},
 	{"families_mixed_in_seeds", BASE "seeds: ['::2', 10.0.0.2]\n",
+		"f:5: seeds[0]: '::2' is IPv6, which is not served yet; give an IPv4 address\n"
 		"f:5: seeds[1]: '10.0.0.2' is IPv4 and seeds[0] is IPv6; use one address family"},
 	{"cores_in_part", BASE "cores:\n  lanes: [1]\n",
 		"f:5: cores.keeper: is missing although cores.lanes is given; give lanes, keeper "
