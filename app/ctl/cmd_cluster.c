@@ -51,7 +51,7 @@ static void add_server(struct table *t, const json_t *status)
 
 static void add_map(struct table *t, const json_t *status)
 {
-	char records[UNITS_TEXT_MAX], tombstones[UNITS_TEXT_MAX], keys[UNITS_TEXT_MAX];
+	char records[FIELD_TEXT_MAX], tombstones[FIELD_TEXT_MAX], keys[FIELD_TEXT_MAX];
 	table_cell(t, STYLE_DIM, "map");
 	table_cell(t, STYLE_PLAIN, "%s records, %s tombstones; %s keys with an owner",
 		units_count(field_number(status, "records"), records),

@@ -72,7 +72,7 @@ static int run_put(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json)
 		ctl_print_json(result);
 	else
-		(void)printf("written as %s\n", field_dot(result, "dot", dot));
+		text_say("written as %s", field_dot(result, "dot", dot));
 	json_decref(result);
 	return CTL_OK;
 }
@@ -153,7 +153,7 @@ static int run_del(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json)
 		ctl_print_json(result);
 	else
-		(void)printf("deleted as %s\n", field_dot(result, "dot", dot));
+		text_say("deleted as %s", field_dot(result, "dot", dot));
 	json_decref(result);
 	return CTL_OK;
 }

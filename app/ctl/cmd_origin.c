@@ -7,6 +7,7 @@
 
 #include "fields.h"
 #include "table.h"
+#include "text.h"
 #include "units.h"
 
 enum { NUMBER_RISE_MAX = 100, NUMBER_STATUS_MAX = 599 };
@@ -55,7 +56,7 @@ static int add_origin(struct ctl *ctl, const char *name, const char *url, json_t
 	if (ctl->json)
 		ctl_print_json(result);
 	else
-		(void)printf("added %s\n", field_text(result, "name"));
+		text_say("added %s", field_text(result, "name"));
 	json_decref(result);
 	return CTL_OK;
 }
@@ -102,7 +103,7 @@ static int run_origin_rm(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json)
 		ctl_print_json(result);
 	else
-		(void)printf("removed %s\n", field_text(result, "name"));
+		text_say("removed %s", field_text(result, "name"));
 	json_decref(result);
 	return CTL_OK;
 }

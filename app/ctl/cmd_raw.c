@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fields.h"
+#include "text.h"
 
 /* "a,b" into ["a","b"]; "" into []; NULL if not UTF-8. */
 static json_t *split(const char *list)
@@ -40,7 +41,7 @@ static int run_test_shim(struct ctl *ctl, int argc, char **argv)
 		{"block", required_argument, NULL, 'b'},
 		{0},
 	};
-	char text[FIELD_TEXT_MAX];
+	char percent[FIELD_TEXT_MAX], block[FIELD_TEXT_MAX];
 	json_t *params = json_object(), *result;
 	int option, code;
 	while ((option = ctl_options(ctl, argc, argv, options)) != -1) {
@@ -59,10 +60,9 @@ static int run_test_shim(struct ctl *ctl, int argc, char **argv)
 		return code;
 	if (ctl->json)
 		ctl_print_json(result);
-	else {
-		(void)printf("dropping %s %%", field_any(result, "drop_percent", text));
-		(void)printf(", blocking %s\n", field_any(result, "block", text));
-	}
+	else
+		text_say("dropping %s %%, blocking %s", field_any(result, "drop_percent", percent),
+			field_any(result, "block", block));
 	json_decref(result);
 	return CTL_OK;
 }

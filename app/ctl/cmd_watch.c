@@ -56,6 +56,12 @@ static bool is_missed(const char *method)
 	       (strcmp(method, "missed") == 0 || strcmp(method, "map.missed") == 0);
 }
 
+static char *safe_field(const json_t *object, const char *name)
+{
+	const char *text = field_text(object, name);
+	return text_safe(text, strlen(text));
+}
+
 static void print_change(struct ctl *ctl, const char *method, const json_t *params)
 {
 	char dot[FIELD_TEXT_MAX];
@@ -65,20 +71,19 @@ static void print_change(struct ctl *ctl, const char *method, const json_t *para
 	}
 	bool deleted = field_true(params, "tombstone");
 	enum table_style style = deleted ? STYLE_DIM : STYLE_PLAIN;
-	char *value = watch_value(params, CHANGE_COLUMNS);
-	char *safe_value = text_safe(value, strlen(value));
-	char *key = text_safe(field_text(params, "key"), strlen(field_text(params, "key")));
-	char *writer =
-		text_safe(field_text(params, "writer"), strlen(field_text(params, "writer")));
-	char *safe_dot = field_dot(params, "dot", dot);
-	safe_dot = text_safe(safe_dot, strlen(safe_dot));
+	char *plain = watch_value(params, CHANGE_COLUMNS);
+	char *value = text_safe(plain, strlen(plain));
+	char *key = safe_field(params, "key");
+	char *writer = safe_field(params, "writer");
+	(void)field_dot(params, "dot", dot);
+	char *safe_dot = text_safe(dot, strlen(dot));
 	print_now();
 	(void)printf("%s  %s%s%s  %sby %s, %s%s\n", key, table_style_begin(style, ctl->colour),
-		safe_value, table_style_end(style, ctl->colour),
+		value, table_style_end(style, ctl->colour),
 		table_style_begin(STYLE_DIM, ctl->colour), writer, safe_dot,
 		table_style_end(STYLE_DIM, ctl->colour));
+	free(plain);
 	free(value);
-	free(safe_value);
 	free(key);
 	free(writer);
 	free(safe_dot);

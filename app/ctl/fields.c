@@ -17,7 +17,11 @@ const char *field_text(const json_t *object, const char *name)
 
 int64_t field_number(const json_t *object, const char *name)
 {
-	return (int64_t)json_number_value(json_object_get(object, name));
+	const json_t *value = json_object_get(object, name);
+	if (!json_is_real(value))
+		return (int64_t)json_integer_value(value);
+	double real = json_real_value(value);
+	return real > -9e18 && real < 9e18 ? (int64_t)real : 0;
 }
 
 bool field_true(const json_t *object, const char *name)

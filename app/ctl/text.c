@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,21 @@ char *text_safe(const char *text, size_t len)
 	}
 	*at = '\0';
 	return safe;
+}
+
+void text_say(const char *format, ...)
+{
+	va_list args;
+	char *text = NULL;
+	va_start(args, format);
+	int len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	char *safe = text_safe(text, (size_t)len);
+	(void)puts(safe);
+	free(safe);
+	free(text);
 }
 
 char *text_cut(const char *text, size_t len, size_t columns)

@@ -8,6 +8,9 @@
  * server cannot steer the terminal. To be freed. */
 char *text_safe(const char *text, size_t len);
 
+/* Prints a line to standard output, made safe. */
+void text_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* A copy as it is, cut to `columns` characters with "..." at the end. To be freed. */
 char *text_cut(const char *text, size_t len, size_t columns);
 

@@ -411,6 +411,51 @@ class Watch(CtlTest):
                          ["2024-05-01 12:00:03.250  suspect     edge-02           no answer"])
 
 
+class StrangeAnswers(CtlTest):
+    """An older, a newer or a broken server: what comes is printed or refused, and nothing breaks."""
+
+    COMMANDS = {
+        "status": ["status"], "members": ["members", "--verbose"], "owner": ["owner", "k"], "owned": ["owned", "s"],
+        "origin.add": ["origin", "add", "n", "u"], "origin.rm": ["origin", "rm", "n"], "origin.list": ["origin", "list"],
+        "health": ["health"], "map.put": ["map", "put", "k", "v"], "map.get": ["map", "get", "--verbose", "k"],
+        "map.del": ["map", "del", "k"], "map.ls": ["map", "ls", "--all", "--verbose"], "drain": ["drain"],
+        "leave": ["leave"], "stats": ["stats"], "test.shim": ["test-shim"], "m": ["rpc", "m"]}
+    FIELDS = ("name id epoch instance cluster address profile state ready drain members alive table_digest vector_hash "
+              "content_hash records tombstones keys uptime_ms port cores driver steering queues mac mtu exclusive lcore "
+              "cpu role idle incarnation weight zone self since_ms rtt_us why registered owners rank live origins "
+              "origin url type interval_ms owner checked_ms latency_us error writer checking dot server seq value "
+              "value_base64 stamp clock age_ms tombstone next loops busy_cycles idle_cycles asleep_us "
+              "cycles_per_packet rx_frames rx_bytes drops counters rpc health drop_percent block left").split()
+    VALUES = [None, True, -1, 2**63 - 1, -2**63, 1e300, -1e300, "", "x" * 3000, "\u00e9" * 500, "\x1b[2J\n",
+              [], {}, [[]], [1, "a", None, {}], {"a": {"b": []}}]
+
+    def run_ctl(self, method, arguments):
+        done = subprocess.run([SWIMLANECTL, "-s", self.server.path, *arguments], capture_output=True, timeout=30)
+        self.assertIn(done.returncode, (0, 1), f"{method}: {done.stderr}")
+        self.assertNotIn(b"Sanitizer", done.stderr)
+        self.assertNotIn(b"runtime error", done.stderr)
+        if method != "map.get":
+            self.assertNotIn(b"\x1b", done.stdout)
+
+    def test_answers_of_any_type_and_length_break_nothing(self):
+        for value in self.VALUES:
+            one = {field: value for field in self.FIELDS}
+            nested = {**one, **{name: [one, value] for name in ("members", "owners", "origins", "keys", "records", "cores")},
+                      **{name: one for name in ("port", "dot", "stamp", "origin", "drops", "counters", "rpc", "health")}}
+            for method, arguments in self.COMMANDS.items():
+                for answer in (value, nested):
+                    self.server.answers[method] = answer
+                    with self.subTest(f"{method}: {str(value)[:20]}"):
+                        self.run_ctl(method, arguments)
+
+    def test_notifications_of_any_type_and_length_break_nothing(self):
+        for command, method in (["map", "watch"], "map.watch"), (["events"], "events"):
+            self.server.answers[method] = {}
+            self.server.streams[method] = [("any", value) for value in self.VALUES] + \
+                [("any", {field: value for field in self.FIELDS + ["kind", "text", "at_ms", "key"]}) for value in self.VALUES]
+            self.run_ctl(method, command + ["--count", str(2 * len(self.VALUES))])
+
+
 class ExitCodes(CtlTest):
     def test_the_server_says_no(self):
         for code, wanted in ((-32005, "not like this"), (-32002, "full; try again"), (-32601, "older than")):

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "rpc_world.h"
@@ -121,6 +122,64 @@ SW_TEST(rpc_socket, socket_that_another_took_over_is_not_removed)
 	rpc_server_destroy(w->server);
 	w->server = NULL;
 	SW_EXPECT_EQ(access(w->path, F_OK), 0);
+	world_close(w);
+}
+
+/* One of many processes that start at once: waits for the word (the end of a pipe), starts a
+ * server, tells how that went, and keeps it until the test has heard all of them. */
+static void start_at_once(const char *path, int word, int end, int told)
+{
+	const struct rpc_server_config config = {.socket_path = path, .socket_mode = 0600};
+	struct rpc_server *server = NULL;
+	char error[512], byte;
+	struct event_base *base = event_base_new();
+	(void)read(word, &byte, 1);
+	int rc = rpc_server_create(base, &config, &server, error, sizeof(error));
+	(void)write(told, &rc, sizeof(rc));
+	(void)read(end, &byte, 1);
+	_exit(0);
+}
+
+SW_TEST(rpc_socket, of_many_that_start_at_once_on_a_stale_socket_one_gets_it)
+{
+	enum { STARTERS = 8, ROUNDS = 10 };
+	struct world *w = world_open(NULL);
+	char path[128];
+	SW_ASSERT_TRUE(w != NULL);
+	(void)snprintf(path, sizeof(path), "%s/t", w->folder);
+	for (int round = 0; round < ROUNDS; round++) {
+		int word[2], end[2], told[2], started = 0, refused = 0, rc;
+		pid_t children[STARTERS];
+		leave_stale_socket(path);
+		SW_ASSERT_EQ(pipe(word), 0);
+		SW_ASSERT_EQ(pipe(end), 0);
+		SW_ASSERT_EQ(pipe(told), 0);
+		for (int i = 0; i < STARTERS; i++) {
+			children[i] = fork();
+			if (children[i] == 0) {
+				(void)close(word[1]);
+				(void)close(end[1]);
+				start_at_once(path, word[0], end[0], told[1]);
+			}
+			SW_ASSERT_TRUE(children[i] > 0);
+		}
+		(void)close(word[1]);
+		for (int i = 0; i < STARTERS; i++) {
+			SW_EXPECT_EQ(read(told[0], &rc, sizeof(rc)), (ssize_t)sizeof(rc));
+			started += rc == 0;
+			refused += rc == -EADDRINUSE;
+		}
+		SW_EXPECT_EQ(started, 1);
+		SW_EXPECT_EQ(refused, STARTERS - 1);
+		(void)close(end[1]);
+		for (int i = 0; i < STARTERS; i++)
+			SW_EXPECT_EQ(waitpid(children[i], NULL, 0), children[i]);
+		(void)close(word[0]);
+		(void)close(end[0]);
+		(void)close(told[0]);
+		(void)close(told[1]);
+		(void)unlink(path);
+	}
 	world_close(w);
 }
 
