@@ -153,11 +153,3 @@ def reserve_hugepages(ledger, megabytes):
         pass
     return False
 
-
-def mount_hugepages(ledger):
-    """DPDK wants a hugetlbfs: one of our own, so that no page file outlives the lab."""
-    folder = ledger.folder / "hugepages"
-    folder.mkdir()
-    ledger.add("mounts", str(folder))
-    run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M,mode=700", "hugetlbfs", str(folder)])
-    return folder
