@@ -307,13 +307,14 @@ def main(arguments):
     try:
         code = session(options, screen, result, arguments)
     except Interrupted as interruption:
-        screen.bad(f"interrupted ({interruption}); cleaned up")
+        if not host.is_inside():  # there the process outside says it
+            screen.bad(f"interrupted ({interruption}); cleaned up")
         code = 128 + interruption.number
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         screen.bad(str(error))
         result["error"] = str(error)
         code = 1
-    if options.json and not result.pop("told", False):
+    if options.json and not result.pop("told", False) and not (host.is_inside() and code > 128):
         print(json.dumps(result), flush=True)
     return code
 
