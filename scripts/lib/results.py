@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts test cases, not binaries, from meson's log and the results that googletest wrote.
 
-  results.py testlog.json FOLDER    the last line: N passed, M failed[, K skipped]; exit 1 if any failed
+  results.py LOG FOLDER    the last line: N passed, M failed[, K skipped]; exit 1 if any failed
 
 A test that wrote googletest XML counts its cases; one that printed TAP its lines; any other is one case. A
 test that meson calls failed although none of its cases is (a crash, a timeout) is one failed case more.
