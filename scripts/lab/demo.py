@@ -152,7 +152,7 @@ def how_to_talk(screen, the_lab, enter=""):
     for arguments in ("members", "health", "owner origin/o1", "map put greeting hello", "map watch", "stats"):
         screen.line(f"  {ctl} --socket {socket} {arguments}")
     screen.line("Look at its network:")
-    screen.line(f"  {enter}ip netns exec {prefix}-switch tcpdump -nn -i {server} udp port 7946")
+    screen.line(f"  {enter}ip netns exec {prefix}-switch tcpdump -Z root -nn -i {server} udp port 7946")
     screen.line(f"  {enter}ip netns exec {prefix}-1 ping -c 3 10.77.0.2")
     screen.line(f"Logs, configs and sockets: {the_lab['folder']}")
     screen.line("Take it down:")
@@ -284,8 +284,6 @@ def session(options, screen, result, arguments):
     if os.geteuid() != 0:
         return outside(options, screen, result, arguments)
     if host.is_inside():
-        global LIFELINE
-        LIFELINE = host.Lifeline(lambda: os.kill(os.getpid(), signal.SIGTERM))
         host.prepare_inside()
         if options.built:
             result["steps"].append({"name": "build", "ok": True, "detail": options.built})
@@ -294,6 +292,9 @@ def session(options, screen, result, arguments):
 
 def main(arguments):
     options = parse(arguments)
+    if host.is_inside():
+        global LIFELINE
+        LIFELINE = host.Lifeline(lambda: os.kill(os.getpid(), signal.SIGTERM))
     screen = Screen(options.quiet)
     if options.down:
         left = take_down(folder_of_demo())
@@ -306,13 +307,14 @@ def main(arguments):
     try:
         code = session(options, screen, result, arguments)
     except Interrupted as interruption:
-        screen.bad(f"interrupted ({interruption}); cleaned up")
+        if not host.is_inside():  # there the process outside says it
+            screen.bad(f"interrupted ({interruption}); cleaned up")
         code = 128 + interruption.number
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         screen.bad(str(error))
         result["error"] = str(error)
         code = 1
-    if options.json and not result.pop("told", False):
+    if options.json and not result.pop("told", False) and not (host.is_inside() and code > 128):
         print(json.dumps(result), flush=True)
     return code
 

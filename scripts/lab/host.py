@@ -59,9 +59,12 @@ def enter_user_namespace(arguments, on_detached=None):
     environment = dict(os.environ, **{INSIDE: str(theirs.fileno())})
     child = subprocess.Popen(
         ["unshare", "-Urnm", "--pid", "--fork", "--kill-child", "--mount-proc"] + arguments,
-        env=environment, pass_fds=[theirs.fileno()], start_new_session=True)
+        env=environment, pass_fds=[theirs.fileno()], start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     theirs.close()
     try:
+        # Not inherited but handed over: unshare, which stays with a kept lab, must not hold our output open.
+        socket.send_fds(mine, [b"x"], [1, 2])
         said = mine.recv(64)
         if said.startswith(b"stays"):
             code = int(said.split()[1])
@@ -83,6 +86,10 @@ class Lifeline:
 
     def __init__(self, on_lost):
         self.socket = socket.socket(fileno=int(os.environ[INSIDE]))
+        _, outputs, _, _ = socket.recv_fds(self.socket, 1, 2)
+        for fd, output in zip((1, 2), outputs):
+            os.dup2(output, fd)
+            os.close(output)
         self.detached = False
         self.thread = threading.Thread(target=self._watch, args=(on_lost,), daemon=True)
         self.thread.start()
@@ -146,11 +153,3 @@ def reserve_hugepages(ledger, megabytes):
         pass
     return False
 
-
-def mount_hugepages(ledger):
-    """DPDK wants a hugetlbfs: one of our own, so that no page file outlives the lab."""
-    folder = ledger.folder / "hugepages"
-    folder.mkdir()
-    ledger.add("mounts", str(folder))
-    run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M,mode=700", "hugetlbfs", str(folder)])
-    return folder

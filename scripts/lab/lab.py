@@ -57,11 +57,8 @@ class Lab:
         try:
             options.logs.mkdir()
             if options.hugepages is None:
-                # Beside its memory DPDK keeps a few pages of its own for each process.
                 options.hugepages = host.reserve_hugepages(
                     self.ledger, options.servers * (options.megabytes + 16))
-            if options.hugepages:
-                host.mount_hugepages(self.ledger)
             self.network = Network(self.ledger, options.prefix, options.servers, options.origins)
             self.network.build()
             self.feed = Feed()

@@ -27,7 +27,7 @@ def start_time(pid):
 class Ledger:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.entries = {"owner": None, "processes": [], "namespaces": [], "mounts": [], "nr_hugepages": None}
+        self.entries = {"owner": None, "processes": [], "namespaces": [], "nr_hugepages": None}
 
     @classmethod
     def create(cls, folder):
@@ -104,11 +104,6 @@ class Ledger:
                 done = subprocess.run(["ip", "netns", "del", name], capture_output=True, text=True)
                 if done.returncode:
                     left.append(f"namespace {name}: {done.stderr.strip()}")
-        for mount in reversed(self.entries["mounts"]):
-            if os.path.ismount(mount):
-                done = subprocess.run(["umount", mount], capture_output=True, text=True)
-                if done.returncode:
-                    left.append(f"mount {mount}: {done.stderr.strip()}")
         if self.entries["nr_hugepages"] is not None:
             try:
                 pathlib.Path("/proc/sys/vm/nr_hugepages").write_text(str(self.entries["nr_hugepages"]))

@@ -38,14 +38,9 @@ def dumps_of(servers):
     return {s.name: dump(s) for s in servers}
 
 
-def number(value):
-    """Ids and large numbers are 16 hexadecimal digits, small ones plain."""
-    return int(value, 16) if isinstance(value, str) else value
-
-
 def stamp_order(stamp):
-    """As the servers compare stamps: (clock, weight, actor, sequence)."""
-    return tuple(number(stamp[f]) for f in ("clock", "weight", "server", "epoch", "seq"))
+    """As the servers compare stamps: clock, rendezvous weight, writer, sequence."""
+    return (stamp["clock"], int(stamp["weight"], 16), stamp["server"], stamp["epoch"], stamp["seq"])
 
 
 def await_equal(feed, servers, timeout_s):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import net
 
 HEAD = """\
-daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
+user root root; daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 512; }}
 http {{
