@@ -58,6 +58,13 @@ static void method_echo(struct rpc_call *call, json_t *params, void *context)
 	rpc_result(call, json_incref(params));
 }
 
+static void method_fail(struct rpc_call *call, json_t *params, void *context)
+{
+	(void)context;
+	const char *text = json_string_value(json_object_get(params, "a"));
+	rpc_error(call, RPC_REFUSED, "no: %.5s", text != NULL ? text : "because");
+}
+
 static void method_hold(struct rpc_call *call, json_t *params, void *context)
 {
 	(void)params, (void)context;
@@ -159,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	memset(&held, 0, sizeof(held));
 	check(rpc_server_create_unbound(base, &limits, &server) == 0, "no server");
 	check(rpc_server_method(server, "e", method_echo, NULL) == 0, "no method");
+	check(rpc_server_method(server, "f", method_fail, NULL) == 0, "no method");
 	check(rpc_server_method(server, "h", method_hold, NULL) == 0, "no method");
 	check(rpc_server_method(server, "a", method_answer, NULL) == 0, "no method");
 	check(rpc_server_method(server, "w", method_watch, NULL) == 0, "no method");

@@ -16,7 +16,6 @@ import time
 import unittest
 
 SWIMLANECTL = None
-NOW_MS = int(time.time() * 1000)
 
 
 class Refusal(Exception):
@@ -104,14 +103,27 @@ class CtlTest(unittest.TestCase):
         return self.ctl(*arguments, **more).decode().splitlines()
 
 
-MEMBERS = {"members": [
-    {"name": "edge-02", "id": "00000000000000a2", "epoch": 3, "instance": "00000000000000f2", "incarnation": 4,
-     "state": "suspect", "drain": True, "weight": 100, "zone": "b", "address": "10.0.0.2:7946", "self": False,
-     "since_ms": NOW_MS - 3200, "rtt_us": 85, "why": "no answer to 3 probes"},
-    {"name": "edge-01", "id": "00000000000000a1", "epoch": 12, "instance": "00000000000000f1", "incarnation": 1,
-     "state": "alive", "drain": False, "weight": 50, "zone": "", "address": "10.0.0.1:7946", "self": True,
-     "since_ms": NOW_MS - 7200000, "rtt_us": 0, "why": ""},
-]}
+def ago_ms(ms):
+    return int(time.time() * 1000) - ms
+
+
+def members(_=None):
+    return {"members": [
+        {"name": "edge-02", "id": "00000000000000a2", "epoch": 3, "instance": "00000000000000f2", "incarnation": 4,
+         "state": "suspect", "drain": True, "weight": 100, "zone": "b", "address": "10.0.0.2:7946", "self": False,
+         "since_ms": ago_ms(3200), "rtt_us": 85, "why": "no answer to 3 probes"},
+        {"name": "edge-01", "id": "00000000000000a1", "epoch": 12, "instance": "00000000000000f1", "incarnation": 1,
+         "state": "alive", "drain": False, "weight": 50, "zone": "", "address": "10.0.0.1:7946", "self": True,
+         "since_ms": ago_ms(7200000), "rtt_us": 0, "why": ""},
+    ]}
+
+
+def health(_=None):
+    return {"origins": [
+        {"name": "shop", "state": "down", "since_ms": ago_ms(270000), "checked_ms": ago_ms(900), "latency_us": 1250,
+         "checks": 1234, "error": "status 503", "age_ms": 5, "writer": "edge-02", "owner": "edge-01", "checking": True}]}
+
+
 DOT = {"server": "edge-01", "epoch": 12, "seq": 345}
 STAMP = {"clock": 7, "weight": "00000000000000aa", "server": "edge-01", "epoch": 12, "seq": 345}
 
@@ -123,7 +135,7 @@ def record(key, value, **more):
 
 class Tables(CtlTest):
     def test_members_are_aligned_sorted_and_have_units(self):
-        self.server.answers["members"] = MEMBERS
+        self.server.answers["members"] = members
         titles, first, second = self.lines("members")
         self.assertEqual(titles.split(), ["NAME", "STATE", "SINCE", "ADDRESS", "RTT", "WEIGHT", "ZONE", "WHY"])
         self.assertRegex(first, r"^edge-01 \* +alive +2\.0 h +10\.0\.0\.1:7946 +- +50 +- +-$")
@@ -132,7 +144,7 @@ class Tables(CtlTest):
         self.assertEqual(titles.index("ADDRESS"), second.index("10.0.0.2"))
 
     def test_members_verbose_shows_ids_and_epochs(self):
-        self.server.answers["members"] = MEMBERS
+        self.server.answers["members"] = members
         text = self.ctl("members", "--verbose").decode()
         for wanted in ("INCARNATION", "00000000000000a1", "00000000000000f2"):
             self.assertIn(wanted, text)
@@ -173,10 +185,7 @@ class Tables(CtlTest):
         self.assertEqual(self.server.requests, [("owned", {"server": "edge-01"})])
 
     def test_health_shows_state_ages_and_error(self):
-        self.server.answers["health"] = {"origins": [
-            {"name": "shop", "state": "down", "since_ms": NOW_MS - 270000, "checked_ms": NOW_MS - 900, "latency_us": 1250,
-             "checks": 1234, "error": "status 503", "age_ms": 5, "writer": "edge-02", "owner": "edge-01",
-             "checking": True}]}
+        self.server.answers["health"] = health
         line = self.lines("health", "shop")[1]
         self.assertRegex(line, r"^shop +down +4\.[5-9] min +\d+(\.\d)? m?s +1\.25 ms +1,234 +edge-01 \* +edge-02 +status 503$")
         self.assertEqual(self.server.requests, [("health", {"name": "shop"})])
@@ -210,7 +219,7 @@ class Tables(CtlTest):
         self.assertEqual(self.lines("owned", "x"), ["a\\x1b[2Jb"])
 
     def test_no_colours_into_a_pipe(self):
-        self.server.answers["members"] = MEMBERS
+        self.server.answers["members"] = members
         self.assertNotIn(b"\x1b", self.ctl("members", env={"TERM": "xterm"}))
 
     def on_terminal(self, env):
@@ -224,7 +233,7 @@ class Tables(CtlTest):
         return text
 
     def test_colours_on_a_terminal_unless_refused(self):
-        self.server.answers["members"] = MEMBERS
+        self.server.answers["members"] = members
         self.assertIn(b"\x1b[32malive\x1b[0m", self.on_terminal({}))
         self.assertNotIn(b"\x1b", self.on_terminal({"NO_COLOR": "1"}))
         self.assertNotIn(b"\x1b", self.on_terminal({"TERM": "dumb"}))
@@ -232,11 +241,11 @@ class Tables(CtlTest):
 
 class Json(CtlTest):
     def test_json_is_the_result_on_one_line_wherever_the_option_stands(self):
-        self.server.answers["members"] = MEMBERS
+        answer = self.server.answers["members"] = members()
         for arguments in (["--json", "members"], ["members", "--json"]):
             text = self.ctl(*arguments).decode()
             self.assertEqual(text.count("\n"), 1)
-            self.assertEqual(json.loads(text), MEMBERS)
+            self.assertEqual(json.loads(text), answer)
 
     def test_every_command_prints_its_result_as_json(self):
         commands = {
@@ -487,7 +496,7 @@ class ExitCodes(CtlTest):
         self.ctl("status", "--timeout", "200ms", code=4)
 
     def test_full_disk(self):
-        self.server.answers["members"] = MEMBERS
+        self.server.answers["members"] = members
         with open("/dev/full", "wb") as full:
             done = subprocess.run([SWIMLANECTL, "-s", self.server.path, "members"], stdout=full, stderr=subprocess.PIPE,
                                   timeout=30)
