@@ -152,7 +152,8 @@ def how_to_talk(screen, the_lab, enter=""):
     for arguments in ("members", "health", "owner origin/o1", "map put greeting hello", "map watch", "stats"):
         screen.line(f"  {ctl} --socket {socket} {arguments}")
     screen.line("Look at its network:")
-    screen.line(f"  {enter}ip netns exec {prefix}-switch tcpdump -Z root -nn -i {server} udp port 7946")
+    if not enter:  # tcpdump wants to change its groups, which a user namespace with one user forbids
+        screen.line(f"  ip netns exec {prefix}-switch tcpdump -nn -i {server} udp port 7946")
     screen.line(f"  {enter}ip netns exec {prefix}-1 ping -c 3 10.77.0.2")
     screen.line(f"Logs, configs and sockets: {the_lab['folder']}")
     screen.line("Take it down:")

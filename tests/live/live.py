@@ -37,6 +37,7 @@ class Live:
 
     def check(self, ok, text):
         """One case; a failed one does not end the test."""
+        ok = bool(ok)
         self.count += 1
         self.failed += not ok
         print(f"{'ok' if ok else 'not ok'} {self.count} - {self.name}: {text}", flush=True)

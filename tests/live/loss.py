@@ -50,12 +50,11 @@ def body(test, the_lab):
     healed_ms = time.time() * 1000
     the_lab.network.heal()
     dumps, differ = maps.await_equal(feed, fleet.running(), 30)
-    latest_ms = healed_ms
-    lost = []
-    for server in fleet.running():
-        came, missing = maps.arrivals(feed.since(mark), before, wanted, server.name)
-        latest_ms = max(latest_ms, max(came.values(), default=0))
-        lost += [f"{server.name} {key}" for key in missing]
+    # A watch may tell a moment later than a dump.
+    arrivals = lambda: [maps.arrivals(feed.since(mark), before, wanted, s.name) for s in fleet.running()]
+    feed.until(lambda: not any(missing for _, missing in arrivals()), 5)
+    latest_ms = max([at_ms for came, _ in arrivals() for at_ms in came.values()], default=healed_ms)
+    lost = [f"{s.name} {key}" for s, (_, missing) in zip(fleet.running(), arrivals()) for key in missing]
     test.note(f"the last record was in {latest_ms - healed_ms:.0f} ms after the heal; {len(differ)} keys differ, "
               f"{len(lost)} missing {' '.join(lost[:5])}")
     keys = {f"loss/{n:04}" for n in range(total)}
