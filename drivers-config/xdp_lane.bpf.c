@@ -1,9 +1,10 @@
 /* Gives swimlane its own UDP datagrams and leaves everything else on the interface to the kernel.
  *
- * Taken: unfragmented IPv4 UDP to exactly the configured address and port, untagged or with a priority
- * tag (VLAN 0), on an interface queue that a lane has opened. Passed on: everything else (ARP, ICMP, ssh,
- * fragments, other addresses, ports and VLANs, IPv6), and also our datagrams on queues without a lane:
- * the kernel drops those silently, because swimlane holds the UDP port there.
+ * Taken: unfragmented IPv4 UDP to exactly the configured address and port, untagged or with a
+ * priority tag (VLAN 0), on an interface queue that a lane has opened. Passed on: everything else
+ * (ARP, ICMP, ssh, fragments, other addresses, ports and VLANs, IPv6), and also our datagrams on
+ * queues without a lane: the kernel drops those silently, because swimlane holds the UDP port
+ * there.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -32,7 +33,8 @@ struct vlan_tag {
 
 static __always_inline int is_ours(const struct iphdr *ip, const void *end)
 {
-	/* A volatile read: the compiler must not take the zeros of the unpatched object for the truth. */
+	/* A volatile read: the compiler must not take the zeros of the unpatched object for the
+	 * truth. */
 	__be32 own = *(const volatile __be32 *)&steering.addr[12];
 	const struct udphdr *udp;
 

@@ -38,8 +38,8 @@ __attribute__((format(printf, 2, 3))) static int add(
 {
 	va_list values;
 	if (args->count == args->cap)
-		return nic_fail(args->error, -ENOSPC, "EAL arguments: more than %d are needed",
-			args->cap);
+		return nic_fail(
+			args->error, -ENOSPC, "EAL arguments: more than %d are needed", args->cap);
 	va_start(values, format);
 	int len = vsnprintf(args->list[args->count], NIC_ERROR_MAX, format, values);
 	va_end(values);
@@ -73,11 +73,13 @@ static int check_common(const struct nic_config *config, char *error)
 		return nic_fail(error, -EINVAL, "port: prefix length %u; 1 to 32 are possible",
 			config->prefix_len);
 	if (!interface_address_is_any(&config->gateway) && !sw_endpoint_is_ipv4(&config->gateway))
-		return nic_fail(error, -EAFNOSUPPORT, "port: the gateway is not IPv4 as the address is");
+		return nic_fail(
+			error, -EAFNOSUPPORT, "port: the gateway is not IPv4 as the address is");
 	return 0;
 }
 
-int device_check_interface(const struct nic_config *config, struct interface *interface, char *error)
+int device_check_interface(
+	const struct nic_config *config, struct interface *interface, char *error)
 {
 	const char *name = config->interface;
 	char text[SW_ENDPOINT_TEXT_MAX];
@@ -86,24 +88,27 @@ int device_check_interface(const struct nic_config *config, struct interface *in
 		return rc;
 	if (!interface->up)
 		return nic_fail(error, -ENETDOWN,
-			"interface %s: is down; bring it up with `ip link set dev %s up`", name, name);
+			"interface %s: is down; bring it up with `ip link set dev %s up`", name,
+			name);
 	if (interface->mtu < NIC_MTU)
 		return nic_fail(error, -EMSGSIZE,
-			"interface %s: its MTU of %u is below %d; `ip link set dev %s mtu %d`", name,
-			interface->mtu, NIC_MTU, name, NIC_MTU);
+			"interface %s: its MTU of %u is below %d; `ip link set dev %s mtu %d`",
+			name, interface->mtu, NIC_MTU, name, NIC_MTU);
 	if (!interface->addressed && interface_address_is_any(&config->address))
 		return nic_fail(error, -EADDRNOTAVAIL,
 			"interface %s: has no IPv4 address; `ip address add ADDRESS/PREFIX dev %s`",
 			name, name);
 	if (!interface->addressed)
 		return nic_fail(error, -EADDRNOTAVAIL,
-			"interface %s: does not have the configured address %s; `ip address show dev "
+			"interface %s: does not have the configured address %s; `ip address show "
+			"dev "
 			"%s` lists those that it has",
 			name, sw_endpoint_format_addr(&config->address, text), name);
 	if (config->kind == NIC_AF_XDP &&
 		(uint32_t)config->first_queue + config->queues > interface->queues)
 		return nic_fail(error, -ERANGE,
-			"interface %s: lanes on queues %u to %u, but it has %u; use fewer lanes, or "
+			"interface %s: lanes on queues %u to %u, but it has %u; use fewer lanes, "
+			"or "
 			"`ethtool -L %s combined %u`",
 			name, config->first_queue, config->first_queue + config->queues - 1u,
 			interface->queues, name, config->first_queue + config->queues);
@@ -117,14 +122,16 @@ static int add_af_xdp(
 	struct sw_endpoint self = interface->address;
 	self.port = config->address.port;
 	if ((uint32_t)config->first_queue + config->queues > XDP_STEERING_QUEUES)
-		return nic_fail(args->error, -ERANGE, "interface %s: queues above %d are not served",
-			config->interface, XDP_STEERING_QUEUES - 1);
+		return nic_fail(args->error, -ERANGE,
+			"interface %s: queues above %d are not served", config->interface,
+			XDP_STEERING_QUEUES - 1);
 	int rc = xdp_permitted(args->error);
 	if (rc == 0)
 		rc = xdp_program_open(config, &self, path, args->error);
 	if (rc == 0)
 		rc = add(args,
-			"--vdev=" DEVICE_AF_XDP ",iface=%s,start_queue=%u,queue_count=%u,xdp_prog=%s",
+			"--vdev=" DEVICE_AF_XDP
+			",iface=%s,start_queue=%u,queue_count=%u,xdp_prog=%s",
 			config->interface, config->first_queue, config->queues, path);
 	return rc;
 }
@@ -138,7 +145,8 @@ static int check_af_packet_permitted(char *error)
 	}
 	int rc = -errno;
 	return nic_fail(error, rc,
-		"AF_PACKET: no packet socket (%s); run as root, with CAP_NET_RAW and CAP_NET_ADMIN, or in "
+		"AF_PACKET: no packet socket (%s); run as root, with CAP_NET_RAW and "
+		"CAP_NET_ADMIN, or in "
 		"a user and network namespace of your own (unshare -Urn)",
 		strerror(-rc));
 }
@@ -149,7 +157,8 @@ static int add_af_packet(const struct nic_config *config, struct arguments *args
 	if (rc < 0)
 		return rc;
 	/* Single pages: they can always be had, and an appliance stays small: 2 MiB a lane. */
-	return add(args, "--vdev=" DEVICE_AF_PACKET ",iface=%s,qpairs=%u,blocksz=%d,framesz=%d,framecnt=%u",
+	return add(args,
+		"--vdev=" DEVICE_AF_PACKET ",iface=%s,qpairs=%u,blocksz=%d,framesz=%d,framecnt=%u",
 		config->interface, config->queues, DEVICE_AF_PACKET_BLOCK, DEVICE_AF_PACKET_FRAME,
 		device_af_packet_frames(config));
 }
@@ -162,7 +171,8 @@ static int clear_memif_socket(const char *path, char *error)
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
-		return nic_fail(error, -EEXIST, "memif: %s exists and is no socket; move it away", path);
+		return nic_fail(
+			error, -EEXIST, "memif: %s exists and is no socket; move it away", path);
 	memcpy(name.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -172,8 +182,8 @@ static int clear_memif_socket(const char *path, char *error)
 	if (rc == 0 || rc == -EAGAIN)
 		return nic_fail(error, -EADDRINUSE, "memif: another server listens on %s", path);
 	if (rc == -ECONNREFUSED && unlink(path) < 0)
-		return nic_fail(error, -errno, "memif: the old socket %s cannot be removed: %s", path,
-			strerror(errno));
+		return nic_fail(error, -errno, "memif: the old socket %s cannot be removed: %s",
+			path, strerror(errno));
 	return 0;
 }
 

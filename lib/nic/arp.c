@@ -48,7 +48,8 @@ static void learn(
 		struct ask ask = {.learned = true};
 		memcpy(ask.addr, from.addr, sizeof(ask.addr));
 		memcpy(ask.mac, mac->addr_bytes, sizeof(ask.mac));
-		(void)ask_put_spsc(&port->queues[queue].asks, &ask); /* full: it will be asked again */
+		(void)ask_put_spsc(
+			&port->queues[queue].asks, &ask); /* full: it will be asked again */
 	}
 }
 

@@ -1,5 +1,5 @@
-/* ARP on exclusive ports (RFC 826, RFC 5227 for announcing): answers for the own address, asks for the
- * next hops that are wanted, and learns their answers. Lane 0 alone, but for arp_input().
+/* ARP on exclusive ports (RFC 826, RFC 5227 for announcing): answers for the own address, asks for
+ * the next hops that are wanted, and learns their answers. Lane 0 alone, but for arp_input().
  *
  * Only wanted addresses are learned, so that strangers cannot fill the table. An entry that was not
  * confirmed for half a minute is asked for again and stays in use meanwhile.
@@ -16,9 +16,9 @@ struct rte_mbuf;
 struct frame;
 
 enum {
-	ARP_ROUND_MS = 50,	 /* each slot of the table is looked at once in this time … */
-	ARP_SCAN_SLOTS = 64,	 /* … in scans of this many */
-	ARP_RETRY_MS = 200,	 /* doubles at each silent try … */
+	ARP_ROUND_MS = 50,       /* each slot of the table is looked at once in this time … */
+	ARP_SCAN_SLOTS = 64,     /* … in scans of this many */
+	ARP_RETRY_MS = 50,       /* doubles at each silent try … */
 	ARP_RETRY_MAX_MS = 6400, /* … up to this */
 	ARP_FRESH_MS = 30000,
 	ARP_ANNOUNCEMENTS = 2,

@@ -1,7 +1,7 @@
 /* Notes to the neighbour table's writer: "find this address", or "this address has this MAC".
  *
- * A bounded ring, one producer and one consumer: each lane has one, and control has one. Full: the note
- * is lost, and the next datagram to that address writes it again.
+ * A bounded ring, one producer and one consumer: each lane has one, and control has one. Full: the
+ * note is lost, and the next datagram to that address writes it again.
  */
 #pragma once
 

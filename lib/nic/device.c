@@ -9,7 +9,7 @@
 #include "nic/port.h"
 
 enum {
-	AF_XDP_FILL = 2048,  /* the driver fills that many for each queue, whatever is asked for */
+	AF_XDP_FILL = 2048, /* the driver fills that many for each queue, whatever is asked for */
 	AF_XDP_COMPLETE = 2048,
 	MBUF_CACHE = 256,
 	AF_PACKET_FRAMES = 512,
@@ -87,10 +87,12 @@ void device_describe_steering(
 	switch (config->kind) {
 	case NIC_AF_XDP:
 		(void)snprintf(text, TEXT_MAX,
-			"XDP program on %.15s: UDP to our address and port, queues %u-%u of %u; the kernel "
+			"XDP program on %.15s: UDP to our address and port, queues %u-%u of %u; "
+			"the kernel "
 			"keeps the rest%s",
 			config->interface, config->first_queue, last, interface->queues,
-			interface->queues > config->queues ? " (steer our port there: ethtool -N)" : "");
+			interface->queues > config->queues ? " (steer our port there: ethtool -N)"
+							   : "");
 		break;
 	case NIC_AF_PACKET:
 		(void)snprintf(text, TEXT_MAX,
@@ -99,7 +101,8 @@ void device_describe_steering(
 			config->interface);
 		break;
 	case NIC_MEMIF:
-		(void)snprintf(text, TEXT_MAX, "the whole memif link, socket %.80s", config->memif_socket);
+		(void)snprintf(
+			text, TEXT_MAX, "the whole memif link, socket %.80s", config->memif_socket);
 		break;
 	case NIC_PCI:
 		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it",
@@ -109,19 +112,20 @@ void device_describe_steering(
 	}
 }
 
-struct rte_mempool *nic_pool_create(
-	const struct nic_config *config, const char *name, uint32_t count, int numa_node, char *error)
+struct rte_mempool *nic_pool_create(const struct nic_config *config, const char *name,
+	uint32_t count, int numa_node, char *error)
 {
 	struct rte_pktmbuf_pool_private private = {
 		.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + NIC_DATA_ROOM,
 	};
 	uint32_t size = (uint32_t)sizeof(struct rte_mbuf) + private.mbuf_data_room_size;
 	/* Without this flag mbufs would not cross page borders, and the driver, which registers one
-	 * piece of memory of count times their size, would miss those that the gaps push out of it. */
+	 * piece of memory of count times their size, would miss those that the gaps push out of it.
+	 */
 	unsigned flags = config->kind == NIC_PCI ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 	uint32_t cache = count / 2 < MBUF_CACHE ? 0 : MBUF_CACHE;
-	struct rte_mempool *pool =
-		rte_mempool_create_empty(name, count, size, cache, sizeof(private), numa_node, flags);
+	struct rte_mempool *pool = rte_mempool_create_empty(
+		name, count, size, cache, sizeof(private), numa_node, flags);
 	if (pool != NULL) {
 		rte_pktmbuf_pool_init(pool, &private);
 		if (rte_mempool_populate_default(pool) == (int)count &&
@@ -130,7 +134,7 @@ struct rte_mempool *nic_pool_create(
 		rte_mempool_free(pool);
 	}
 	(void)nic_fail(error, -ENOMEM,
-		"pool %s: no memory for %u packets of %u bytes; give EAL more, or use fewer", name, count,
-		size);
+		"pool %s: no memory for %u packets of %u bytes; give EAL more, or use fewer", name,
+		count, size);
 	return NULL;
 }

@@ -6,9 +6,9 @@
 #include "nic/interface.h"
 #include "nic/nic.h"
 
-#define DEVICE_AF_XDP	 "net_af_xdp0"
+#define DEVICE_AF_XDP    "net_af_xdp0"
 #define DEVICE_AF_PACKET "net_af_packet0"
-#define DEVICE_MEMIF	 "net_memif0"
+#define DEVICE_MEMIF     "net_memif0"
 
 enum {
 	DEVICE_AF_PACKET_BLOCK = 4096,
@@ -17,12 +17,14 @@ enum {
 };
 
 /* The interface can carry this port, or -errno with a message. */
-int device_check_interface(const struct nic_config *config, struct interface *interface, char *error);
+int device_check_interface(
+	const struct nic_config *config, struct interface *interface, char *error);
 
 uint32_t device_af_packet_frames(const struct nic_config *config);
 uint32_t device_memif_ring_log2(const struct nic_config *config);
 
-/* The configured MAC, or one drawn from the address: locally administered, the same at each start. */
+/* The configured MAC, or one drawn from the address: locally administered, the same at each start.
+ */
 void device_own_mac(const struct nic_config *config, uint8_t mac[6]);
 
 /* EAL's name of the device. */

@@ -47,8 +47,10 @@ static bool addr_is_multicast(const struct frame_self *self, uint32_t addr_be)
 	       addr_be == self->broadcast_be;
 }
 
-/* A sender that no reply could or should reach: a reply would go to many, to nobody, or to ourselves. */
-static bool sender_is_absurd(const struct frame_self *self, const uint8_t *from_mac, uint32_t from_be)
+/* A sender that no reply could or should reach: a reply would go to many, to nobody, or to
+ * ourselves. */
+static bool sender_is_absurd(
+	const struct frame_self *self, const uint8_t *from_mac, uint32_t from_be)
 {
 	return mac_is_multicast(from_mac) || (from_be & htobe32(0xff000000)) == 0 ||
 	       from_be == self->addr_be || addr_is_multicast(self, from_be) ||
@@ -139,7 +141,8 @@ void frame_classify(
 {
 	struct rte_ether_hdr eth;
 	*out = (struct frame){.kind = FRAME_DROP};
-	/* Offsets are 16 bits wide, and so is an mbuf's data; more than that never arrives in one piece. */
+	/* Offsets are 16 bits wide, and so is an mbuf's data; more than that never arrives in one
+	 * piece. */
 	if (len < sizeof(eth) || len > UINT16_MAX)
 		return drop(out, NIC_DROP_SHORT);
 	memcpy(&eth, bytes, sizeof(eth));

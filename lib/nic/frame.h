@@ -1,11 +1,11 @@
-/* Frames: what is in a received one, and the headers of one to be sent. Bytes in, bytes out: no DPDK
- * object, no port, any core.
+/* Frames: what is in a received one, and the headers of one to be sent. Bytes in, bytes out: no
+ * DPDK object, no port, any core.
  *
- * Ethernet II, at most one 802.1Q tag, IPv4 (RFC 791) and UDP (RFC 768). Everything is checked here,
- * whatever the device claims to have checked. A UDP checksum of zero is accepted, as RFC 768 says; so is
- * one that holds exactly the sum of the pseudo header: that is a datagram of this very machine (veth,
- * virtio, loopback) whose sender left the sum to a device that was never there. Neither is weaker than
- * the other: a corrupted payload is found by the seal.
+ * Ethernet II, at most one 802.1Q tag, IPv4 (RFC 791) and UDP (RFC 768). Everything is checked
+ * here, whatever the device claims to have checked. A UDP checksum of zero is accepted, as RFC 768
+ * says; so is one that holds exactly the sum of the pseudo header: that is a datagram of this very
+ * machine (veth, virtio, loopback) whose sender left the sum to a device that was never there.
+ * Neither is weaker than the other: a corrupted payload is found by the seal.
  */
 #pragma once
 
@@ -38,10 +38,10 @@ enum frame_kind { FRAME_DATAGRAM, FRAME_ARP, FRAME_ECHO, FRAME_DROP };
 
 struct frame {
 	enum frame_kind kind;
-	enum nic_drop drop;   /* FRAME_DROP: why */
-	uint16_t l3_offset;   /* ARP or IPv4 header */
-	uint16_t l3_len;      /* of ARP: 28; of IPv4: its total length */
-	uint16_t l4_offset;   /* UDP or ICMP header */
+	enum nic_drop drop; /* FRAME_DROP: why */
+	uint16_t l3_offset; /* ARP or IPv4 header */
+	uint16_t l3_len;    /* of ARP: 28; of IPv4: its total length */
+	uint16_t l4_offset; /* UDP or ICMP header */
 	uint16_t payload_offset;
 	uint16_t payload_len;
 	struct sw_endpoint from;

@@ -38,7 +38,8 @@ static int query_link(int fd, const char *name, struct interface *out, char *err
 	memcpy(ifr.ifr_name, name, strlen(name) + 1);
 	if (ioctl(fd, SIOCGIFINDEX, &ifr) < 0)
 		return nic_fail(error, -errno,
-			"interface %s: not found in this network namespace; `ip link` lists what there is",
+			"interface %s: not found in this network namespace; `ip link` lists what "
+			"there is",
 			name);
 	out->ifindex = (unsigned)ifr.ifr_ifindex;
 	if (ioctl(fd, SIOCGIFMTU, &ifr) < 0)
@@ -54,7 +55,8 @@ static int query_link(int fd, const char *name, struct interface *out, char *err
 			strerror(errno));
 	if (ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
 		return nic_fail(error, -EOPNOTSUPP,
-			"interface %s: is not Ethernet; give an Ethernet, VLAN, bond or veth interface",
+			"interface %s: is not Ethernet; give an Ethernet, VLAN, bond or veth "
+			"interface",
 			name);
 	memcpy(out->mac, ifr.ifr_hwaddr.sa_data, sizeof(out->mac));
 	out->queues = query_queues(fd, &ifr);
@@ -90,10 +92,12 @@ int interface_query(
 {
 	*out = (struct interface){0};
 	if (name[0] == '\0')
-		return nic_fail(error, -EINVAL, "no interface given; name one of those in `ip link`");
+		return nic_fail(
+			error, -EINVAL, "no interface given; name one of those in `ip link`");
 	if (strlen(name) >= IFNAMSIZ || strchr(name, ',') != NULL)
 		return nic_fail(error, -ENAMETOOLONG,
-			"interface %s: no interface has such a name (%d characters at most, no comma)",
+			"interface %s: no interface has such a name (%d characters at most, no "
+			"comma)",
 			name, IFNAMSIZ - 1);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

@@ -1,10 +1,11 @@
 /* The neighbours: which Ethernet address stands behind an IP address.
  *
  * A fixed open-addressed table, linear probing (Knuth, TAOCP 3, 6.4). An entry's address is written
- * once, before the entry's word is released, and never changes while the table lives; the word holds
- * state and MAC together, so that a reader sees both of the same moment. One writer (control where the
- * port is shared, lane 0 where it is exclusive), any number of readers, nobody waits. Entries are never
- * taken out: 2,048 different addresses in one process's life is the bound, then -ENOSPC.
+ * once, before the entry's word is released, and never changes while the table lives; the word
+ * holds state and MAC together, so that a reader sees both of the same moment. One writer (control
+ * where the port is shared, lane 0 where it is exclusive), any number of readers, nobody waits.
+ * Entries are never taken out: 2,048 different addresses in one process's life is the bound, then
+ * -ENOSPC.
  */
 #pragma once
 
@@ -21,7 +22,7 @@ enum {
 };
 
 enum neighbour_state {
-	NEIGHBOUR_FREE,	   /* no entry */
+	NEIGHBOUR_FREE,    /* no entry */
 	NEIGHBOUR_UNKNOWN, /* wanted, no MAC yet */
 	NEIGHBOUR_KNOWN,   /* confirmed not long ago */
 	NEIGHBOUR_DOUBTED, /* not confirmed lately: still used, and asked for again */

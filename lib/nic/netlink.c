@@ -14,15 +14,15 @@
 #include "nic/port.h"
 
 enum {
-	RECEIVES_MAX = 64,  /* of one tick: each is a batch of messages */
-	REQUESTS_MAX = 128, /* of one tick */
+	RECEIVES_MAX = 64,  /* at a time: each is a batch of messages */
+	REQUESTS_MAX = 128, /* of one round */
 	MESSAGE_MAX = 512,
 	RECEIVE_BYTES = 32768,
 	SEQ_DUMP = NEIGHBOUR_SLOTS, /* sequence numbers below it are slots whose way was asked */
 };
 
 #define ROUTE_RECHECK_NS   (30 * SW_NS_PER_S) /* notifications come first; this is for those lost */
-#define ROUTE_RETRY_NS	   (1 * SW_NS_PER_S)
+#define ROUTE_RETRY_NS     (1 * SW_NS_PER_S)
 #define RESOLVE_RETRY_NS   (500 * SW_NS_PER_MS)
 #define RESOLVE_RETRY_MAX  (16 * SW_NS_PER_S)
 #define RESOLVE_REFRESH_NS (20 * SW_NS_PER_S) /* a stale entry: have the kernel confirm it */
@@ -39,11 +39,11 @@ struct netlink {
 	struct mnl_socket *socket;
 	uint32_t socket_id;
 	bool routes_stale; /* look every way up again */
-	bool dump_due;	   /* read the kernel's whole neighbour table */
+	bool dump_due;     /* read the kernel's whole neighbour table */
 	bool may_resolve;  /* false: no CAP_NET_ADMIN, a datagram to the discard port must do */
 	uint64_t now_ns;
 	struct peer peers[NEIGHBOUR_SLOTS]; /* of the neighbour table's slots */
-	uint16_t used[NEIGHBOURS_MAX];	    /* slots in use, oldest first */
+	uint16_t used[NEIGHBOURS_MAX];      /* slots in use, oldest first */
 	uint32_t used_count;
 	uint8_t bytes[RECEIVE_BYTES];
 };
@@ -124,22 +124,22 @@ static void resolve_by_datagram(struct netlink *nl, int slot)
 static void ask_resolve(struct netlink *nl, int slot)
 {
 	struct peer *peer = &nl->peers[slot];
-	if (nl->may_resolve) {
-		uint8_t buffer[MESSAGE_MAX] = {0};
-		struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-		message->nlmsg_type = RTM_NEWNEIGH;
-		message->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
-		message->nlmsg_seq = SEQ_DUMP + 1;
-		struct ndmsg *nd = mnl_nlmsg_put_extra_header(message, sizeof(*nd));
-		nd->ndm_family = AF_INET;
-		nd->ndm_ifindex = (int)nl->port->ifindex;
-		nd->ndm_state = NUD_NONE;
-		nd->ndm_flags = NTF_USE;
-		mnl_attr_put_u32(message, NDA_DST, peer->hop_be);
-		send_message(nl, message);
-	} else {
+	if (!nl->may_resolve) {
 		resolve_by_datagram(nl, slot);
+		return;
 	}
+	uint8_t buffer[MESSAGE_MAX] = {0};
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	message->nlmsg_type = RTM_NEWNEIGH;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
+	message->nlmsg_seq = SEQ_DUMP + 1;
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(message, sizeof(*nd));
+	nd->ndm_family = AF_INET;
+	nd->ndm_ifindex = (int)nl->port->ifindex;
+	nd->ndm_state = NUD_NONE;
+	nd->ndm_flags = NTF_USE;
+	mnl_attr_put_u32(message, NDA_DST, peer->hop_be);
+	send_message(nl, message);
 }
 
 static bool is_on_own_network(const struct netlink *nl, uint32_t addr_be)
@@ -181,7 +181,8 @@ static void route_answer(struct netlink *nl, const struct nlmsghdr *message)
 	int slot = (int)message->nlmsg_seq;
 	if (message->nlmsg_seq >= SEQ_DUMP || slot_word(nl, slot) == 0 || rt->rtm_family != AF_INET)
 		return;
-	for (attr = first_attr(message, sizeof(*rt)); attr_ok(message, attr); attr = mnl_attr_next(attr)) {
+	for (attr = first_attr(message, sizeof(*rt)); attr_ok(message, attr);
+		attr = mnl_attr_next(attr)) {
 		uint16_t type = mnl_attr_get_type(attr);
 		if (type == RTA_VIA)
 			foreign_gateway = true; /* IPv4 over an IPv6 next hop: not served */
@@ -216,7 +217,8 @@ static void neighbour_news(struct netlink *nl, const struct nlmsghdr *message)
 	const uint8_t *mac = NULL;
 	if (nd->ndm_family != AF_INET || nd->ndm_ifindex != (int)nl->port->ifindex)
 		return;
-	for (attr = first_attr(message, sizeof(*nd)); attr_ok(message, attr); attr = mnl_attr_next(attr)) {
+	for (attr = first_attr(message, sizeof(*nd)); attr_ok(message, attr);
+		attr = mnl_attr_next(attr)) {
 		uint16_t type = mnl_attr_get_type(attr);
 		if (type == NDA_DST && mnl_attr_get_payload_len(attr) == sizeof(addr_be))
 			addr_be = mnl_attr_get_u32(attr);
@@ -240,8 +242,8 @@ static void neighbour_news(struct netlink *nl, const struct nlmsghdr *message)
 			peer->resolve_wait_ns = 0;
 			peer->resolve_due_ns = nl->now_ns + RESOLVE_REFRESH_NS;
 		} else if (neighbour_word_state(word) == NEIGHBOUR_KNOWN) {
-			/* Gone or failed. The old MAC stays in use while the kernel is asked again: a
-			 * lost ARP exchange must not look like a dead peer. */
+			/* Gone or failed. The old MAC stays in use while the kernel is asked again:
+			 * a lost ARP exchange must not look like a dead peer. */
 			neighbour_word_mac(word, old);
 			neighbour_set_owner(&nl->port->neighbours, slot, NEIGHBOUR_DOUBTED, old);
 			peer->resolve_due_ns = nl->now_ns + RESOLVE_RETRY_NS;
@@ -255,7 +257,8 @@ static void link_news(struct netlink *nl, const struct nlmsghdr *message)
 	const struct nlattr *attr;
 	if (link->ifi_index != (int)nl->port->ifindex)
 		return;
-	for (attr = first_attr(message, sizeof(*link)); attr_ok(message, attr); attr = mnl_attr_next(attr)) {
+	for (attr = first_attr(message, sizeof(*link)); attr_ok(message, attr);
+		attr = mnl_attr_next(attr)) {
 		if (mnl_attr_get_type(attr) != IFLA_ADDRESS || mnl_attr_get_payload_len(attr) != 6)
 			continue;
 		const uint8_t *mac = mnl_attr_get_payload(attr);
@@ -342,9 +345,10 @@ static int refresh_peer(struct netlink *nl, int slot)
 		nl->now_ns >= peer->resolve_due_ns) {
 		ask_resolve(nl, slot);
 		requests++;
-		peer->resolve_wait_ns = peer->resolve_wait_ns == 0
-						? RESOLVE_RETRY_NS
-						: sw_min_u64(2 * peer->resolve_wait_ns, RESOLVE_RETRY_MAX);
+		peer->resolve_wait_ns =
+			peer->resolve_wait_ns == 0
+				? RESOLVE_RETRY_NS
+				: sw_min_u64(2 * peer->resolve_wait_ns, RESOLVE_RETRY_MAX);
 		peer->resolve_due_ns = nl->now_ns + peer->resolve_wait_ns;
 	}
 	return requests;
@@ -359,15 +363,18 @@ void netlink_tick(struct netlink *nl, uint64_t now_ns)
 			nl->peers[nl->used[i]].route_due_ns = now_ns;
 		nl->routes_stale = false;
 	}
-	int requests = 0;
-	for (uint32_t i = 0; i < nl->used_count && requests < REQUESTS_MAX; i++)
-		requests += refresh_peer(nl, nl->used[i]);
-	/* The kernel answers in the system call that asks: take it now, not at the next tick. */
-	if (requests > 0)
-		receive_all(nl);
-	if (nl->dump_due) {
-		ask_dump(nl);
-		receive_all(nl);
+	/* The kernel answers in the system call that asks. So a second round can have the next hops
+	 * resolved that the first one found. */
+	for (int round = 0; round < 2; round++) {
+		int requests = 0;
+		for (uint32_t i = 0; i < nl->used_count && requests < REQUESTS_MAX; i++)
+			requests += refresh_peer(nl, nl->used[i]);
+		if (requests > 0)
+			receive_all(nl);
+		if (nl->dump_due) {
+			ask_dump(nl);
+			receive_all(nl);
+		}
 	}
 }
 
@@ -411,7 +418,8 @@ failed:;
 	int rc = -errno;
 	netlink_destroy(nl);
 	return nic_fail(error, rc,
-		"netlink: the kernel's routes and neighbours cannot be followed: %s", strerror(-rc));
+		"netlink: the kernel's routes and neighbours cannot be followed: %s",
+		strerror(-rc));
 }
 
 void netlink_destroy(struct netlink *nl)

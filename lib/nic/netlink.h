@@ -1,8 +1,9 @@
-/* Shared ports: the kernel's routes and neighbours of the peers that are wanted (rtnetlink, RFC 3549).
+/* Shared ports: the kernel's routes and neighbours of the peers that are wanted (rtnetlink, RFC
+ * 3549).
  *
- * One non-blocking socket, opened once. Each peer's way is looked up as the kernel would send to it, and
- * its next hop's MAC is followed through notifications; what the kernel does not know it is asked to
- * resolve (NTF_USE), so that it does its own ARP and keeps its own timers. Control only.
+ * One non-blocking socket, opened once. Each peer's way is looked up as the kernel would send to
+ * it, and its next hop's MAC is followed through notifications; what the kernel does not know it is
+ * asked to resolve (NTF_USE), so that it does its own ARP and keeps its own timers. Control only.
  */
 #pragma once
 

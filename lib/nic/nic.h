@@ -1,15 +1,16 @@
 /* Ports, queues, steering and frames: from Ethernet to a UDP payload and back.
  *
- * A port is one DPDK ethdev with a queue pair for each lane. It is *shared* where the kernel keeps the
- * interface (AF_XDP, AF_PACKET): addresses, routes and neighbours then come from the kernel over
- * netlink, and ARP, ICMP and everything else stay with it. It is *exclusive* where DPDK owns the whole
- * port (memif, PCI and other virtual devices): then its address comes from configuration, and nic
- * answers ARP and ICMP echo itself.
+ * A port is one DPDK ethdev with a queue pair for each lane. It is *shared* where the kernel keeps
+ * the interface (AF_XDP, AF_PACKET): addresses, routes and neighbours then come from the kernel
+ * over netlink, and ARP, ICMP and everything else stay with it. It is *exclusive* where DPDK owns
+ * the whole port (memif, PCI and other virtual devices): then its address comes from configuration,
+ * and nic answers ARP and ICMP echo itself.
  *
  * Who calls what:
  *   control, before and after the lanes run: nic_port_create(), _start(), _stop(), _destroy()
  *   control, any time:                       nic_port_info(), nic_control_tick(), nic_want_peer()
- *   the lane that owns the queue:            nic_rx(), nic_reply(), nic_send(), nic_flush(), nic_stats
+ *   the lane that owns the queue:            nic_rx(), nic_reply(), nic_send(), nic_flush(),
+ * nic_stats
  *
  * Neighbours are a fixed table of single words: one writer (control where shared, lane 0 where
  * exclusive), any lane reads, nobody waits.
@@ -37,14 +38,16 @@ enum {
 
 struct nic_config {
 	enum nic_kind kind;
-	char interface[256]; /* kernel interface (AF_XDP, AF_PACKET), PCI address, or vdev arguments */
-	char xdp_program[256]; /* path of a compiled XDP program (AF_XDP); empty: the one built in */
+	char interface[256]; /* kernel interface (AF_XDP, AF_PACKET), PCI address, or vdev arguments
+			      */
+	char xdp_program[256]; /* path of a compiled XDP program (AF_XDP); empty: the one built in
+				*/
 	struct sw_endpoint address; /* own address and UDP port; the address may be all zero where
 				     * shared: then it is the interface's first one */
-	uint8_t prefix_len;	    /* of the own network, exclusive ports only */
+	uint8_t prefix_len;         /* of the own network, exclusive ports only */
 	struct sw_endpoint gateway; /* exclusive ports only; all zero: none */
-	uint16_t queues;	    /* one for each lane, 1 … SW_LANES_MAX */
-	uint16_t first_queue;	    /* AF_XDP: the interface's queue of lane 0 */
+	uint16_t queues;            /* one for each lane, 1 … SW_LANES_MAX */
+	uint16_t first_queue;       /* AF_XDP: the interface's queue of lane 0 */
 	uint16_t rx_descriptors;    /* 0: the driver's own choice */
 	uint16_t tx_descriptors;
 	/* memif */
@@ -73,15 +76,15 @@ struct nic_info {
 
 /* Why a frame did not reach swimlane. */
 enum nic_drop {
-	NIC_DROP_SHORT,	      /* cut off below its own headers' lengths */
-	NIC_DROP_NOT_IP,      /* another protocol (on a shared port the kernel has its own copy) */
+	NIC_DROP_SHORT,  /* cut off below its own headers' lengths */
+	NIC_DROP_NOT_IP, /* another protocol (on a shared port the kernel has its own copy) */
 	NIC_DROP_NOT_UDP,
 	NIC_DROP_FRAGMENT,
-	NIC_DROP_NOT_MINE,    /* other address or UDP port */
-	NIC_DROP_CHECKSUM,    /* IP header or UDP checksum wrong */
-	NIC_DROP_MULTICAST,   /* or broadcast */
-	NIC_DROP_SENDER,      /* a sender that cannot be answered: zero, many, or ourselves */
-	NIC_DROP_SEGMENTS,    /* in more than one mbuf */
+	NIC_DROP_NOT_MINE,  /* other address or UDP port */
+	NIC_DROP_CHECKSUM,  /* IP header or UDP checksum wrong */
+	NIC_DROP_MULTICAST, /* or broadcast */
+	NIC_DROP_SENDER,    /* a sender that cannot be answered: zero, many, or ourselves */
+	NIC_DROP_SEGMENTS,  /* in more than one mbuf */
 	NIC_DROP_COUNT,
 };
 
@@ -95,7 +98,7 @@ struct nic_stats {
 	uint64_t rx_answered;  /* ARP and ICMP echo answered here (exclusive ports) */
 	uint64_t tx_frames;
 	uint64_t tx_bytes;
-	uint64_t tx_full;	 /* dropped: the transmit ring stayed full */
+	uint64_t tx_full;         /* dropped: the transmit ring stayed full */
 	uint64_t tx_no_neighbour; /* dropped: the next hop's address is not known yet */
 	uint64_t rx_drops[NIC_DROP_COUNT];
 } __attribute__((aligned(64)));
@@ -112,22 +115,22 @@ struct nic_datagram {
 /* EAL arguments that this port needs, e.g. --vdev=net_af_xdp0,iface=v0,… ; to be given to
  * rte_eal_init() before nic_port_create(). Writes at most `cap` strings of NIC_ERROR_MAX bytes.
  * Loads and attaches nothing yet. Returns their number or -errno with a message in `error`. */
-int nic_eal_arguments(const struct nic_config *config, char (*args)[NIC_ERROR_MAX], int cap,
-	char *error);
+int nic_eal_arguments(
+	const struct nic_config *config, char (*args)[NIC_ERROR_MAX], int cap, char *error);
 
 /* How many mbufs the port's rings can hold, for sizing the pool. */
 uint32_t nic_mbufs_needed(const struct nic_config *config);
 
-/* A pool of `count` mbufs that this kind of port can use. AF_XDP needs all of them side by side in one
- * piece of memory, which rte_pktmbuf_pool_create() does not promise. The owner frees it with
+/* A pool of `count` mbufs that this kind of port can use. AF_XDP needs all of them side by side in
+ * one piece of memory, which rte_pktmbuf_pool_create() does not promise. The owner frees it with
  * rte_mempool_free() after nic_port_destroy(). NULL with a message in `error`. */
-struct rte_mempool *nic_pool_create(
-	const struct nic_config *config, const char *name, uint32_t count, int numa_node, char *error);
+struct rte_mempool *nic_pool_create(const struct nic_config *config, const char *name,
+	uint32_t count, int numa_node, char *error);
 
 /* Finds, configures and steers; every failure says in `error` (NIC_ERROR_MAX bytes) what, where and
  * how to mend it. `pool` comes from nic_pool_create(). 0 or -errno. */
-int nic_port_create(const struct nic_config *config, struct rte_mempool *pool, struct nic_port **port,
-	char *error);
+int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
+	struct nic_port **port, char *error);
 int nic_port_start(struct nic_port *port, char *error);
 /* Stops, and gives the traffic back to the kernel. A stopped port is not started again. */
 void nic_port_stop(struct nic_port *port);
@@ -140,22 +143,24 @@ const struct nic_stats *nic_port_stats(const struct nic_port *port, uint16_t que
  * peers wanted, and asks the kernel to resolve those that are missing. Never blocks. */
 void nic_control_tick(struct nic_port *port, uint64_t now_ns);
 
-/* Control: the port will have to reach this peer (members and seeds). Idempotent; bounded: -ENOSPC. */
+/* Control: the port will have to reach this peer (members and seeds). Idempotent; bounded: -ENOSPC.
+ */
 int nic_want_peer(struct nic_port *port, const struct sw_endpoint *peer);
 
-/* Lane: takes a burst of at most NIC_BURST datagrams meant for swimlane; everything else is counted,
- * and answered (ARP, ICMP echo on exclusive ports) or freed. Never blocks. */
+/* Lane: takes a burst of at most NIC_BURST datagrams meant for swimlane; everything else is
+ * counted, and answered (ARP, ICMP echo on exclusive ports) or freed. Never blocks. */
 uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out);
 
-/* Lane: sends a received datagram's mbuf back to where it came from, with payload_len bytes of payload
- * that the lane wrote over the old ones. Takes the mbuf, always. */
-void nic_reply(struct nic_port *port, uint16_t queue, struct nic_datagram *datagram,
-	uint16_t payload_len);
+/* Lane: sends a received datagram's mbuf back to where it came from, with payload_len bytes of
+ * payload that the lane wrote over the old ones. Takes the mbuf, always. */
+void nic_reply(
+	struct nic_port *port, uint16_t queue, struct nic_datagram *datagram, uint16_t payload_len);
 
-/* Lane: sends an mbuf whose data is the payload alone and that has NIC_HEADERS_MAX bytes of headroom.
- * Takes the mbuf, always: an unknown neighbour is a counted drop (and is asked for). */
-void nic_send(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
-	const struct sw_endpoint *to);
+/* Lane: sends an mbuf whose data is the payload alone and that has NIC_HEADERS_MAX bytes of
+ * headroom. Takes the mbuf, always: an unknown neighbour is a counted drop (and is asked for). */
+void nic_send(
+	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, const struct sw_endpoint *to);
 
-/* Lane: hands everything queued by nic_reply() and nic_send() to the device. At the end of a burst. */
+/* Lane: hands everything queued by nic_reply() and nic_send() to the device. At the end of a burst.
+ */
 void nic_flush(struct nic_port *port, uint16_t queue);

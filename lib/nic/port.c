@@ -33,8 +33,8 @@ const char *nic_drop_name(enum nic_drop d)
 	return (unsigned)d < NIC_DROP_COUNT ? names[d] : "?";
 }
 
-/* A socket that holds our UDP port and throws everything away: else the kernel would answer its copies
- * of our datagrams, and those that miss our queues, with "port unreachable". */
+/* A socket that holds our UDP port and throws everything away: else the kernel would answer its
+ * copies of our datagrams, and those that miss our queues, with "port unreachable". */
 static int silent_open(const struct nic_port *port, char *error)
 {
 	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
@@ -54,7 +54,8 @@ static int silent_open(const struct nic_port *port, char *error)
 		(void)close(fd);
 	if (rc == -EADDRINUSE)
 		return nic_fail(error, rc,
-			"UDP port %s is in use by another program (or another swimlane); `ss -ulpn` "
+			"UDP port %s is in use by another program (or another swimlane); `ss "
+			"-ulpn` "
 			"shows which",
 			sw_endpoint_format(&port->info.address, text));
 	return nic_fail(error, rc, "UDP port %s cannot be held: %s",
@@ -69,7 +70,8 @@ static void set_own_mac(struct nic_port *port, const uint8_t mac[6])
 		&port->own_mac, neighbour_word(NEIGHBOUR_KNOWN, mac), memory_order_relaxed);
 }
 
-static void set_address(struct nic_port *port, const struct sw_endpoint *address, uint8_t prefix_len)
+static void set_address(
+	struct nic_port *port, const struct sw_endpoint *address, uint8_t prefix_len)
 {
 	port->info.address = *address;
 	port->info.address.port = port->config.address.port;
@@ -78,8 +80,9 @@ static void set_address(struct nic_port *port, const struct sw_endpoint *address
 	port->self.port_be = htobe16(port->config.address.port);
 	port->mask_be = prefix_len == 0 ? 0 : htobe32(UINT32_MAX << (32 - prefix_len));
 	/* RFC 3021: a /31 has no broadcast address, nor has a single host. */
-	port->self.broadcast_be =
-		prefix_len < 31 ? (port->self.addr_be & port->mask_be) | ~port->mask_be : UINT32_MAX;
+	port->self.broadcast_be = prefix_len < 31
+					  ? (port->self.addr_be & port->mask_be) | ~port->mask_be
+					  : UINT32_MAX;
 }
 
 static int find_device(struct nic_port *port, char *error)
@@ -90,11 +93,13 @@ static int find_device(struct nic_port *port, char *error)
 		return 0;
 	if (port->config.kind == NIC_PCI)
 		return nic_fail(error, -ENODEV,
-			"PCI device %s: DPDK does not drive it; bind it with `dpdk-devbind.py -b vfio-pci "
+			"PCI device %s: DPDK does not drive it; bind it with `dpdk-devbind.py -b "
+			"vfio-pci "
 			"%s` (mlx5: leave it with its kernel driver), and look at EAL's messages",
 			name, name);
 	return nic_fail(error, -ENODEV,
-		"device %s: EAL did not make it; its arguments come from nic_eal_arguments(), and its "
+		"device %s: EAL did not make it; its arguments come from nic_eal_arguments(), and "
+		"its "
 		"messages say why",
 		name);
 }
@@ -131,7 +136,8 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 		return nic_fail(error, rc, "device %s: refuses %u queues: %s", port->info.name,
 			config->queues, rte_strerror(-rc));
 	port->configured = true;
-	(void)rte_eth_dev_adjust_nb_rx_tx_desc(port->port_id, &rx, &tx); /* the set-up below checks */
+	(void)rte_eth_dev_adjust_nb_rx_tx_desc(
+		port->port_id, &rx, &tx); /* the set-up below checks */
 	unsigned socket = port->info.numa_node < 0 ? 0 : (unsigned)port->info.numa_node;
 	for (uint16_t q = 0; q < config->queues; q++) {
 		rc = rte_eth_rx_queue_setup(port->port_id, q, rx, socket, NULL, port->pool);
@@ -139,7 +145,8 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 			rc = rte_eth_tx_queue_setup(port->port_id, q, tx, socket, NULL);
 		if (rc < 0)
 			return nic_fail(error, rc,
-				"device %s: queue %u cannot be set up with %u and %u descriptors: %s; "
+				"device %s: queue %u cannot be set up with %u and %u descriptors: "
+				"%s; "
 				"DPDK's messages say more",
 				port->info.name, q, rx, tx, rte_strerror(-rc));
 	}
@@ -148,13 +155,15 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 	return 0;
 }
 
-/* The driver registers one piece of memory of `populated_size` objects: all mbufs must lie in it. */
+/* The driver registers one piece of memory of `populated_size` objects: all mbufs must lie in it.
+ */
 static int check_pool(const struct nic_port *port, char *error)
 {
 	const struct rte_mempool *pool = port->pool;
 	if (rte_pktmbuf_data_room_size(port->pool) < RTE_PKTMBUF_HEADROOM + NIC_DATA_ROOM)
-		return nic_fail(error, -EINVAL, "pool %s: its mbufs are smaller than %d bytes; use "
-						"nic_pool_create()",
+		return nic_fail(error, -EINVAL,
+			"pool %s: its mbufs are smaller than %d bytes; use "
+			"nic_pool_create()",
 			pool->name, NIC_DATA_ROOM);
 	if (port->config.kind != NIC_AF_XDP)
 		return 0;
@@ -163,12 +172,12 @@ static int check_pool(const struct nic_port *port, char *error)
 	uintptr_t start = (uintptr_t)first->addr & ~(uintptr_t)4095;
 	uintptr_t end = (uintptr_t)first->addr + pool->populated_size * object;
 	const struct rte_mempool_objhdr *h;
-	STAILQ_FOREACH(h, &pool->elt_list, next)
-	{
+	STAILQ_FOREACH (h, &pool->elt_list, next) {
 		uintptr_t at = (uintptr_t)(h + 1) - pool->header_size;
 		if (at < start || at + object > end)
 			return nic_fail(error, -EINVAL,
-				"pool %s: its mbufs do not lie side by side, as AF_XDP needs them; use "
+				"pool %s: its mbufs do not lie side by side, as AF_XDP needs them; "
+				"use "
 				"nic_pool_create(), and more memory in one piece",
 				pool->name);
 	}
@@ -179,13 +188,15 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 {
 	int rc = rte_eth_dev_info_get(port->port_id, dev);
 	if (rc < 0)
-		return nic_fail(error, rc, "device %s: says nothing about itself: %s", port->info.name,
-			rte_strerror(-rc));
+		return nic_fail(error, rc, "device %s: says nothing about itself: %s",
+			port->info.name, rte_strerror(-rc));
 	if (port->config.queues > dev->max_rx_queues || port->config.queues > dev->max_tx_queues)
 		return nic_fail(error, -ERANGE,
-			"device %s: %u lanes, but it has %u receive and %u transmit queues; use fewer "
+			"device %s: %u lanes, but it has %u receive and %u transmit queues; use "
+			"fewer "
 			"lanes",
-			port->info.name, port->config.queues, dev->max_rx_queues, dev->max_tx_queues);
+			port->info.name, port->config.queues, dev->max_rx_queues,
+			dev->max_tx_queues);
 	(void)snprintf(port->info.driver, sizeof(port->info.driver), "%s", dev->driver_name);
 	port->info.numa_node = rte_eth_dev_socket_id(port->port_id);
 	return 0;
@@ -233,8 +244,8 @@ static void create_exclusive(struct nic_port *port)
 	port->info.mtu = NIC_MTU;
 }
 
-int nic_port_create(const struct nic_config *config, struct rte_mempool *pool, struct nic_port **out,
-	char *error)
+int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
+	struct nic_port **out, char *error)
 {
 	struct rte_eth_dev_info dev;
 	struct interface interface = {0};
@@ -279,8 +290,9 @@ int nic_port_start(struct nic_port *port, char *error)
 	error[0] = '\0';
 	int rc = rte_eth_dev_start(port->port_id);
 	if (rc < 0)
-		return nic_fail(error, rc, "device %s: does not start: %s; DPDK's messages say more",
-			port->info.name, rte_strerror(-rc));
+		return nic_fail(error, rc,
+			"device %s: does not start: %s; DPDK's messages say more", port->info.name,
+			rte_strerror(-rc));
 	port->started = true;
 	return 0;
 }

@@ -24,8 +24,8 @@
 
 enum { XDP_OBJECT_MAX = 1 << 20, FD_MAX = 1024 };
 
-/* The object's copy, from nic_eal_arguments() to the end of nic_port_create(): the driver opens it by its
- * path in between. */
+/* The object's copy, from nic_eal_arguments() to the end of nic_port_create(): the driver opens it
+ * by its path in between. */
 static int program_fd = -1;
 
 int xdp_permitted(char *error)
@@ -39,9 +39,11 @@ int xdp_permitted(char *error)
 	if (rc == -EPERM || rc == -EACCES)
 		return nic_fail(error, rc,
 			"AF_XDP: this process may not load XDP programs; run it as root or with "
-			"CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK, or use kind af_packet");
+			"CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK, or use kind "
+			"af_packet");
 	return nic_fail(error, rc,
-		"AF_XDP: this kernel makes no XSKMAP (%s); it needs CONFIG_XDP_SOCKETS, or use kind "
+		"AF_XDP: this kernel makes no XSKMAP (%s); it needs CONFIG_XDP_SOCKETS, or use "
+		"kind "
 		"af_packet",
 		strerror(-rc));
 }
@@ -92,8 +94,8 @@ static int write_copy(const uint8_t *bytes, size_t len, char *path, char *error)
 	if (program_fd < 0 || write(program_fd, bytes, len) != (ssize_t)len) {
 		int rc = errno != 0 ? -errno : -EIO;
 		xdp_program_close();
-		return nic_fail(error, rc, "XDP program: no memory file for its copy: %s",
-			strerror(-rc));
+		return nic_fail(
+			error, rc, "XDP program: no memory file for its copy: %s", strerror(-rc));
 	}
 	(void)snprintf(path, 64, "/proc/self/fd/%d", program_fd);
 	return 0;
@@ -138,9 +140,11 @@ void xdp_program_close(void)
 
 int xdp_lock(const char *interface, char *error)
 {
-	/* Abstract names belong to the network namespace, as interfaces do, and die with their owner. */
+	/* Abstract names belong to the network namespace, as interfaces do, and die with their
+	 * owner. */
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "swimlane/xdp/%s", interface);
+	int len = snprintf(
+		name.sun_path + 1, sizeof(name.sun_path) - 1, "swimlane/xdp/%s", interface);
 	socklen_t name_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&name, name_len) == 0)
@@ -150,7 +154,8 @@ int xdp_lock(const char *interface, char *error)
 		(void)close(fd);
 	if (rc == -EADDRINUSE)
 		return nic_fail(error, -EBUSY,
-			"interface %s: another swimlane runs AF_XDP on it; stop that one, or give this "
+			"interface %s: another swimlane runs AF_XDP on it; stop that one, or give "
+			"this "
 			"one an interface of its own",
 			interface);
 	return nic_fail(error, rc, "interface %s: cannot be locked: %s", interface, strerror(-rc));
@@ -195,14 +200,17 @@ int xdp_clear(const char *interface, unsigned ifindex, char *error)
 	int ours = query.prog_id != 0 ? program_is_ours(query.prog_id, name) : 0;
 	if (ours <= 0)
 		return nic_fail(error, -EBUSY,
-			"interface %s: an XDP program that is not swimlane's is attached (id %u, name "
-			"%s%s); take it off with `ip link set dev %s xdp off`, or use kind af_packet",
+			"interface %s: an XDP program that is not swimlane's is attached (id %u, "
+			"name "
+			"%s%s); take it off with `ip link set dev %s xdp off`, or use kind "
+			"af_packet",
 			interface, query.prog_id, name,
 			ours == -EPERM ? "; CAP_SYS_ADMIN is needed to look at it" : "", interface);
 	rc = bpf_xdp_detach((int)ifindex, mode_flags(query.attach_mode), NULL);
 	if (rc < 0)
 		return nic_fail(error, rc,
-			"interface %s: the XDP program of a swimlane that crashed cannot be taken off: "
+			"interface %s: the XDP program of a swimlane that crashed cannot be taken "
+			"off: "
 			"%s; do it with `ip link set dev %s xdp off`",
 			interface, strerror(-rc), interface);
 	return 0;

@@ -10,8 +10,9 @@
 /* May this process load XDP programs? 0 or -errno with a message. */
 int xdp_permitted(char *error);
 
-/* Writes the path of an object that steers `self` (address and port) into `path` (64 bytes): a copy in
- * memory, of config->xdp_program or of the one built in. One at a time; gone after xdp_program_close(). */
+/* Writes the path of an object that steers `self` (address and port) into `path` (64 bytes): a copy
+ * in memory, of config->xdp_program or of the one built in. One at a time; gone after
+ * xdp_program_close(). */
 int xdp_program_open(
 	const struct nic_config *config, const struct sw_endpoint *self, char *path, char *error);
 void xdp_program_close(void);
@@ -20,8 +21,8 @@ void xdp_program_close(void);
  * file descriptor or -errno with a message. */
 int xdp_lock(const char *interface, char *error);
 
-/* Takes off what a crashed swimlane left on the interface; refuses if anybody else's program is there.
- * The caller holds the lock. */
+/* Takes off what a crashed swimlane left on the interface; refuses if anybody else's program is
+ * there. The caller holds the lock. */
 int xdp_clear(const char *interface, unsigned ifindex, char *error);
 
 /* After the driver has closed: makes sure that nothing of ours is left. */

@@ -62,8 +62,9 @@ static int parse_kind(const char *text, const char *where, struct nic_config *co
 	static const struct {
 		const char *name;
 		enum nic_kind kind;
-	} kinds[] = {{"af_xdp", NIC_AF_XDP}, {"af_packet", NIC_AF_PACKET}, {"memif-server", NIC_MEMIF},
-		{"memif-client", NIC_MEMIF}, {"pci", NIC_PCI}, {"vdev", NIC_VDEV}};
+	} kinds[] = {{"af_xdp", NIC_AF_XDP}, {"af_packet", NIC_AF_PACKET},
+		{"memif-server", NIC_MEMIF}, {"memif-client", NIC_MEMIF}, {"pci", NIC_PCI},
+		{"vdev", NIC_VDEV}};
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(text, kinds[i].name) != 0)
 			continue;
@@ -130,7 +131,8 @@ static int start_eal(const struct options *o)
 	snprintf(memory, sizeof(memory), "%u", o->memory_mib);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=nic_echo_%ld", (long)now_ns());
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-	snprintf(lcores, sizeof(lcores), cpus > 1 ? "--lcores=0@(0-%ld)" : "--lcores=0@%ld", cpus - 1);
+	snprintf(lcores, sizeof(lcores), cpus > 1 ? "--lcores=0@(0-%ld)" : "--lcores=0@%ld",
+		cpus - 1);
 	args[n++] = "nic_echo";
 	args[n++] = "--no-telemetry";
 	args[n++] = lcores;
@@ -144,8 +146,8 @@ static int start_eal(const struct options *o)
 	return rte_eal_init(n, args) < 0 ? fail("EAL", rte_strerror(rte_errno)) : 0;
 }
 
-static void send_ping(
-	struct nic_port *port, struct rte_mempool *pool, const struct sw_endpoint *to, uint64_t number)
+static void send_ping(struct nic_port *port, struct rte_mempool *pool, const struct sw_endpoint *to,
+	uint64_t number)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 	if (mbuf == NULL)
@@ -196,7 +198,8 @@ static void print_stats(const struct nic_port *port, const struct options *o)
 {
 	for (uint16_t q = 0; q < o->config.queues; q++) {
 		const struct nic_stats *s = nic_port_stats(port, q);
-		printf("queue %u rx_frames %lu rx_datagrams %lu rx_answered %lu tx_frames %lu tx_full %lu "
+		printf("queue %u rx_frames %lu rx_datagrams %lu rx_answered %lu tx_frames %lu "
+		       "tx_full %lu "
 		       "tx_no_neighbour %lu",
 			q, s->rx_frames, s->rx_datagrams, s->rx_answered, s->tx_frames, s->tx_full,
 			s->tx_no_neighbour);
