@@ -80,11 +80,12 @@ static void add_cores(struct table *t, const json_t *cores)
 {
 	size_t i;
 	const json_t *core;
+	char cpu[FIELD_TEXT_MAX];
 	json_array_foreach(cores, i, core)
 	{
 		table_cell(t, STYLE_DIM, "%s", i == 0 ? "cores" : "");
-		table_cell(t, STYLE_PLAIN, "lcore %" PRId64 " on CPU %" PRId64 ": %s, idle %s",
-			field_number(core, "lcore"), field_number(core, "cpu"),
+		table_cell(t, STYLE_PLAIN, "lcore %" PRId64 " on CPU %s: %s, idle %s",
+			field_number(core, "lcore"), field_any(core, "cpu", cpu),
 			field_text(core, "role"), field_text(core, "idle"));
 	}
 }

@@ -47,7 +47,7 @@ static void execute(struct map *map, uint64_t now_ns, struct keeper_command *c)
 			c->result = -EEXIST;
 			return;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case KEEPER_PUT:
 		c->result = map_put_owner(map, now_ns, c->wall_ms, c->key, c->key_len, c->value, c->value_len, &c->dot);
 		return;

@@ -1,6 +1,6 @@
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +99,7 @@ static int run(const struct config *config, const struct options *o, char **argv
 			start_again_without_hugepages(argv);
 		log_line(LOG_ERROR, "%s", error);
 	} else {
-		screen_print(stdout, &app, &info);
+		screen_print(stderr, &app, &info);
 		code = control_run(&app, &info);
 	}
 	appliance_destroy(&app, &info);
@@ -116,14 +116,16 @@ int main(int argc, char **argv)
 		return code;
 	int rc = config_load(o.config, &config, error);
 	if (rc < 0) {
-		(void)fprintf(stderr, "%s\n", error);
-		return EXIT_CONFIG;
+		(void)fprintf(stderr, "%s%s\n", rc == -EINVAL ? "" : "error: ", error);
+		return rc == -EINVAL ? EXIT_CONFIG : 1;
 	}
 	if (o.check) {
-		printf("%s: right\n", o.config);
+		printf("%s: correct\n", o.config);
 		code = 0;
 	} else {
 		log_level(config.log_level);
+		/* Nothing to read again, and no terminal to follow. */
+		(void)signal(SIGHUP, SIG_IGN);
 		if (getenv(NO_HUGEPAGES) != NULL)
 			config.hugepages = HUGEPAGES_OFF;
 		code = run(&config, &o, argv);
