@@ -123,6 +123,7 @@ struct map {
 	uint32_t job_head, job_tail;
 
 	struct serving serving[MAP_SESSIONS_MAX];
+	uint32_t serving_count; /* open */
 	uint32_t serving_next;
 	uint32_t next_snapshot;
 	struct assembly assemblies[ASSEMBLIES_MAX];

@@ -230,7 +230,7 @@ static bool has_output(const struct map *map)
 {
 	if (map->out_tail != map->out_head || map->job_tail != map->job_head)
 		return true;
-	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
+	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++)
 		if (map->serving[i].open && map->serving[i].pending_head != map->serving[i].pending_tail)
 			return true;
 	return false;
@@ -395,11 +395,13 @@ uint32_t map_tombstone_count(const struct map *map)
 
 void map_vector_owner(const struct map *map, struct version_vector *vv)
 {
-	vv_clear(vv);
-	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
-		const struct actor_slot *a = &map->store.actors[i];
-		if (atomic_load_explicit(&a->used, memory_order_relaxed))
-			vv_raise(vv, a->actor, atomic_load_explicit(&a->seq, memory_order_relaxed));
+	const struct store *s = &map->store;
+	vv->count = 0;
+	for (uint32_t i = 0; i < s->actor_count; i++) { /* in the vector's own order */
+		const struct actor_slot *a = &s->actors[s->actor_order[i]];
+		uint64_t seq = atomic_load_explicit(&a->seq, memory_order_relaxed);
+		if (seq > 0)
+			vv->entries[vv->count++] = (struct vv_entry){a->actor, seq};
 	}
 }
 

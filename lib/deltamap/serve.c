@@ -19,6 +19,7 @@ static void close_session(struct map *map, struct serving *sv)
 		store_unpin(&map->store, sv->refs[i]);
 	sv->ref_count = 0;
 	sv->open = false;
+	map->serving_count--;
 }
 
 static void refuse(struct map *map, const struct wire_header *header, const struct sw_endpoint *from,
@@ -85,8 +86,8 @@ static void want_packet(struct serving *sv, uint32_t index)
 static void take_snapshot(struct map *map, struct serving *sv, const struct version_vector *theirs)
 {
 	sv->ref_count = 0;
-	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
-		const struct actor_slot *a = &map->store.actors[i];
+	for (uint32_t i = 0; i < map->store.actor_count; i++) {
+		const struct actor_slot *a = &map->store.actors[map->store.actor_order[i]];
 		if (a->newest != 0)
 			collect(map, sv, a, vv_get(theirs, a->actor));
 	}
@@ -114,6 +115,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 		return;
 	}
 	sv->open = true;
+	map->serving_count++;
 	sv->asker = header->sender;
 	sv->at = *from;
 	sv->nonce = req->nonce;
@@ -187,7 +189,7 @@ void serve_done(struct map *map, const struct wire_header *header, uint64_t nonc
 
 void serve_tick(struct map *map, uint64_t now_ns)
 {
-	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
+	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++) {
 		struct serving *sv = &map->serving[i];
 		if (!sv->open || now_ns - sv->last_ns < map->config.session_timeout_ns)
 			continue;
@@ -199,7 +201,7 @@ void serve_tick(struct map *map, uint64_t now_ns)
 uint64_t serve_deadline(const struct map *map)
 {
 	uint64_t next = SW_NEVER_NS;
-	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
+	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++)
 		if (map->serving[i].open)
 			next = sw_min_u64(next, map->serving[i].last_ns + map->config.session_timeout_ns);
 	return next;
@@ -232,7 +234,7 @@ static void encode_packet(struct map *map, struct serving *sv, uint32_t index, s
 bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to)
 {
 	(void)now_ns;
-	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
+	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++) {
 		struct serving *sv = &map->serving[map->serving_next++ % MAP_SESSIONS_MAX];
 		if (!sv->open || sv->pending_head == sv->pending_tail)
 			continue;

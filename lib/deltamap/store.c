@@ -70,7 +70,10 @@ uint16_t store_actor(struct store *s, struct actor actor, bool add)
 		at = (at + 1) % ACTOR_SLOTS;
 	s->actors[at].actor = actor;
 	atomic_store_explicit(&s->actors[at].used, true, memory_order_release);
-	s->actor_count++;
+	uint32_t i = s->actor_count++;
+	for (; i > 0 && actor_compare(s->actors[s->actor_order[i - 1]].actor, actor) > 0; i--)
+		s->actor_order[i] = s->actor_order[i - 1];
+	s->actor_order[i] = (uint16_t)at;
 	return (uint16_t)at;
 }
 
@@ -284,7 +287,8 @@ void store_publish(struct store *s, record_ref ref, record_ref old)
 
 void store_clear(struct store *s)
 {
-	for (uint32_t b = 0; b <= s->bucket_mask; b++) {
+	bool empty = atomic_load_explicit(&s->record_count, memory_order_relaxed) == 0;
+	for (uint32_t b = 0; !empty && b <= s->bucket_mask; b++) {
 		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
 		atomic_store_explicit(&s->buckets[b], 0, memory_order_release);
 		while (ref != 0) {
@@ -294,9 +298,10 @@ void store_clear(struct store *s)
 			ref = next;
 		}
 	}
-	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
-		s->actors[i].oldest = s->actors[i].newest = 0;
-		atomic_store_explicit(&s->actors[i].seq, 0, memory_order_release);
+	for (uint32_t i = 0; i < s->actor_count; i++) {
+		struct actor_slot *a = &s->actors[s->actor_order[i]];
+		a->oldest = a->newest = 0;
+		atomic_store_explicit(&a->seq, 0, memory_order_release);
 	}
 	atomic_store_explicit(&s->vector_hash, 0, memory_order_relaxed);
 }

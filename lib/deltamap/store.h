@@ -65,6 +65,7 @@ struct store {
 	_Atomic uint64_t content_hash;
 	_Atomic uint64_t vector_hash;
 	uint32_t actor_count;
+	uint16_t actor_order[SW_ACTORS_MAX];   /* slots in use, by (id, epoch); owner only */
 	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing, never removed */
 	record_ref retired_open;   /* replaced since the last seal */
 	record_ref retired_sealed; /* waiting for the readers */

@@ -100,6 +100,7 @@ struct swim {
 	uint32_t next_seq;
 	uint32_t health;
 	struct relay relays[RELAYS_MAX];
+	uint32_t relay_count; /* under way */
 
 	uint64_t join_started_ns;
 	uint64_t next_join_ns;

@@ -106,13 +106,14 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 
 static void relays_tick(struct swim *swim, uint64_t now_ns)
 {
-	for (int i = 0; i < RELAYS_MAX; i++) {
+	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++) {
 		struct relay *r = &swim->relays[i];
 		if (r->deadline_ns == 0 || now_ns < r->deadline_ns)
 			continue;
 		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
 		swim_out_push(swim, &out);
 		r->deadline_ns = 0;
+		swim->relay_count--;
 	}
 }
 
@@ -142,7 +143,7 @@ uint64_t probe_deadline(const struct swim *swim)
 	uint64_t next = swim->next_probe_ns;
 	if (p->active && !p->acked && !p->indirect_sent)
 		next = sw_min_u64(next, p->indirect_ns);
-	for (int i = 0; i < RELAYS_MAX; i++)
+	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++)
 		if (swim->relays[i].deadline_ns != 0)
 			next = sw_min_u64(next, swim->relays[i].deadline_ns);
 	return next;
@@ -150,13 +151,14 @@ uint64_t probe_deadline(const struct swim *swim)
 
 static void relay_ack(struct swim *swim, uint64_t from_id, uint32_t seq)
 {
-	for (int i = 0; i < RELAYS_MAX; i++) {
+	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++) {
 		struct relay *r = &swim->relays[i];
 		if (r->deadline_ns == 0 || r->seq != seq || r->target_id != from_id)
 			continue;
 		struct out out = {.kind = OUT_ACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
 		swim_out_push(swim, &out);
 		r->deadline_ns = 0;
+		swim->relay_count--;
 		return;
 	}
 	swim->counters.acks_stale++;
@@ -203,6 +205,7 @@ void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const 
 		};
 		struct out out = {.kind = OUT_PING, .to_id = request->target_id, .to = request->target, .seq = r->seq};
 		swim_out_push(swim, &out);
+		swim->relay_count++;
 		return;
 	}
 	swim->counters.output_full++;
