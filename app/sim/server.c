@@ -316,6 +316,7 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 	if (epoch == 0)
 		epoch = (uint32_t)(sim->now_ns / SW_NS_PER_MS);
 	struct swim_config sc = {
+		.features = sim->config.features,
 		.id = sim_id(i),
 		.epoch = epoch,
 		.instance = sw_random_u64(&sim->random) | 1,

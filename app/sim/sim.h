@@ -38,6 +38,7 @@ struct sim_config {
 	uint32_t zones;	     /* of a group, servers in turn; 0: none */
 	uint64_t seed;
 	struct swim_profile profile;
+	struct swim_features features;
 	struct sim_network network;
 	uint32_t records_max; /* of each map; 0: membership alone */
 	uint64_t start_spread_ns;

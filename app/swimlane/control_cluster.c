@@ -16,7 +16,7 @@ static json_t *hex(uint64_t v)
 	return json_sprintf("%016" PRIx64, v);
 }
 
-static const char *const state_names[] = {"alive", "suspect", "dead", "left"};
+static const char *const state_names[] = {"alive", "suspect", "dead", "left", "forgotten"};
 
 const char *server_name(const struct control *control, uint64_t id, char *text)
 {

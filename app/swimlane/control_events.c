@@ -52,7 +52,7 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 
 void events_drain(struct control *control)
 {
-	static const char *const kinds[] = {"alive", "suspect", "refuted", "dead", "left", "changed", "running",
+	static const char *const kinds[] = {"alive", "suspect", "refuted", "dead", "left", "forgotten", "changed", "running",
 		"epoch", "stand_down"};
 	struct swim_event e;
 	while (rte_ring_sc_dequeue_elem(control->app->events, &e, sizeof(e)) == 0)

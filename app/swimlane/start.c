@@ -218,6 +218,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 {
 	const struct config *c = app->config;
 	struct swim_config sc = {
+		.features = swim_features_all,
 		.id = c->id,
 		.epoch = epoch,
 		.instance = app->instance,

@@ -21,11 +21,15 @@ void gossip_record(struct swim *swim, uint16_t slot)
 
 void gossip_to_all(struct swim *swim, uint16_t slot)
 {
+	if (!swim->config.features.direct)
+		return;
 	/* A full queue leaves it to gossip alone. */
 	if (swim->job_head - swim->job_tail == JOBS_MAX) {
 		swim->counters.output_full++;
 		return;
 	}
+	if (!swim_has_output(swim))
+		swim->out_since_ns = swim->clock_ns;
 	swim->jobs[swim->job_head++ % JOBS_MAX] = (struct job){slot, 1};
 }
 
@@ -35,6 +39,8 @@ void swim_out_push(struct swim *swim, const struct out *out)
 		swim->counters.output_full++;
 		return;
 	}
+	if (!swim_has_output(swim))
+		swim->out_since_ns = swim->clock_ns;
 	swim->out[swim->out_head++ % OUT_MAX] = *out;
 }
 
@@ -101,6 +107,24 @@ void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w)
 	}
 }
 
+/* News to a few random members besides, where the profile asks for it. */
+void gossip_tick(struct swim *swim, uint64_t now_ns)
+{
+	const struct swim_profile *p = &swim->profile;
+	if (p->gossip_interval_ns == 0 || now_ns < swim->next_gossip_ns)
+		return;
+	swim->next_gossip_ns = now_ns + p->gossip_interval_ns;
+	for (uint32_t k = 0; k < p->gossip_fanout && swim->gossip_count > 0; k++) {
+		uint16_t slot = (uint16_t)sw_random_below(&swim->random, swim->member_count);
+		const struct member *m = &swim->members[slot];
+		/* The dead too: one of them may be alive, and learns what is said of it. */
+		if (slot == SELF || !m->used || m->record.state > WIRE_DEAD)
+			continue;
+		struct out out = {.kind = OUT_GOSSIP, .to_id = m->record.actor.id, .to = m->record.at, .slot = NO_SLOT};
+		swim_out_push(swim, &out);
+	}
+}
+
 static struct wire_probe probe_message(const struct swim *swim, uint32_t seq)
 {
 	return (struct wire_probe){seq, swim->digest, swim->vector_hash, swim->content_hash};
@@ -109,7 +133,7 @@ static struct wire_probe probe_message(const struct swim *swim, uint32_t seq)
 /* What a member itself must hear: that it is suspected (Lifeguard's buddy). */
 static uint16_t news_about(const struct swim *swim, uint64_t id)
 {
-	uint16_t slot = id != 0 ? table_find(swim, id) : NO_SLOT;
+	uint16_t slot = id != 0 && swim->config.features.buddy ? table_find(swim, id) : NO_SLOT;
 	return slot != NO_SLOT && slot != SELF && swim->members[slot].record.state != WIRE_ALIVE ? slot : NO_SLOT;
 }
 
@@ -230,5 +254,6 @@ bool swim_output(struct swim *swim, uint64_t now_ns, struct sw_writer *messages,
 	assert(!messages->failed);
 	*to_id = out.to_id;
 	*to = out.to;
+	swim->out_since_ns = now_ns;
 	return true;
 }

@@ -55,6 +55,11 @@ struct job {
 	uint16_t next;
 };
 
+struct grave {
+	uint64_t id;
+	uint32_t epoch;
+};
+
 struct relay {
 	uint64_t deadline_ns; /* 0: free */
 	uint64_t asker_id;
@@ -112,6 +117,12 @@ struct swim {
 	uint64_t next_sync_ns;
 	uint64_t next_reap_ns;
 
+	uint64_t clock_ns;     /* of the call under way */
+	uint64_t out_since_ns; /* since when something waits to be sent */
+	uint64_t last_tick_ns;
+	uint64_t next_gossip_ns;
+	struct grave graves[SW_MEMBERS_MAX]; /* a ring: ids that were reaped, and under which epoch */
+	uint32_t grave_count;
 	uint64_t budget_ns; /* token bucket: time up to which the budget is spent */
 
 	uint64_t vector_hash;
@@ -150,6 +161,7 @@ void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to)
 
 /* gossip.c */
 void gossip_record(struct swim *swim, uint16_t slot);
+void gossip_tick(struct swim *swim, uint64_t now_ns);
 void gossip_to_all(struct swim *swim, uint16_t slot);
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w);
 void swim_out_push(struct swim *swim, const struct out *out);

@@ -2,6 +2,8 @@
 
 void swim_health_worse(struct swim *swim, uint32_t by)
 {
+	if (!swim->config.features.local_health)
+		return;
 	swim->health = swim->health + by > HEALTH_MAX ? HEALTH_MAX : swim->health + by;
 }
 
@@ -66,17 +68,29 @@ static void start_probe(struct swim *swim, uint64_t now_ns)
 	swim_out_push(swim, &out);
 }
 
-/* k live members other than the target, drawn without repetition. */
-static void send_indirect(struct swim *swim)
+/* Servers that can be asked to probe the target: alive; `elsewhere`: of another zone than this server,
+ * so that one bad switch is not both witness and judge. */
+static uint32_t find_helpers(const struct swim *swim, bool elsewhere, bool here, uint16_t *pool)
+{
+	const char *own = swim->members[SELF].record.zone;
+	uint32_t n = 0;
+	for (uint16_t i = 1; i < swim->member_count; i++) {
+		const struct member *m = &swim->members[i];
+		if (i == swim->probe.slot || !m->used || m->record.state != WIRE_ALIVE)
+			continue;
+		bool same = strcmp(m->record.zone, own) == 0;
+		if ((same && here) || (!same && elsewhere))
+			pool[n++] = i;
+	}
+	return n;
+}
+
+/* Up to `want` of them, drawn without repetition; returns how many. */
+static uint32_t ask_helpers(struct swim *swim, uint16_t *pool, uint32_t n, uint32_t want)
 {
 	struct probe *p = &swim->probe;
-	uint16_t pool[SW_MEMBERS_MAX];
-	uint32_t n = 0;
-	for (uint16_t i = 1; i < swim->member_count; i++)
-		if (i != p->slot && swim->members[i].used && swim->members[i].record.state == WIRE_ALIVE)
-			pool[n++] = i;
-	p->indirect_sent = true;
-	for (uint32_t k = 0; k < swim->profile.indirect_probes && n > 0; k++) {
+	uint32_t asked = 0;
+	for (; asked < want && n > 0; asked++) {
 		uint32_t at = (uint32_t)sw_random_below(&swim->random, n);
 		const struct wire_member *r = &swim->members[pool[at]].record;
 		struct out out = {.kind = OUT_PING_REQ, .to_id = r->actor.id, .to = r->at, .seq = p->seq, .slot = p->slot};
@@ -85,6 +99,21 @@ static void send_indirect(struct swim *swim)
 		p->nacks_wanted++;
 		pool[at] = pool[--n];
 	}
+	return asked;
+}
+
+static void send_indirect(struct swim *swim)
+{
+	uint16_t pool[SW_MEMBERS_MAX];
+	uint32_t want = swim->profile.indirect_probes;
+	swim->probe.indirect_sent = true;
+	if (!swim->config.features.zones) {
+		(void)ask_helpers(swim, pool, find_helpers(swim, true, true, pool), want);
+		return;
+	}
+	want -= ask_helpers(swim, pool, find_helpers(swim, true, false, pool), want);
+	if (want > 0)
+		(void)ask_helpers(swim, pool, find_helpers(swim, false, true, pool), want);
 }
 
 static bool target_is_same(const struct swim *swim)

@@ -15,7 +15,8 @@ const struct swim_profile swim_profile_metal = {
 	.join_interval_ns = 50 * MS,
 	.join_wait_ns = 500 * MS,
 	.rejoin_interval_ns = 250 * MS,
-	.reap_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
 	.gossip_factor = 3,
 	.packets_per_s_max = 20000,
@@ -30,7 +31,8 @@ const struct swim_profile swim_profile_lan = {
 	.join_interval_ns = 100 * MS,
 	.join_wait_ns = 1000 * MS,
 	.rejoin_interval_ns = 500 * MS,
-	.reap_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
 	.gossip_factor = 3,
 	.packets_per_s_max = 10000,
@@ -45,11 +47,34 @@ const struct swim_profile swim_profile_virtual = {
 	.join_interval_ns = 250 * MS,
 	.join_wait_ns = 3000 * MS,
 	.rejoin_interval_ns = 2000 * MS,
-	.reap_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
 	.gossip_factor = 4,
 	.packets_per_s_max = 5000,
 };
+
+const struct swim_profile swim_profile_paper = {
+	.probe_interval_ns = 1000 * MS,
+	.probe_timeout_ns = 500 * MS,
+	.suspicion_min_ns = 5000 * MS,
+	.suspicion_max_ns = 30000 * MS,
+	.suspicion_scales = true,
+	.table_sync_interval_ns = 30000 * MS,
+	.join_interval_ns = 250 * MS,
+	.join_wait_ns = 3000 * MS,
+	.rejoin_interval_ns = 5000 * MS,
+	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
+	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
+	.indirect_probes = 3,
+	.gossip_factor = 4,
+	.packets_per_s_max = 5000,
+	.gossip_interval_ns = 200 * MS,
+	.gossip_fanout = 3,
+};
+
+const struct swim_features swim_features_all = {true, true, true, true, true, true, true};
+const struct swim_features swim_features_plain = {.local_health = false};
 
 struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 {
@@ -71,12 +96,14 @@ struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 	memcpy(self.name, config->name, sizeof(config->name));
 	memcpy(self.zone, config->zone, sizeof(config->zone));
 	swim->member_count = 1;
+	swim->clock_ns = now_ns;
 	table_self_set(swim, now_ns, &self, "this server");
 
 	swim->join_started_ns = now_ns;
 	swim->next_join_ns = now_ns;
 	swim->join_done_ns = now_ns + (config->seed_count > 0 ? swim->profile.join_wait_ns : 0);
 	swim->next_reap_ns = now_ns + SW_NS_PER_S;
+	swim->last_tick_ns = now_ns;
 	return swim;
 }
 
@@ -89,7 +116,7 @@ void swim_destroy(struct swim *swim)
 static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, uint64_t digest)
 {
-	if (digest == swim->digest || now_ns < swim->next_sync_ns || swim->phase != SWIM_RUNNING)
+	if (!swim->config.features.table_digest || digest == swim->digest || now_ns < swim->next_sync_ns || swim->phase != SWIM_RUNNING)
 		return;
 	swim->next_sync_ns = now_ns + swim->profile.table_sync_interval_ns;
 	struct out out = {.kind = OUT_TABLE_REQ, .to_id = header->sender.id, .to = *from};
@@ -168,6 +195,7 @@ static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_head
 void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from)
 {
+	swim->clock_ns = now_ns;
 	swim->table_page = false;
 	table_heard(swim, now_ns, header, from);
 }
@@ -193,24 +221,40 @@ static void shift_verdicts(struct swim *swim, uint64_t by_ns)
 	}
 }
 
+/* This server did not run, or what it sends does not leave: nobody could answer in time. */
+static bool was_paused(struct swim *swim, uint64_t now_ns, uint64_t due_ns)
+{
+	uint64_t limit_ns = swim->profile.probe_timeout_ns, lost_ns = 0;
+	if (!swim->config.features.pause_aware)
+		return false;
+	if (now_ns - due_ns > limit_ns)
+		lost_ns = now_ns - due_ns + limit_ns;
+	else if (swim_has_output(swim) && now_ns - swim->out_since_ns > limit_ns)
+		lost_ns = now_ns - swim->last_tick_ns;
+	if (lost_ns == 0)
+		return false;
+	swim->counters.pauses++;
+	swim_health_worse(swim, 1);
+	shift_verdicts(swim, lost_ns);
+	return true;
+}
+
 void swim_tick(struct swim *swim, uint64_t now_ns)
 {
+	swim->clock_ns = now_ns;
 	if (swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN)
 		return;
 	uint64_t due_ns = swim_deadline(swim);
 	if (now_ns < due_ns)
 		return;
-	bool paused = now_ns - due_ns > swim->profile.probe_timeout_ns;
-	if (paused) {
-		swim->counters.pauses++;
-		swim_health_worse(swim, 1);
-		shift_verdicts(swim, now_ns - due_ns + swim->profile.probe_timeout_ns);
-	}
+	bool paused = was_paused(swim, now_ns, due_ns);
 	join_tick(swim, now_ns);
 	if (swim->phase == SWIM_RUNNING)
 		probe_tick(swim, now_ns, paused);
 	table_verdicts(swim, now_ns);
 	table_reap(swim, now_ns);
+	gossip_tick(swim, now_ns);
+	swim->last_tick_ns = now_ns;
 }
 
 uint64_t swim_deadline(const struct swim *swim)
@@ -220,6 +264,8 @@ uint64_t swim_deadline(const struct swim *swim)
 	uint64_t next = sw_min_u64(join_deadline(swim), swim->next_reap_ns);
 	if (swim->phase == SWIM_RUNNING)
 		next = sw_min_u64(next, probe_deadline(swim));
+	if (swim->profile.gossip_interval_ns != 0)
+		next = sw_min_u64(next, swim->next_gossip_ns);
 	return sw_min_u64(next, table_next_verdict(swim));
 }
 
@@ -231,6 +277,7 @@ void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t conte
 
 void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 {
+	swim->clock_ns = now_ns;
 	struct wire_member self = swim->members[SELF].record;
 	uint8_t flags = on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
@@ -244,6 +291,7 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 
 void swim_leave(struct swim *swim, uint64_t now_ns)
 {
+	swim->clock_ns = now_ns;
 	if (swim->phase == SWIM_RUNNING) {
 		struct wire_member self = swim->members[SELF].record;
 		self.state = WIRE_LEFT;

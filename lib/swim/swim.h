@@ -31,6 +31,7 @@ struct swim_profile {
 	uint64_t probe_timeout_ns;	 /* then indirect probes are sent; below the interval */
 	uint64_t suspicion_min_ns;	 /* with enough independent confirmations */
 	uint64_t suspicion_max_ns;	 /* with none */
+	bool suspicion_scales;		 /* both are multiplied by log10 of the members, if that is above 1 */
 	uint64_t table_sync_interval_ns; /* pages are asked for this often at most */
 	uint64_t join_interval_ns;	 /* between JOINs to the seeds */
 	uint64_t join_wait_ns;		 /* seeds silent this long: go on alone */
@@ -39,11 +40,30 @@ struct swim_profile {
 	uint32_t indirect_probes;
 	uint32_t gossip_factor;	      /* lambda: a record rides on lambda * log2(n + 1) packets */
 	uint32_t packets_per_s_max;   /* budget of direct dissemination */
+	uint64_t gossip_interval_ns;  /* news also go to gossip_fanout random members this often; 0: never */
+	uint32_t gossip_fanout;
+	uint64_t forget_after_ns;     /* a dead server is waited for this long */
 };
+
+/* What stands beyond plain SWIM. All are on in the appliance; the simulator compares. */
+struct swim_features {
+	bool local_health;	  /* Lifeguard IV-A: own health stretches interval and timeout; NACKs */
+	bool suspicion_shrinks;	  /* Lifeguard IV-B: from max to min by independent confirmations; off: min */
+	bool buddy;		  /* Lifeguard IV-C: who is suspected is told so first */
+	bool direct;		  /* changes go to everybody at once within the budget */
+	bool table_digest;	  /* tables that differ are exchanged */
+	bool pause_aware;	  /* verdicts across own pauses are void */
+	bool zones;		  /* indirect probes through another zone than the target's first */
+};
+
+extern const struct swim_features swim_features_all;
+extern const struct swim_features swim_features_plain; /* SWIM as published */
 
 extern const struct swim_profile swim_profile_metal;
 extern const struct swim_profile swim_profile_lan;
 extern const struct swim_profile swim_profile_virtual;
+/* The times of the Lifeguard paper's experiments (memberlist's LAN defaults, alpha 5, beta 6). */
+extern const struct swim_profile swim_profile_paper;
 
 struct swim_config {
 	uint64_t id;
@@ -56,6 +76,7 @@ struct swim_config {
 	struct sw_endpoint seeds[SW_SEEDS_MAX];
 	uint32_t seed_count;
 	struct swim_profile profile;
+	struct swim_features features;
 	uint64_t random_seed;
 };
 
@@ -81,6 +102,7 @@ enum swim_event_kind {
 	SWIM_EVENT_REFUTED,   /* was suspect, and answered for itself */
 	SWIM_EVENT_DEAD,
 	SWIM_EVENT_LEFT,
+	SWIM_EVENT_FORGOTTEN, /* was dead for longer than anybody waits, or an operator said so */
 	SWIM_EVENT_CHANGED,   /* drain, weight, zone or address */
 	SWIM_EVENT_RUNNING,   /* this server is a member now, under record.actor */
 	SWIM_EVENT_EPOCH,     /* this server goes on under a larger epoch */
@@ -148,6 +170,8 @@ void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t conte
 
 void swim_drain(struct swim *swim, uint64_t now_ns, bool on);
 void swim_leave(struct swim *swim, uint64_t now_ns);
+/* Nobody waits for this dead server any longer. 0; -ENOENT; -EBUSY: it is not dead. */
+int swim_forget(struct swim *swim, uint64_t now_ns, uint64_t id);
 
 enum swim_phase swim_phase(const struct swim *swim);
 bool swim_was_remembered(const struct swim *swim); /* a seed knew an earlier life of this server */

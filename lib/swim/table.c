@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "swim/internal.h"
 
 bool swim_is_live(const struct member *m)
@@ -40,7 +42,8 @@ static uint64_t record_hash(const struct wire_member *r)
 
 static const char *why_of(const struct wire_member *r, const char *why)
 {
-	static const char *const words[] = {"said alive", "suspected by another", "declared dead by another", "left"};
+	static const char *const words[] = {"said alive", "suspected by another", "declared dead by another", "left",
+		"forgotten by another"};
 	return why != NULL ? why : words[r->state];
 }
 
@@ -48,7 +51,8 @@ static enum swim_event_kind event_kind(bool was_used, const struct wire_member *
 	const struct wire_member *new)
 {
 	static const enum swim_event_kind kinds[] = {
-		SWIM_EVENT_ALIVE, SWIM_EVENT_SUSPECT, SWIM_EVENT_DEAD, SWIM_EVENT_LEFT};
+		SWIM_EVENT_ALIVE, SWIM_EVENT_SUSPECT, SWIM_EVENT_DEAD, SWIM_EVENT_LEFT,
+		SWIM_EVENT_FORGOTTEN};
 	if (was_used && old->state == new->state && actor_equal(old->actor, new->actor))
 		return SWIM_EVENT_CHANGED;
 	if (was_used && old->state == WIRE_SUSPECT && new->state == WIRE_ALIVE &&
@@ -104,14 +108,27 @@ static uint16_t take_slot(struct swim *swim)
 	return oldest;
 }
 
-static void forget_slot(struct swim *swim, uint16_t slot)
+static void reap_slot(struct swim *swim, uint16_t slot)
 {
 	struct member *m = &swim->members[slot];
+	swim->graves[swim->grave_count++ % SW_MEMBERS_MAX] =
+		(struct grave){m->record.actor.id, m->record.actor.epoch};
 	swim->digest -= record_hash(&m->record);
 	if (m->gossip_left > 0)
 		swim->gossip_count--;
 	*m = (struct member){.used = false};
 	swim->version++;
+}
+
+/* 1000 * log10(n), at least 1000. Linear between powers of two: within 3 %. */
+static uint64_t log10_permille(uint32_t n)
+{
+	uint32_t power = 0;
+	while ((2u << power) <= n)
+		power++;
+	uint64_t log2_permille = power * 1000ULL + ((uint64_t)n * 1000 >> power) - 1000;
+	uint64_t log10 = log2_permille * 30103 / 100000;
+	return log10 > 1000 ? log10 : 1000;
 }
 
 /* Permille of (max - min) that c of k confirmations take off: log(c + 1) / log(k + 1). Lifeguard, IV-B. */
@@ -120,11 +137,15 @@ static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
 	static const uint32_t shrink[CONFIRMERS_MAX + 1][CONFIRMERS_MAX + 1] = {
 		{1000, 1000, 1000, 1000}, {0, 1000, 1000, 1000}, {0, 631, 1000, 1000}, {0, 500, 792, 1000}};
 	const struct swim_profile *p = &swim->profile;
+	uint64_t scale = p->suspicion_scales ? log10_permille(swim->live_count) : 1000;
+	if (!swim->config.features.suspicion_shrinks)
+		return p->suspicion_min_ns / 1000 * scale;
 	/* The accuser, the accused and nobody else: nobody could confirm. */
 	uint32_t others = swim->live_count > 2 ? swim->live_count - 2 : 0;
 	uint32_t k = others < CONFIRMERS_MAX ? others : CONFIRMERS_MAX;
 	uint32_t c = confirmations < k ? confirmations : k;
-	return p->suspicion_max_ns - (p->suspicion_max_ns - p->suspicion_min_ns) * shrink[k][c] / 1000;
+	uint64_t ns = p->suspicion_max_ns - (p->suspicion_max_ns - p->suspicion_min_ns) * shrink[k][c] / 1000;
+	return ns / 1000 * scale;
 }
 
 /* True if this accuser is new. */
@@ -205,6 +226,14 @@ uint64_t table_next_verdict(const struct swim *swim)
 	return next;
 }
 
+static void forget_member(struct swim *swim, uint64_t now_ns, uint16_t slot, const char *why)
+{
+	struct wire_member record = swim->members[slot].record;
+	record.state = WIRE_FORGOTTEN;
+	record.accuser_id = swim->config.id;
+	store(swim, now_ns, slot, &record, why);
+}
+
 void table_reap(struct swim *swim, uint64_t now_ns)
 {
 	if (now_ns < swim->next_reap_ns)
@@ -212,9 +241,27 @@ void table_reap(struct swim *swim, uint64_t now_ns)
 	swim->next_reap_ns = now_ns + sw_min_u64(swim->profile.reap_after_ns, SW_NS_PER_S);
 	for (uint16_t i = 1; i < swim->member_count; i++) {
 		struct member *m = &swim->members[i];
-		if (m->used && !swim_is_live(m) && now_ns - m->since_ns >= swim->profile.reap_after_ns)
-			forget_slot(swim, i);
+		if (!m->used || swim_is_live(m))
+			continue;
+		uint64_t for_ns = now_ns - m->since_ns;
+		if (m->record.state == WIRE_DEAD && for_ns >= swim->profile.forget_after_ns)
+			forget_member(swim, now_ns, i, "dead for longer than it is waited for");
+		else if (m->record.state != WIRE_DEAD && for_ns >= swim->profile.reap_after_ns)
+			reap_slot(swim, i);
 	}
+}
+
+int swim_forget(struct swim *swim, uint64_t now_ns, uint64_t id)
+{
+	uint16_t slot = table_find(swim, id);
+	swim->clock_ns = now_ns;
+	if (slot == NO_SLOT)
+		return -ENOENT;
+	if (swim->members[slot].record.state != WIRE_DEAD)
+		return -EBUSY;
+	forget_member(swim, now_ns, slot, "an operator said so");
+	gossip_to_all(swim, slot);
+	return 0;
 }
 
 void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why)
@@ -264,6 +311,11 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
 		if (swim_record_compare(r, self) <= 0)
 			return;
+		if (r->state == WIRE_FORGOTTEN) {
+			/* Others have closed this epoch: go on under a new one. */
+			table_take_epoch(swim, now_ns, r->actor.epoch + 1);
+			return;
+		}
 		refute(swim, now_ns, r->incarnation);
 		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
 		swim_out_push(swim, &out);
@@ -279,8 +331,43 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 		gossip_record(swim, SELF);
 }
 
-static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay)
+/* The epoch under which this id was reaped; 0: it was not. */
+static uint32_t grave_epoch(const struct swim *swim, uint64_t id)
 {
+	uint32_t epoch = 0;
+	for (uint32_t i = 0; i < swim->grave_count && i < SW_MEMBERS_MAX; i++)
+		if (swim->graves[i].id == id && swim->graves[i].epoch > epoch)
+			epoch = swim->graves[i].epoch;
+	return epoch;
+}
+
+static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
+	const struct sw_endpoint *from)
+{
+	uint16_t slot = take_slot(swim);
+	if (slot == NO_SLOT) {
+		swim->counters.members_refused++;
+		return;
+	}
+	if (swim->members[slot].used)
+		reap_slot(swim, slot);
+	struct wire_member record = *r;
+	record.state = WIRE_FORGOTTEN;
+	record.accuser_id = swim->config.id;
+	store(swim, now_ns, slot, &record, "spoke from the grave: it must take a new epoch");
+	struct out out = {.kind = OUT_GOSSIP, .to_id = r->actor.id, .to = *from, .slot = slot};
+	swim_out_push(swim, &out);
+}
+
+static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
+	uint64_t from_id, const struct sw_endpoint *from)
+{
+	if (r->actor.epoch <= grave_epoch(swim, r->actor.id)) {
+		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
+		if (r->actor.id == from_id)
+			tell_forgotten(swim, now_ns, r, from);
+		return;
+	}
 	/* A stranger's death is no news, and a reaped record must not come back from somebody's table. */
 	if (r->state > WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
 		return;
@@ -290,7 +377,7 @@ static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_memb
 		return;
 	}
 	if (swim->members[slot].used)
-		forget_slot(swim, slot);
+		reap_slot(swim, slot);
 	store(swim, now_ns, slot, r, NULL);
 	if (r->state == WIRE_SUSPECT)
 		start_suspicion(swim, now_ns, &swim->members[slot], r->accuser_id);
@@ -305,7 +392,7 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	}
 	uint16_t slot = table_find(swim, r->actor.id);
 	if (slot == NO_SLOT) {
-		merge_new(swim, now_ns, r, hearsay);
+		merge_new(swim, now_ns, r, hearsay, from_id, from);
 		return;
 	}
 	struct member *m = &swim->members[slot];
@@ -315,7 +402,7 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
-	if (hearsay == HEARSAY_TABLE && record.state == WIRE_DEAD && swim_is_live(m) &&
+	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD && record.state != WIRE_LEFT && swim_is_live(m) &&
 		actor_equal(record.actor, m->record.actor)) {
 		/* Somebody's old verdict: let the accused answer for itself first. */
 		record.state = WIRE_SUSPECT;
@@ -342,6 +429,7 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 		return;
 	m->heard_ns = now_ns;
 	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT ||
+		(m->record.state == WIRE_SUSPECT && !swim->config.features.buddy) ||
 		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
 		return;
 	m->told_ns = now_ns;

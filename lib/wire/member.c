@@ -29,7 +29,7 @@ static bool text_is_printable(const char *text, size_t len)
 
 static bool member_is_valid(const struct wire_member *m, size_t name_len, size_t zone_len)
 {
-	return wire_actor_is_valid(m->actor) && m->at.port != 0 && m->state <= WIRE_LEFT &&
+	return wire_actor_is_valid(m->actor) && m->at.port != 0 && m->state <= WIRE_FORGOTTEN &&
 	       m->weight != 0 && m->weight <= SW_WEIGHT_MAX && name_len != 0 &&
 	       name_len <= SW_NAME_MAX && zone_len <= SW_ZONE_MAX &&
 	       text_is_printable(m->name, name_len) && text_is_printable(m->zone, zone_len);

@@ -143,6 +143,7 @@ enum wire_member_state {
 	WIRE_SUSPECT = 1,
 	WIRE_DEAD = 2,
 	WIRE_LEFT = 3,
+	WIRE_FORGOTTEN = 4, /* dead, and waited for no longer */
 };
 
 enum { WIRE_MEMBER_DRAIN = 1 };

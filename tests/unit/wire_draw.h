@@ -61,7 +61,7 @@ static inline void draw_member(struct sw_random *random, struct wire_member *m)
 	m->actor = draw_dot(random).actor;
 	m->instance = draw_u64(random);
 	m->incarnation = draw_u32(random);
-	m->state = (uint8_t)draw_between(random, WIRE_ALIVE, WIRE_LEFT);
+	m->state = (uint8_t)draw_between(random, WIRE_ALIVE, WIRE_FORGOTTEN);
 	m->flags = draw_u8(random);
 	m->weight = (uint16_t)draw_between(random, 1, SW_WEIGHT_MAX);
 	draw_endpoint(random, &m->at);

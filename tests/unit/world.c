@@ -236,6 +236,7 @@ void world_start(struct world *w, uint32_t i, uint32_t epoch)
 	struct node *n = &w->nodes[i];
 	uint64_t resend_ns = 4 * w->config.delay_max_ns + SW_NS_PER_MS;
 	struct swim_config sc = {
+		.features = swim_features_all,
 		.id = world_id(i),
 		.epoch = epoch,
 		.instance = sw_random_u64(&w->random),
