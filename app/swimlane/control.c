@@ -41,10 +41,10 @@ void control_stop(struct control *control, int exit_code)
 	(void)event_base_loopbreak(control->base);
 }
 
-bool control_lane(struct control *control, enum lane_command_kind kind)
+bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t server_id)
 {
-	uint32_t word = kind;
-	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &word, sizeof(word)) == 0;
+	struct lane_command command = {server_id, kind};
+	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &command, sizeof(command)) == 0;
 }
 
 void control_leave(struct control *control)
@@ -54,7 +54,7 @@ void control_leave(struct control *control)
 	control->leaving = true;
 	control->leave_deadline_ns = ticks_now_ns() + LEAVE_MS * SW_NS_PER_MS;
 	log_line(LOG_INFO, "leaving: telling the others");
-	(void)control_lane(control, LANE_LEAVE); /* a full ring: they find out by themselves */
+	(void)control_lane(control, LANE_LEAVE, 0); /* a full ring: they find out by themselves */
 	control_soon(control);
 }
 

@@ -71,7 +71,7 @@ void control_offline(struct control *control);
 void control_soon(struct control *control); /* look at the rings again very soon */
 void control_leave(struct control *control);
 void control_stop(struct control *control, int exit_code);
-bool control_lane(struct control *control, enum lane_command_kind kind);
+bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t server_id);
 
 /* control_commands.c: 0, or -EBUSY if as many commands as there may be are under way, -EMSGSIZE. */
 void commands_init(struct control *control);

@@ -1,4 +1,4 @@
-/* status, members, owner, owned, drain, leave */
+/* status, members, owner, owned, drain, leave, forget */
 #include "control.h"
 
 #include <inttypes.h>
@@ -141,7 +141,7 @@ static void members(struct control *control, struct rpc_call *call, json_t *para
 	(void)params;
 	for (uint32_t i = 0; i < view->count; i++)
 		json_array_append_new(list, member_to_json(&view->members[i]));
-	rpc_result(call, json_pack("{s:o}", "members", list));
+	rpc_result(call, json_pack("{s:o, s:i}", "members", list, "local_health", (int)view->local_health));
 }
 
 /* For a key that is not registered: ranked here and now, over the same kind of servers. */
@@ -247,7 +247,7 @@ static void drain(struct control *control, struct rpc_call *call, json_t *params
 		return;
 	}
 	bool wanted = on == NULL || json_is_true(on);
-	if (control_lane(control, wanted ? LANE_DRAIN : LANE_UNDRAIN))
+	if (control_lane(control, wanted ? LANE_DRAIN : LANE_UNDRAIN, 0))
 		rpc_result(call, json_pack("{s:b}", "drain", (int)wanted));
 	else
 		rpc_error(call, RPC_BUSY, "lane 0 has as many commands as it takes; try again");
@@ -260,6 +260,23 @@ static void leave(struct control *control, struct rpc_call *call, json_t *params
 	control_leave(control);
 }
 
+static void forget(struct control *control, struct rpc_call *call, json_t *params)
+{
+	const char *server = control_text(call, params, "server");
+	if (server == NULL)
+		return;
+	const struct swim_member *m = server_find(control, server);
+	if (m == NULL)
+		rpc_error(call, RPC_NOT_FOUND, "no such server: %s; `members` lists them", server);
+	else if (m->record.state != WIRE_DEAD)
+		rpc_error(call, RPC_REFUSED, "%s is %s: only a dead server can be forgotten", m->record.name,
+			state_names[m->record.state]);
+	else if (control_lane(control, LANE_FORGET, m->record.actor.id))
+		rpc_result(call, json_pack("{s:s}", "forgotten", m->record.name));
+	else
+		rpc_error(call, RPC_BUSY, "lane 0 has as many commands as it takes; try again");
+}
+
 void cluster_methods(struct control *control)
 {
 	control_add(control, "status", status);
@@ -268,4 +285,5 @@ void cluster_methods(struct control *control)
 	control_add(control, "owned", owned);
 	control_add(control, "drain", drain);
 	control_add(control, "leave", leave);
+	control_add(control, "forget", forget);
 }
