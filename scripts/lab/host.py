@@ -14,7 +14,7 @@ An ordinary user needs user namespaces for this, and the kernel refuses them. On
   sysctl -w kernel.unprivileged_userns_clone=1                (Debian's switch, where it exists)
   sysctl -w user.max_user_namespaces=10000                    (where it is 0)
   sysctl -w kernel.apparmor_restrict_unprivileged_userns=0    (where AppArmor restricts them)
-Or run it as root."""
+In a chroot or an unprivileged container they may be out of reach. Or run it as root."""
 
 
 class CommandFailed(RuntimeError):
