@@ -102,3 +102,18 @@ SW_TEST(hostile, a_joining_server_does_not_count_past_the_largest_epoch)
 	SW_EXPECT_GT(speak(s, SW_NS_PER_S), 0u);
 	swim_destroy(s);
 }
+
+SW_TEST(hostile, drain_after_the_largest_incarnation_still_rises_in_the_lattice)
+{
+	struct swim *s = lone_swim(5, false);
+	struct swim_member before, after;
+	struct wire_member claim = about_self(5, 11, UINT32_MAX - 1, WIRE_SUSPECT);
+	hear_member(s, &claim);
+	(void)swim_members(s, &before, 1);
+	SW_ASSERT_EQ(before.record.incarnation, UINT32_MAX);
+	swim_drain(s, SW_NS_PER_S, true);
+	(void)swim_members(s, &after, 1);
+	SW_EXPECT_GT(swim_record_compare(&after.record, &before.record), 0);
+	SW_EXPECT_TRUE(after.record.flags & WIRE_MEMBER_DRAIN);
+	swim_destroy(s);
+}
