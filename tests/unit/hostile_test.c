@@ -117,3 +117,51 @@ SW_TEST(hostile, drain_after_the_largest_incarnation_still_rises_in_the_lattice)
 	SW_EXPECT_TRUE(after.record.flags & WIRE_MEMBER_DRAIN);
 	swim_destroy(s);
 }
+
+static struct map *lone_map(void)
+{
+	struct map_config c = {
+		.self = {1, 1},
+		.cluster_seed = 5,
+		.records_max = 4096,
+		.bytes_max = 4 << 20,
+		.pull_interval_ns = SW_NS_PER_S,
+		.hole_delay_ns = SW_NS_PER_MS,
+		.resend_ns = SW_NS_PER_MS,
+		.session_timeout_ns = SW_NS_PER_S,
+		.packets_per_s_max = 1000,
+		.random_seed = 1,
+	};
+	struct map *m = map_create(&c, SW_NS_PER_S);
+	map_peers_owner(m, SW_NS_PER_S, NULL, 0, true);
+	map_tick_owner(m, SW_NS_PER_S);
+	return m;
+}
+
+static void push(struct map *m, struct actor author, uint32_t key)
+{
+	uint8_t bytes[WIRE_MESSAGES_MAX];
+	struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
+	struct wire_header h = {.sender = author, .instance = 1};
+	struct wire_prelude prelude = {0};
+	struct wire_record record = {.key_len = sizeof(key), .clock = 1, .author = {author, 1}, .dot = {author, 1},
+		.key = (const uint8_t *)&key, .value = (const uint8_t *)""};
+	wire_put_record(&w, &record);
+	struct sw_reader r = sw_reader_init(bytes, (size_t)(w.at - bytes));
+	map_input_owner(m, SW_NS_PER_S, &h, &prelude, &stranger, &r);
+}
+
+SW_TEST(hostile, a_new_epoch_under_a_full_vector_refuses_writes_and_goes_on)
+{
+	struct map *m = lone_map();
+	struct dot dot;
+	SW_ASSERT_TRUE(map_ready(m));
+	for (uint32_t i = 0; i < SW_ACTORS_MAX + 10; i++)
+		push(m, (struct actor){100 + i, 1}, i);
+	SW_EXPECT_GT(map_counters(m)->refused_actors, 0u);
+	SW_EXPECT_EQ(map_put_owner(m, SW_NS_PER_S, 0, "k", 1, "v", 1, &dot), 0);
+	map_self_owner(m, (struct actor){1, 2});
+	SW_EXPECT_EQ(map_put_owner(m, SW_NS_PER_S, 0, "k", 1, "w", 1, &dot), -ENOSPC);
+	SW_EXPECT_EQ(map_seq_reader(m, (struct actor){1, 1}), 1u);
+	map_destroy(m);
+}
