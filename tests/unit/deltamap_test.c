@@ -327,6 +327,24 @@ SW_TEST(map, a_request_that_comes_twice_gets_one_snapshot)
 	map_destroy(b);
 }
 
+SW_TEST(map, a_session_whose_packets_were_all_lost_goes_on_when_it_is_asked_for_again)
+{
+	struct map *a = first_replica(1, 9, 1000), *b = first_replica(2, 1, 1000);
+	uint64_t now = 4 * SW_NS_PER_S;
+	fill(a, 5, "v");
+	send_all(a, T0);
+	ask(a, b, now);
+	SW_ASSERT_TRUE(box.count > 0);
+	/* All lost. Long before the session times out, b asks again. */
+	now += 6 * SW_NS_PER_MS;
+	ask(a, b, now);
+	deliver_all(b, 1, now);
+	SW_EXPECT_EQ(map_seq_reader(b, (struct actor){1, 1}), 5u);
+	SW_EXPECT_EQ(map_counters(a)->sessions, 1u);
+	map_destroy(a);
+	map_destroy(b);
+}
+
 SW_TEST(map, a_full_map_refuses_and_its_vector_never_covers_what_it_could_not_take)
 {
 	struct map *a = first_replica(1, 9, 100), *b = first_replica(2, 1, 60);
