@@ -22,6 +22,14 @@ static void end_pull(struct map *map, uint64_t now_ns, bool done)
 		map->next_pull_ns = now_ns + map->config.resend_ns;
 }
 
+/* What came could not be kept, and it would not be kept in a moment either. */
+static void end_pull_without_room(struct map *map, uint64_t now_ns)
+{
+	end_pull(map, now_ns, false);
+	wait_for_pull(map, now_ns);
+	map->no_hint_before_ns = map->next_pull_ns;
+}
+
 static void send_vector(struct map *map)
 {
 	struct pulling *p = &map->pulling;
@@ -145,12 +153,14 @@ static void complete(struct map *map, uint64_t now_ns)
 		else
 			store_raise(&map->store, slot, p->vector.entries[i].seq);
 	}
-	if (!whole)
-		map->counters.refused_actors++;
 	map_out_push(map, &out);
-	if (whole)
-		atomic_store_explicit(&map->ready, true, memory_order_release);
-	end_pull(map, now_ns, whole);
+	if (!whole) {
+		map->counters.refused_actors++;
+		end_pull_without_room(map, now_ns);
+		return;
+	}
+	atomic_store_explicit(&map->ready, true, memory_order_release);
+	end_pull(map, now_ns, true);
 }
 
 /* False: a record could not be stored, so this packet does not count as in. */
@@ -185,7 +195,7 @@ void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *heade
 	if (!p->begun) {
 		if (data->packets > map->got_words * 64) {
 			map->counters.refused_full++;
-			end_pull(map, now_ns, false);
+			end_pull_without_room(map, now_ns);
 			return;
 		}
 		p->begun = true;
@@ -197,7 +207,7 @@ void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *heade
 	if (data->snapshot != p->snapshot || data->packets != p->packets || is_in(p, data->index))
 		return;
 	if (!take_packet(map, messages)) {
-		end_pull(map, now_ns, false);
+		end_pull_without_room(map, now_ns);
 		return;
 	}
 	p->got[data->index / 64] |= 1ULL << (data->index % 64);
@@ -229,7 +239,7 @@ void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id)
 {
 	if (map->pulling.open)
 		return;
-	uint64_t at = now_ns + map->config.hole_delay_ns;
+	uint64_t at = sw_max_u64(now_ns + map->config.hole_delay_ns, map->no_hint_before_ns);
 	if (at < map->next_pull_ns) {
 		map->next_pull_ns = at;
 		map->hint_id = server_id;

@@ -364,6 +364,23 @@ SW_TEST(map, a_full_map_refuses_and_its_vector_never_covers_what_it_could_not_ta
 	map_destroy(b);
 }
 
+SW_TEST(map, a_full_map_asks_no_more_often_than_one_with_room)
+{
+	struct map *a = first_replica(1, 9, 100), *b = first_replica(2, 1, 60);
+	uint64_t now = 4 * SW_NS_PER_S;
+	fill(a, 100, "v");
+	send_all(a, T0);
+	for (int ms = 0; ms < 5000; ms++, now += SW_NS_PER_MS) {
+		map_hint_owner(b, now, 1); /* each packet of a says that there is more */
+		ask(a, b, now);
+		deliver_all(b, 1, now);
+	}
+	/* The interval is a second; the first may come at once. */
+	SW_EXPECT_LE(map_counters(b)->pulls, 12u);
+	map_destroy(a);
+	map_destroy(b);
+}
+
 SW_TEST(map, a_replica_that_misses_little_is_sent_little)
 {
 	struct map *a = first_replica(1, 9, 20000), *b = first_replica(2, 1, 20000);
