@@ -282,6 +282,12 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 	uint8_t flags = on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
 		return;
+	if (self.incarnation == UINT32_MAX) {
+		table_take_epoch(swim, now_ns, self.actor.epoch + 1);
+		self = swim->members[SELF].record;
+		if (self.incarnation == UINT32_MAX)
+			return;
+	}
 	self.flags = flags;
 	self.incarnation++;
 	table_self_set(swim, now_ns, &self, on ? "drain asked for" : "drain ended");

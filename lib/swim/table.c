@@ -286,6 +286,11 @@ static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen
 void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch)
 {
 	struct wire_member record = swim->members[SELF].record;
+	/* One more than the largest there is: nobody came to that by counting. */
+	if (epoch == 0) {
+		swim->counters.malformed++;
+		return;
+	}
 	record.actor.epoch = epoch;
 	record.incarnation = 0;
 	store(swim, now_ns, SELF, &record, "took a larger epoch");

@@ -181,3 +181,25 @@ SW_TEST(convergence, a_write_is_readable_on_all_64_replicas_at_once)
 	SW_EXPECT_EQ(have, 64u);
 	world_destroy(w);
 }
+
+SW_TEST(convergence, a_datacenter_that_starts_all_at_once_becomes_ready)
+{
+	struct world_config c = {
+		.nodes = 64,
+		.seed = 3,
+		.profile = swim_profile_lan,
+		.delay_min_ns = 50 * SW_NS_PER_US,
+		/* The world's resend time follows: 21 ms, as the appliance has it in this profile. */
+		.delay_max_ns = 5 * SW_NS_PER_MS,
+		.records_max = 100,
+	};
+	struct world *w = world_create(&c);
+	uint32_t steps = 0;
+	for (; steps < 200 && !world_maps_agree(w); steps++) {
+		world_run(w, 100 * SW_NS_PER_MS);
+		world_forget_events(w);
+	}
+	sw_test_note("ready after %.1f s", steps / 10.0);
+	SW_EXPECT_LT(steps, 100u);
+	world_destroy(w);
+}

@@ -327,6 +327,24 @@ SW_TEST(map, a_request_that_comes_twice_gets_one_snapshot)
 	map_destroy(b);
 }
 
+SW_TEST(map, a_session_whose_packets_were_all_lost_goes_on_when_it_is_asked_for_again)
+{
+	struct map *a = first_replica(1, 9, 1000), *b = first_replica(2, 1, 1000);
+	uint64_t now = 4 * SW_NS_PER_S;
+	fill(a, 5, "v");
+	send_all(a, T0);
+	ask(a, b, now);
+	SW_ASSERT_TRUE(box.count > 0);
+	/* All lost. Long before the session times out, b asks again. */
+	now += 6 * SW_NS_PER_MS;
+	ask(a, b, now);
+	deliver_all(b, 1, now);
+	SW_EXPECT_EQ(map_seq_reader(b, (struct actor){1, 1}), 5u);
+	SW_EXPECT_EQ(map_counters(a)->sessions, 1u);
+	map_destroy(a);
+	map_destroy(b);
+}
+
 SW_TEST(map, a_full_map_refuses_and_its_vector_never_covers_what_it_could_not_take)
 {
 	struct map *a = first_replica(1, 9, 100), *b = first_replica(2, 1, 60);
@@ -342,6 +360,23 @@ SW_TEST(map, a_full_map_refuses_and_its_vector_never_covers_what_it_could_not_ta
 	SW_EXPECT_EQ(map_record_count(b), 60u);
 	SW_EXPECT_EQ(map_seq_reader(b, (struct actor){1, 1}), 0u);
 	SW_EXPECT_GT(map_counters(b)->refused_full, 0u);
+	map_destroy(a);
+	map_destroy(b);
+}
+
+SW_TEST(map, a_full_map_asks_no_more_often_than_one_with_room)
+{
+	struct map *a = first_replica(1, 9, 100), *b = first_replica(2, 1, 60);
+	uint64_t now = 4 * SW_NS_PER_S;
+	fill(a, 100, "v");
+	send_all(a, T0);
+	for (int ms = 0; ms < 5000; ms++, now += SW_NS_PER_MS) {
+		map_hint_owner(b, now, 1); /* each packet of a says that there is more */
+		ask(a, b, now);
+		deliver_all(b, 1, now);
+	}
+	/* The interval is a second; the first may come at once. */
+	SW_EXPECT_LE(map_counters(b)->pulls, 12u);
 	map_destroy(a);
 	map_destroy(b);
 }
