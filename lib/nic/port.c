@@ -150,6 +150,11 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 				"DPDK's messages say more",
 				port->info.name, q, rx, tx, rte_strerror(-rc));
 	}
+	/* Drivers that made their rings when EAL started were told then. */
+	if (config->kind == NIC_AF_PACKET)
+		rx = tx = (uint16_t)device_af_packet_frames(config);
+	else if (config->kind == NIC_MEMIF)
+		rx = tx = (uint16_t)(1u << device_memif_ring_log2(config));
 	port->info.rx_descriptors = rx;
 	port->info.tx_descriptors = tx;
 	return 0;
