@@ -11,7 +11,6 @@
 enum {
 	AF_XDP_FILL = 2048, /* the driver fills that many for each queue, whatever is asked for */
 	AF_XDP_COMPLETE = 2048,
-	AF_XDP_RING = 2048, /* its default */
 	MBUF_CACHE = 256,
 	AF_PACKET_FRAMES = 512,
 	MEMIF_RING_LOG2 = 10,
@@ -50,7 +49,6 @@ uint32_t nic_mbufs_needed(const struct nic_config *config)
 	case NIC_AF_XDP:
 		/* Filled and received ones together never exceed what was filled at first; the
 		 * driver makes both rings as long as the receive ring was asked to be. */
-		rx = or_default(config->rx_descriptors, AF_XDP_RING);
 		return config->queues * (AF_XDP_FILL + AF_XDP_COMPLETE + rx + ours);
 	case NIC_AF_PACKET: /* copies both ways: nothing stays in the rings */
 	case NIC_MEMIF: return config->queues * ours;

@@ -107,7 +107,9 @@ static int find_device(struct nic_port *port, char *error)
 static uint16_t descriptors(
 	uint16_t wanted, uint16_t preferred, const struct rte_eth_desc_lim *limits)
 {
-	uint16_t n = wanted != 0 ? wanted : preferred != 0 ? preferred : DEVICE_DESCRIPTORS;
+	/* Never more than nic_mbufs_needed() counted on. */
+	bool fits = preferred != 0 && preferred < DEVICE_DESCRIPTORS;
+	uint16_t n = wanted != 0 ? wanted : fits ? preferred : DEVICE_DESCRIPTORS;
 	if (limits->nb_max != 0 && n > limits->nb_max)
 		n = limits->nb_max;
 	if (n < limits->nb_min)
