@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 
-from live import main
+from live import main  # first: it finds lab
+from lab import host
 
 NEIGHBOURS, FOR_S, FULL_S = 8, 8, 60
 
@@ -17,8 +18,14 @@ def body(test, the_lab):
     cpu = max(os.sched_getaffinity(0))
     for task in os.listdir(f"/proc/{starved.process.pid}/task"):
         os.sched_setaffinity(int(task), {cpu})
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"],
-                             preexec_fn=lambda: os.sched_setaffinity(0, {cpu})) for _ in range(NEIGHBOURS)]
+
+    def selfish():
+        os.sched_setaffinity(0, {cpu})
+        if os.geteuid() == 0 and not host.is_inside():
+            os.nice(-20)  # takes nearly all of the CPU
+
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=selfish)
+            for _ in range(NEIGHBOURS)]
     for neighbour in busy:
         the_lab.ledger.add_process(neighbour.pid, "neighbour")
     mark, end = feed.mark(), time.monotonic() + (FULL_S if test.full else FOR_S)
