@@ -25,7 +25,7 @@ static bool starts_with(const struct map_view *v, const char *prefix)
 	return v->key_len > PREFIX && memcmp(v->key, prefix, PREFIX) == 0;
 }
 
-/* The name behind the prefix; false if it is longer than a name may be. */
+/* The name behind the prefix; false if an origin cannot have it: keys are any bytes, and from anybody. */
 static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 {
 	size_t len = v->key_len - PREFIX;
@@ -33,7 +33,7 @@ static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 		return false;
 	memcpy(name, v->key + PREFIX, len);
 	name[len] = '\0';
-	return true;
+	return strlen(name) == len && health_is_name(name);
 }
 
 static bool read_verdict(const struct control *control, const char *name, struct health_verdict *verdict,
