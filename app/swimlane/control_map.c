@@ -176,7 +176,7 @@ static void visit(void *context, const struct map_view *v)
 /* What the views point to stays as long as this method runs: it is online in RCU. */
 static json_t *page(struct control *control, struct listing *l, size_t limit)
 {
-	json_t *records = json_array(), *next = json_null();
+	json_t *records = json_array(), *j = json_pack("{s:n}", "next");
 	qsort(l->views, l->count, sizeof(l->views[0]), by_key);
 	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there twice. */
 	for (size_t i = 0; i < l->count && json_array_size(records) < limit; i++) {
@@ -184,14 +184,16 @@ static json_t *page(struct control *control, struct listing *l, size_t limit)
 			continue;
 		json_array_append_new(records, record_to_json(control, &l->views[i]));
 		if (json_array_size(records) == limit && i + 1 < l->count)
-			next = json_stringn((const char *)l->views[i].key, l->views[i].key_len);
+			set_bytes(j, "next", "next_base64", l->views[i].key, l->views[i].key_len);
 	}
-	return json_pack("{s:o, s:o}", "records", records, "next", next);
+	json_object_set_new(j, "records", records);
+	return j;
 }
 
 static void ls(struct control *control, struct rpc_call *call, json_t *params)
 {
 	json_t *limit = json_object_get(params, "limit");
+	const char *base64 = json_string_value(json_object_get(params, "after_base64"));
 	uint32_t cursor = 0;
 	struct listing l = {
 		.prefix = json_string_value(json_object_get(params, "prefix")),
@@ -206,6 +208,12 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 	l.prefix = l.prefix != NULL ? l.prefix : "";
 	l.prefix_len = strlen(l.prefix);
 	l.after_len = l.after != NULL ? strlen(l.after) : 0;
+	char *after = base64 != NULL ? base64_decode(base64, &l.after_len) : NULL;
+	if (base64 != NULL && after == NULL) {
+		rpc_error(call, RPC_INVALID_PARAMS, "after_base64: not base64");
+		return;
+	}
+	l.after = after != NULL ? after : l.after;
 	while (map_scan_reader(control->app->map, &cursor, 4096, visit, &l)) {
 	}
 	if (l.failed)
@@ -213,6 +221,7 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 	else
 		rpc_result(call, page(control, &l, (size_t)wanted));
 	free(l.views);
+	free(after);
 }
 
 static void watch(struct control *control, struct rpc_call *call, json_t *params)
