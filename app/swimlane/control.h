@@ -78,6 +78,9 @@ void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key, const void *value,
 	size_t value_len, void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
+/* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about text. */
+void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind, const char *key,
+	const void *value, size_t value_len, const char *label, const char *text);
 /* Answers a call with a command's error; result < 0. */
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);

@@ -11,13 +11,6 @@
 
 enum { LS_DEFAULT = 1000, LS_MAX = 10000 };
 
-/* A write whose caller waits. If the caller goes first, `call` is cleared. */
-struct pending {
-	struct control *control;
-	struct rpc_call *call;
-	char key[SW_KEY_MAX + 1];
-};
-
 static void set_bytes(json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
 {
 	json_t *text = json_stringn(bytes, len);
@@ -51,43 +44,6 @@ json_t *record_to_json(const struct control *control, const struct map_view *v)
 	return j;
 }
 
-static void on_gone(struct rpc_call *call, void *context)
-{
-	struct pending *p = context;
-	(void)call;
-	p->call = NULL;
-}
-
-static void on_done(struct keeper_command *command)
-{
-	struct pending *p = command->context;
-	if (p->call != NULL && command->result < 0)
-		commands_rpc_error(p->call, p->key, command->result);
-	else if (p->call != NULL)
-		rpc_result(p->call, json_pack("{s:s, s:o}", "key", p->key, "dot", dot_to_json(p->control, command->dot)));
-	free(p);
-}
-
-static void write_key(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
-	const char *key, const void *value, size_t len)
-{
-	struct pending *p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		rpc_error(call, RPC_INTERNAL, "no memory");
-		return;
-	}
-	p->control = control;
-	p->call = call;
-	strncpy(p->key, key, SW_KEY_MAX);
-	int rc = commands_submit(control, kind, key, value, len, on_done, p);
-	if (rc == 0) {
-		rpc_defer(call, on_gone, p);
-		return;
-	}
-	commands_rpc_error(call, key, rc);
-	free(p);
-}
-
 static void put(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *key = control_text(call, params, "key");
@@ -99,7 +55,8 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 		return;
 	}
 	if (json_is_string(value)) {
-		write_key(control, call, KEEPER_PUT, key, json_string_value(value), json_string_length(value));
+		commands_write(control, call, KEEPER_PUT, key, json_string_value(value), json_string_length(value),
+			"key", key);
 		return;
 	}
 	size_t len;
@@ -107,7 +64,7 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 	if (bytes == NULL)
 		rpc_error(call, RPC_INVALID_PARAMS, "value_base64: not base64");
 	else
-		write_key(control, call, KEEPER_PUT, key, bytes, len);
+		commands_write(control, call, KEEPER_PUT, key, bytes, len, "key", key);
 	free(bytes);
 }
 
@@ -115,7 +72,7 @@ static void del(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *key = control_text(call, params, "key");
 	if (key != NULL)
-		write_key(control, call, KEEPER_DEL, key, NULL, 0);
+		commands_write(control, call, KEEPER_DEL, key, NULL, 0, "key", key);
 }
 
 static void get(struct control *control, struct rpc_call *call, json_t *params)
