@@ -315,7 +315,7 @@ SW_TEST(appliance, two_servers_join_replicate_agree_on_owners_and_part)
 	struct appliance_world *w = appliance_world();
 	char error[CONFIG_ERROR_MAX] = "";
 	struct dot dot;
-	uint32_t leave = LANE_LEAVE;
+	struct lane_command leave = {.kind = LANE_LEAVE};
 	SW_ASSERT_TRUE(w != NULL);
 	SW_ASSERT_EQ(appliance_launch(&w->app, error), 0);
 	SW_EXPECT_TRUE(becomes_ready_alone(&w->app));
