@@ -157,8 +157,14 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_STARTING);
 		return;
 	}
+	/* A session is many packets for one: they go to where membership knows the asker, or nowhere. */
+	const struct peer *peer = map_peer_find(map, header->sender.id);
+	if (peer == NULL || !actor_equal(peer->actor, header->sender)) {
+		refuse(map, header, from, req->nonce, WIRE_REFUSE_UNKNOWN);
+		return;
+	}
 	if (req->parts == 1) {
-		open_session(map, now_ns, header, from, req, part);
+		open_session(map, now_ns, header, &peer->at, req, part);
 		return;
 	}
 	if (req->parts > 32) {
@@ -171,7 +177,7 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 	a->parts_in |= 1u << req->part;
 	uint32_t all = req->parts == 32 ? UINT32_MAX : (1u << req->parts) - 1;
 	if (a->parts_in == all)
-		open_session(map, now_ns, header, from, req, &a->vector);
+		open_session(map, now_ns, header, &peer->at, req, &a->vector);
 }
 
 void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *header,

@@ -165,3 +165,32 @@ SW_TEST(hostile, a_new_epoch_under_a_full_vector_refuses_writes_and_goes_on)
 	SW_EXPECT_EQ(map_seq_reader(m, (struct actor){1, 1}), 1u);
 	map_destroy(m);
 }
+
+SW_TEST(hostile, a_stranger_gets_no_session_sent_anywhere)
+{
+	struct map *m = lone_map();
+	uint8_t bytes[WIRE_MESSAGES_MAX] = {0};
+	struct dot dot;
+	uint64_t now_ns = 2 * SW_NS_PER_S, to_id;
+	struct sw_endpoint to;
+	uint32_t packets = 0;
+	for (int i = 0; i < 100; i++)
+		SW_ASSERT_EQ(map_put_owner(m, now_ns, 0, &i, sizeof(i), bytes, 1000, &dot), 0);
+	struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
+	struct wire_version_req request = {.nonce = 1, .part = 0, .parts = 1};
+	struct wire_header h = {.sender = {7, 1}, .instance = 1};
+	struct wire_prelude prelude = {0};
+	wire_put_version_req(&w, &request);
+	wire_put_vector(&w, NULL, 0);
+	struct sw_reader r = sw_reader_init(bytes, (size_t)(w.at - bytes));
+	map_input_owner(m, now_ns, &h, &prelude, &stranger, &r);
+	for (int ms = 0; ms < 500; ms++, now_ns += SW_NS_PER_MS) {
+		map_tick_owner(m, now_ns);
+		w = sw_writer_init(bytes, sizeof(bytes));
+		packets += map_output_owner(m, now_ns, &w, &to_id, &to);
+	}
+	/* A refusal, not 100 packets of records to whatever address the request claimed to come from. */
+	SW_EXPECT_EQ(packets, 1u);
+	SW_EXPECT_EQ(map_counters(m)->sessions_refused, 1u);
+	map_destroy(m);
+}
