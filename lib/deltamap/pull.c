@@ -237,7 +237,8 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id)
 {
-	if (map->pulling.open)
+	/* What a stranger has written is not to be had from anybody yet. */
+	if (map->pulling.open || map_peer_find(map, server_id) == NULL)
 		return;
 	uint64_t at = sw_max_u64(now_ns + map->config.hole_delay_ns, map->no_hint_before_ns);
 	if (at < map->next_pull_ns) {

@@ -194,3 +194,21 @@ SW_TEST(hostile, a_stranger_gets_no_session_sent_anywhere)
 	SW_EXPECT_EQ(map_counters(m)->sessions_refused, 1u);
 	map_destroy(m);
 }
+
+SW_TEST(hostile, what_a_stranger_claims_to_have_written_hastens_no_pull)
+{
+	struct map *m = lone_map();
+	struct map_peer peer = {{9, 1}, stranger};
+	uint64_t now_ns = SW_NS_PER_S;
+	map_peers_owner(m, now_ns, &peer, 1, true);
+	/* The interval is a second: the first pull is due after half of it at the least. */
+	for (int ms = 0; ms < 400; ms++, now_ns += SW_NS_PER_MS) {
+		map_hint_owner(m, now_ns, 7);
+		map_tick_owner(m, now_ns);
+	}
+	SW_EXPECT_EQ(map_counters(m)->pulls, 0u);
+	map_hint_owner(m, now_ns, 9);
+	map_tick_owner(m, now_ns + 2 * SW_NS_PER_MS);
+	SW_EXPECT_EQ(map_counters(m)->pulls, 1u);
+	map_destroy(m);
+}
