@@ -70,16 +70,24 @@ static void finish_leave(struct control *control)
 	control_stop(control, 0);
 }
 
+/* Not while online: the disk may take its time, and nothing is reclaimed meanwhile. */
+static void remember_epoch(struct control *control)
+{
+	char error[256];
+	if (control->epoch <= control->epoch_written)
+		return;
+	control->epoch_written = control->epoch;
+	if (epoch_remember(control->app->config->state_dir, control->epoch, error, sizeof(error)) < 0)
+		log_line(LOG_WARNING, "%s", error);
+}
+
 /* Peers for the port, the epoch for the state folder. */
 static void follow_members(struct control *control)
 {
 	const struct members_view *view = view_get_reader(control->app->board);
-	char error[256];
 	if (view->version == control->members_seen)
 		return;
-	if (control->members_seen == 0 || view->self.epoch > control->info->epoch)
-		if (epoch_remember(control->app->config->state_dir, view->self.epoch, error, sizeof(error)) < 0)
-			log_line(LOG_WARNING, "%s", error);
+	control->epoch = view->self.epoch;
 	control->members_seen = view->version;
 	for (uint32_t i = 0; i < view->count; i++)
 		if (!view->members[i].self && nic_want_peer(control->app->port, &view->members[i].record.at) == -ENOSPC)
@@ -105,6 +113,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	follow_members(control);
 	origins_tick(control);
 	control_offline(control);
+	remember_epoch(control);
 	if (now_ns >= control->next_port_ns) {
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
@@ -214,6 +223,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->app = app;
 	control->info = info;
 	control->exit_code = 1;
+	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
 	if (open_loop(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {

@@ -55,6 +55,7 @@ struct control {
 	uint64_t changes_missed_seen;
 
 	uint64_t members_seen;
+	uint32_t epoch, epoch_written; /* own, and what the state folder has */
 	uint64_t next_port_ns;
 	uint32_t origins_put; /* of the configuration */
 	bool was_ready;
