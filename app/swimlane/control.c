@@ -126,13 +126,14 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct control *control = arg;
 	(void)what;
-	/* The second one ends the process at once. */
-	if (control->leaving) {
+	/* The second one ends the process at once; the first after a `leave` by RPC is not the second. */
+	if (control->signalled) {
 		log_line(LOG_ERROR, "second signal: stopping without leaving");
 		(void)signal((int)number, SIG_DFL);
 		(void)raise((int)number);
 		_exit(1);
 	}
+	control->signalled = true;
 	control_leave(control);
 }
 

@@ -60,6 +60,7 @@ struct control {
 	uint32_t origins_put; /* of the configuration */
 	bool was_ready;
 	bool leaving;
+	bool signalled;
 	uint64_t leave_deadline_ns;
 	int exit_code;
 };
