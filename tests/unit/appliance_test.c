@@ -41,6 +41,7 @@ static struct peer peer_create(struct appliance_world *w)
 		.seeds = {w->app.at},
 		.seed_count = 1,
 		.profile = swim_profile_lan,
+		.features = swim_features_all,
 		.random_seed = 2};
 	struct map_config mc = {.self = {PEER_ID, 1},
 		.cluster_seed = w->app.cluster_seed,
@@ -315,7 +316,7 @@ SW_TEST(appliance, two_servers_join_replicate_agree_on_owners_and_part)
 	struct appliance_world *w = appliance_world();
 	char error[CONFIG_ERROR_MAX] = "";
 	struct dot dot;
-	uint32_t leave = LANE_LEAVE;
+	struct lane_command leave = {.kind = LANE_LEAVE};
 	SW_ASSERT_TRUE(w != NULL);
 	SW_ASSERT_EQ(appliance_launch(&w->app, error), 0);
 	SW_EXPECT_TRUE(becomes_ready_alone(&w->app));
