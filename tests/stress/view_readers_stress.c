@@ -141,7 +141,8 @@ SW_TEST(view_readers, hold_whole_views_that_never_go_back)
 		.name = "self",
 		.weight = SW_WEIGHT_DEFAULT,
 		.at = sw_endpoint_from_ipv4(htobe32(0x0a000001u), 7946),
-		.profile = swim_profile_lan};
+		.profile = swim_profile_lan,
+		.features = swim_features_all};
 	struct stress *s = calloc(1, sizeof(*s));
 	struct reader readers[READERS];
 	size_t size = rte_rcu_qsbr_get_memsize(READERS);

@@ -41,6 +41,7 @@ static struct peer peer_create(struct appliance_world *w)
 		.seeds = {w->app.at},
 		.seed_count = 1,
 		.profile = swim_profile_lan,
+		.features = swim_features_all,
 		.random_seed = 2};
 	struct map_config mc = {.self = {PEER_ID, 1},
 		.cluster_seed = w->app.cluster_seed,

@@ -18,8 +18,12 @@ struct world {
 
 static struct world world_create(void)
 {
-	struct swim_config c = {
-		.id = 1, .epoch = 1, .instance = 9, .weight = 100, .profile = swim_profile_lan};
+	struct swim_config c = {.id = 1,
+		.epoch = 1,
+		.instance = 9,
+		.weight = 100,
+		.profile = swim_profile_lan,
+		.features = swim_features_all};
 	struct world w = {.now_ns = SW_NS_PER_S};
 	size_t size = rte_rcu_qsbr_get_memsize(THREADS);
 	w.rcu = aligned_alloc(64, (size + 63) / 64 * 64);
