@@ -108,7 +108,7 @@ void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack 
 	if (swim->phase != SWIM_JOINING || ack->asker_instance != self->instance)
 		return;
 	if (ack->epoch_seen >= self->actor.epoch && ack->instance_seen != self->instance)
-		table_take_epoch(swim, now_ns, ack->epoch_seen + 1);
+		table_take_epoch_above(swim, now_ns, ack->epoch_seen);
 	swim->remembered |= ack->epoch_seen > 0 && ack->instance_seen != self->instance;
 	swim->join_acks++;
 	/* The other seeds get a moment: one of them may remember more. */

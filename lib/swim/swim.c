@@ -282,16 +282,13 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 	uint8_t flags = on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
 		return;
-	if (self.incarnation == UINT32_MAX) {
-		table_take_epoch(swim, now_ns, self.actor.epoch + 1);
-		self = swim->members[SELF].record;
-		if (self.incarnation == UINT32_MAX)
-			return;
-	}
+	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
 	self.flags = flags;
-	self.incarnation++;
+	self.incarnation += !last;
 	table_self_set(swim, now_ns, &self, on ? "drain asked for" : "drain ended");
-	if (swim->phase == SWIM_RUNNING)
+	if (last)
+		table_take_epoch_above(swim, now_ns, self.actor.epoch);
+	else if (swim->phase == SWIM_RUNNING)
 		gossip_to_all(swim, SELF);
 }
 

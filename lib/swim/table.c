@@ -29,7 +29,7 @@ int swim_record_compare(const struct wire_member *a, const struct wire_member *b
 }
 
 /* Only the living count: dead records are reaped at different times on different servers. */
-static uint64_t record_hash(const struct wire_member *r)
+uint64_t table_record_hash(const struct wire_member *r)
 {
 	if (r->state > WIRE_SUSPECT)
 		return 0;
@@ -71,7 +71,7 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	bool was_live = swim_is_live(m);
 
 	if (was_used)
-		swim->digest -= record_hash(&old);
+		swim->digest -= table_record_hash(&old);
 	if (was_used && old.state == WIRE_SUSPECT)
 		swim->suspect_count--;
 	if (!was_used || old.state != record->state || !actor_equal(old.actor, record->actor))
@@ -79,7 +79,7 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	m->used = true;
 	m->record = *record;
 	m->why = why_of(record, why);
-	swim->digest += record_hash(record);
+	swim->digest += table_record_hash(record);
 	if (record->state == WIRE_SUSPECT)
 		swim->suspect_count++;
 	swim->live_count += (uint32_t)swim_is_live(m) - (uint32_t)was_live;
@@ -113,7 +113,7 @@ static void reap_slot(struct swim *swim, uint16_t slot)
 	struct member *m = &swim->members[slot];
 	swim->graves[swim->grave_count++ % SW_MEMBERS_MAX] =
 		(struct grave){m->record.actor.id, m->record.actor.epoch};
-	swim->digest -= record_hash(&m->record);
+	swim->digest -= table_record_hash(&m->record);
 	if (m->gossip_left > 0)
 		swim->gossip_count--;
 	*m = (struct member){.used = false};
@@ -269,29 +269,21 @@ void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member
 	store(swim, now_ns, SELF, record, why);
 }
 
-static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen)
+static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_member *why_record, const char *why)
 {
-	struct wire_member record = swim->members[SELF].record;
-	if (incarnation_seen == UINT32_MAX || record.incarnation == UINT32_MAX) {
-		table_take_epoch(swim, now_ns, record.actor.epoch + 1);
-		return;
-	}
-	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
-	swim->counters.refutations++;
-	swim_health_worse(swim, 1);
-	store(swim, now_ns, SELF, &record, "refuted");
-	gossip_to_all(swim, SELF);
+	swim->phase = SWIM_STOOD_DOWN;
+	swim->version++;
+	swim_event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, why_record, why);
 }
 
-void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch)
+void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above)
 {
 	struct wire_member record = swim->members[SELF].record;
-	/* One more than the largest there is: nobody came to that by counting. */
-	if (epoch == 0) {
-		swim->counters.malformed++;
+	if (above == UINT32_MAX) {
+		stand_down(swim, now_ns, &record, "no epoch is left above the one that is remembered of this id");
 		return;
 	}
-	record.actor.epoch = epoch;
+	record.actor.epoch = above + 1;
 	record.incarnation = 0;
 	store(swim, now_ns, SELF, &record, "took a larger epoch");
 	swim_event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
@@ -299,11 +291,18 @@ void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch)
 		gossip_to_all(swim, SELF);
 }
 
-static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_member *other)
+static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen)
 {
-	swim->phase = SWIM_STOOD_DOWN;
-	swim->version++;
-	swim_event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, other, "another live server has this id and a newer life");
+	struct wire_member record = swim->members[SELF].record;
+	if (incarnation_seen == UINT32_MAX || record.incarnation == UINT32_MAX) {
+		table_take_epoch_above(swim, now_ns, record.actor.epoch);
+		return;
+	}
+	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
+	swim->counters.refutations++;
+	swim_health_worse(swim, 1);
+	store(swim, now_ns, SELF, &record, "refuted");
+	gossip_to_all(swim, SELF);
 }
 
 /* What others say of this server. */
@@ -318,7 +317,7 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 			return;
 		if (r->state == WIRE_FORGOTTEN) {
 			/* Others have closed this epoch: go on under a new one. */
-			table_take_epoch(swim, now_ns, r->actor.epoch + 1);
+			table_take_epoch_above(swim, now_ns, r->actor.epoch);
 			return;
 		}
 		refute(swim, now_ns, r->incarnation);
@@ -329,9 +328,9 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
 	bool former = sw_endpoint_equal(&r->at, &self->at) || r->state > WIRE_SUSPECT;
 	if (former && r->actor.epoch >= self->actor.epoch)
-		table_take_epoch(swim, now_ns, r->actor.epoch + 1);
+		table_take_epoch_above(swim, now_ns, r->actor.epoch);
 	else if (!former && swim_record_compare(r, self) > 0)
-		stand_down(swim, now_ns, r);
+		stand_down(swim, now_ns, r, "another live server has this id and a newer life");
 	else
 		gossip_record(swim, SELF);
 }
