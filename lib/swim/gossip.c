@@ -2,13 +2,13 @@
 
 #include "swim/internal.h"
 
-/* lambda * log2(n + 1), at least one. */
+/* lambda * log(n + 1) rounded up, at least lambda. */
 static uint32_t gossip_transmissions(const struct swim *swim)
 {
-	uint32_t log2_n = 1;
-	while ((1u << log2_n) < swim->live_count + 1)
-		log2_n++;
-	return swim->profile.gossip_factor * log2_n;
+	uint32_t base = swim->profile.gossip_decimal ? 10 : 2, log_n = 1;
+	for (uint32_t power = base; power < swim->live_count + 1; power *= base)
+		log_n++;
+	return swim->profile.gossip_factor * log_n;
 }
 
 void gossip_record(struct swim *swim, uint16_t slot)

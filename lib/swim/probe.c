@@ -140,7 +140,8 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 		if (r->deadline_ns == 0 || now_ns < r->deadline_ns)
 			continue;
 		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
-		swim_out_push(swim, &out);
+		if (swim->config.features.local_health)
+			swim_out_push(swim, &out);
 		r->deadline_ns = 0;
 		swim->relay_count--;
 	}

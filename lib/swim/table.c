@@ -173,7 +173,7 @@ static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m
 static void confirm(struct swim *swim, uint16_t slot, uint64_t accuser_id)
 {
 	struct member *m = &swim->members[slot];
-	if (!add_accuser(swim, m, accuser_id))
+	if (!swim->config.features.suspicion_shrinks || !add_accuser(swim, m, accuser_id))
 		return;
 	swim->counters.confirmations++;
 	m->record.accuser_id = accuser_id;
@@ -317,6 +317,8 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 			return;
 		}
 		refute(swim, now_ns, r->incarnation);
+		if (!swim->config.features.direct)
+			return;
 		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
 		swim_out_push(swim, &out);
 		return;
@@ -428,8 +430,9 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)
 		return;
 	m->heard_ns = now_ns;
+	const struct swim_features *f = &swim->config.features;
 	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT ||
-		(m->record.state == WIRE_SUSPECT && !swim->config.features.buddy) ||
+		(!f->buddy && (m->record.state == WIRE_SUSPECT || !f->table_digest)) ||
 		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
 		return;
 	m->told_ns = now_ns;
