@@ -33,15 +33,16 @@ void gossip_to_all(struct swim *swim, uint16_t slot)
 	swim->jobs[swim->job_head++ % JOBS_MAX] = (struct job){slot, 1};
 }
 
-void swim_out_push(struct swim *swim, const struct out *out)
+bool swim_out_push(struct swim *swim, const struct out *out)
 {
 	if (swim->out_head - swim->out_tail == OUT_MAX) {
 		swim->counters.output_full++;
-		return;
+		return false;
 	}
 	if (!swim_has_output(swim))
 		swim->out_since_ns = swim->clock_ns;
 	swim->out[swim->out_head++ % OUT_MAX] = *out;
+	return true;
 }
 
 void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
@@ -114,6 +115,9 @@ void gossip_tick(struct swim *swim, uint64_t now_ns)
 	if (p->gossip_interval_ns == 0 || now_ns < swim->next_gossip_ns)
 		return;
 	swim->next_gossip_ns = now_ns + p->gossip_interval_ns;
+	/* What did not leave is not queued again: it would all come at once, and old. */
+	if (swim_has_output(swim))
+		return;
 	for (uint32_t k = 0; k < p->gossip_fanout && swim->gossip_count > 0; k++) {
 		uint16_t slot = (uint16_t)sw_random_below(&swim->random, swim->member_count);
 		const struct member *m = &swim->members[slot];
@@ -252,6 +256,8 @@ bool swim_output(struct swim *swim, uint64_t now_ns, struct sw_writer *messages,
 		return false;
 	write_out(swim, &out, messages);
 	assert(!messages->failed);
+	if (out.kind == OUT_PING || out.kind == OUT_PING_REQ)
+		probe_sent(swim, now_ns, out.seq);
 	*to_id = out.to_id;
 	*to = out.to;
 	swim->out_since_ns = now_ns;
