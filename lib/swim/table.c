@@ -148,13 +148,18 @@ static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
 	return ns / 1000 * scale;
 }
 
+static bool is_accuser(const struct member *m, uint64_t id)
+{
+	for (uint32_t i = 0; i < m->accuser_count; i++)
+		if (m->accusers[i] == id)
+			return true;
+	return false;
+}
+
 /* True if this accuser is new. */
 static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
 {
-	for (uint32_t i = 0; i < m->accuser_count; i++)
-		if (m->accusers[i] == accuser_id)
-			return false;
-	if (accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
+	if (is_accuser(m, accuser_id) || accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
 	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
@@ -208,8 +213,11 @@ void table_verdicts(struct swim *swim, uint64_t now_ns)
 		struct wire_member record = m->record;
 		record.state = WIRE_DEAD;
 		record.accuser_id = swim->config.id;
+		bool own = is_accuser(m, swim->config.id);
 		store(swim, now_ns, i, &record, "did not answer for itself in time");
-		gossip_to_all(swim, i);
+		/* All reach this verdict at about the same time: those who saw it themselves tell the others. */
+		if (own)
+			gossip_to_all(swim, i);
 	}
 }
 
@@ -430,9 +438,7 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)
 		return;
 	m->heard_ns = now_ns;
-	const struct swim_features *f = &swim->config.features;
-	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT ||
-		(!f->buddy && (m->record.state == WIRE_SUSPECT || !f->table_digest)) ||
+	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT || !swim->config.features.buddy ||
 		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
 		return;
 	m->told_ns = now_ns;
