@@ -75,37 +75,38 @@ static bool put_record(struct swim *swim, uint16_t slot, struct sw_writer *w)
 	return true;
 }
 
-/* The record that has travelled least, among those with more to go than none; NO_SLOT if none. */
-static uint16_t freshest(const struct swim *swim, const bool *taken)
+/* The records that have travelled least, in that order, without `must`; returns how many. */
+static uint32_t freshest(const struct swim *swim, uint16_t must, uint16_t best[PIGGYBACK_MAX])
 {
-	uint16_t best = NO_SLOT;
+	uint32_t n = 0;
 	for (uint16_t i = 0; i < swim->member_count; i++) {
-		const struct member *m = &swim->members[i];
-		if (m->gossip_left == 0 || taken[i])
+		uint32_t left = swim->members[i].gossip_left, at = n;
+		if (left == 0 || i == must)
 			continue;
-		if (best == NO_SLOT || m->gossip_left > swim->members[best].gossip_left)
-			best = i;
+		while (at > 0 && left > swim->members[best[at - 1]].gossip_left)
+			at--;
+		if (at == PIGGYBACK_MAX)
+			continue;
+		n += n < PIGGYBACK_MAX;
+		for (uint32_t k = n - 1; k > at; k--)
+			best[k] = best[k - 1];
+		best[at] = i;
 	}
-	return best;
+	return n;
 }
 
 /* `must` first (if it is a slot), then the freshest news while there is room. */
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w)
 {
-	enum { PIGGYBACK_MAX = 8 };
 	if (must != NO_SLOT)
 		put_record(swim, must, w);
 	if (swim->gossip_count == 0)
 		return;
-	bool taken[SW_MEMBERS_MAX] = {false};
-	if (must != NO_SLOT)
-		taken[must] = true;
-	for (int n = 0; n < PIGGYBACK_MAX; n++) {
-		uint16_t slot = freshest(swim, taken);
-		if (slot == NO_SLOT || !put_record(swim, slot, w))
+	uint16_t best[PIGGYBACK_MAX];
+	uint32_t n = freshest(swim, must, best);
+	for (uint32_t k = 0; k < n; k++)
+		if (!put_record(swim, best[k], w))
 			return;
-		taken[slot] = true;
-	}
 }
 
 /* News to a few random members besides, where the profile asks for it. */

@@ -10,6 +10,7 @@ enum {
 	JOBS_MAX = 512,	   /* changes on their way to everybody */
 	RELAYS_MAX = 128,  /* indirect probes made for others */
 	EVENTS_MAX = 2048,
+	PIGGYBACK_MAX = 8, /* records that ride on one packet */
 	CONFIRMERS_MAX = 3, /* independent accusers that shorten a suspicion; Lifeguard's K */
 	HEALTH_MAX = 8,
 	TABLE_PAGE_ENTRIES = 12,
@@ -94,6 +95,7 @@ struct swim {
 	uint32_t member_count; /* slots used, 0 is this server */
 	uint32_t live_count;   /* alive or suspect, with this server */
 	uint32_t suspect_count;
+	uint64_t next_verdict_ns; /* not later than the earliest verdict */
 	uint32_t gossip_count; /* members with gossip_left > 0 */
 	uint64_t digest;
 	uint64_t version;

@@ -163,6 +163,7 @@ static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
 	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
+	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
 	return true;
 }
 
@@ -171,6 +172,7 @@ static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m
 	m->suspected_ns = now_ns;
 	m->accuser_count = 0;
 	m->verdict_ns = now_ns + suspicion_ns(swim, 0);
+	swim->next_verdict_ns = sw_min_u64(swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
 	add_accuser(swim, m, accuser_id);
 	swim->counters.suspicions++;
 }
@@ -204,12 +206,17 @@ void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t a
 
 void table_verdicts(struct swim *swim, uint64_t now_ns)
 {
-	if (swim->suspect_count == 0)
+	if (now_ns < table_next_verdict(swim))
 		return;
+	swim->next_verdict_ns = SW_NEVER_NS;
 	for (uint16_t i = 1; i < swim->member_count; i++) {
 		struct member *m = &swim->members[i];
-		if (!m->used || m->record.state != WIRE_SUSPECT || now_ns < m->verdict_ns)
+		if (!m->used || m->record.state != WIRE_SUSPECT)
 			continue;
+		if (now_ns < m->verdict_ns) {
+			swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
+			continue;
+		}
 		struct wire_member record = m->record;
 		record.state = WIRE_DEAD;
 		record.accuser_id = swim->config.id;
@@ -223,15 +230,7 @@ void table_verdicts(struct swim *swim, uint64_t now_ns)
 
 uint64_t table_next_verdict(const struct swim *swim)
 {
-	uint64_t next = SW_NEVER_NS;
-	if (swim->suspect_count == 0)
-		return next;
-	for (uint16_t i = 1; i < swim->member_count; i++) {
-		const struct member *m = &swim->members[i];
-		if (m->used && m->record.state == WIRE_SUSPECT)
-			next = sw_min_u64(next, m->verdict_ns);
-	}
-	return next;
+	return swim->suspect_count > 0 ? swim->next_verdict_ns : SW_NEVER_NS;
 }
 
 static void forget_member(struct swim *swim, uint64_t now_ns, uint16_t slot, const char *why)
