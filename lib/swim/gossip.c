@@ -2,13 +2,13 @@
 
 #include "swim/internal.h"
 
-/* lambda * log2(n + 1), at least one. */
+/* lambda * log(n + 1) rounded up, at least lambda. */
 static uint32_t gossip_transmissions(const struct swim *swim)
 {
-	uint32_t log2_n = 1;
-	while ((1u << log2_n) < swim->live_count + 1)
-		log2_n++;
-	return swim->profile.gossip_factor * log2_n;
+	uint32_t base = swim->profile.gossip_decimal ? 10 : 2, log_n = 1;
+	for (uint32_t power = base; power < swim->live_count + 1; power *= base)
+		log_n++;
+	return swim->profile.gossip_factor * log_n;
 }
 
 void gossip_record(struct swim *swim, uint16_t slot)
@@ -33,15 +33,16 @@ void gossip_to_all(struct swim *swim, uint16_t slot)
 	swim->jobs[swim->job_head++ % JOBS_MAX] = (struct job){slot, 1};
 }
 
-void swim_out_push(struct swim *swim, const struct out *out)
+bool swim_out_push(struct swim *swim, const struct out *out)
 {
 	if (swim->out_head - swim->out_tail == OUT_MAX) {
 		swim->counters.output_full++;
-		return;
+		return false;
 	}
 	if (!swim_has_output(swim))
 		swim->out_since_ns = swim->clock_ns;
 	swim->out[swim->out_head++ % OUT_MAX] = *out;
+	return true;
 }
 
 void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
@@ -74,37 +75,38 @@ static bool put_record(struct swim *swim, uint16_t slot, struct sw_writer *w)
 	return true;
 }
 
-/* The record that has travelled least, among those with more to go than none; NO_SLOT if none. */
-static uint16_t freshest(const struct swim *swim, const bool *taken)
+/* The records that have travelled least, in that order, without `must`; returns how many. */
+static uint32_t freshest(const struct swim *swim, uint16_t must, uint16_t best[PIGGYBACK_MAX])
 {
-	uint16_t best = NO_SLOT;
+	uint32_t n = 0;
 	for (uint16_t i = 0; i < swim->member_count; i++) {
-		const struct member *m = &swim->members[i];
-		if (m->gossip_left == 0 || taken[i])
+		uint32_t left = swim->members[i].gossip_left, at = n;
+		if (left == 0 || i == must)
 			continue;
-		if (best == NO_SLOT || m->gossip_left > swim->members[best].gossip_left)
-			best = i;
+		while (at > 0 && left > swim->members[best[at - 1]].gossip_left)
+			at--;
+		if (at == PIGGYBACK_MAX)
+			continue;
+		n += n < PIGGYBACK_MAX;
+		for (uint32_t k = n - 1; k > at; k--)
+			best[k] = best[k - 1];
+		best[at] = i;
 	}
-	return best;
+	return n;
 }
 
 /* `must` first (if it is a slot), then the freshest news while there is room. */
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w)
 {
-	enum { PIGGYBACK_MAX = 8 };
 	if (must != NO_SLOT)
 		put_record(swim, must, w);
 	if (swim->gossip_count == 0)
 		return;
-	bool taken[SW_MEMBERS_MAX] = {false};
-	if (must != NO_SLOT)
-		taken[must] = true;
-	for (int n = 0; n < PIGGYBACK_MAX; n++) {
-		uint16_t slot = freshest(swim, taken);
-		if (slot == NO_SLOT || !put_record(swim, slot, w))
+	uint16_t best[PIGGYBACK_MAX];
+	uint32_t n = freshest(swim, must, best);
+	for (uint32_t k = 0; k < n; k++)
+		if (!put_record(swim, best[k], w))
 			return;
-		taken[slot] = true;
-	}
 }
 
 /* News to a few random members besides, where the profile asks for it. */
@@ -114,6 +116,9 @@ void gossip_tick(struct swim *swim, uint64_t now_ns)
 	if (p->gossip_interval_ns == 0 || now_ns < swim->next_gossip_ns)
 		return;
 	swim->next_gossip_ns = now_ns + p->gossip_interval_ns;
+	/* What did not leave is not queued again: it would all come at once, and old. */
+	if (swim_has_output(swim))
+		return;
 	for (uint32_t k = 0; k < p->gossip_fanout && swim->gossip_count > 0; k++) {
 		uint16_t slot = (uint16_t)sw_random_below(&swim->random, swim->member_count);
 		const struct member *m = &swim->members[slot];
@@ -269,6 +274,8 @@ bool swim_output(struct swim *swim, uint64_t now_ns, struct sw_writer *messages,
 		return false;
 	write_out(swim, &out, messages);
 	assert(!messages->failed);
+	if (out.kind == OUT_PING || out.kind == OUT_PING_REQ)
+		probe_sent(swim, now_ns, out.seq);
 	*to_id = out.to_id;
 	*to = out.to;
 	swim->out_since_ns = now_ns;

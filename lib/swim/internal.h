@@ -10,6 +10,7 @@ enum {
 	JOBS_MAX = 512,	   /* changes on their way to everybody */
 	RELAYS_MAX = 128,  /* indirect probes made for others */
 	EVENTS_MAX = 2048,
+	PIGGYBACK_MAX = 8, /* records that ride on one packet */
 	CONFIRMERS_MAX = 3, /* independent accusers that shorten a suspicion; Lifeguard's K */
 	HEALTH_MAX = 8,
 	TABLE_PAGE_ENTRIES = 12,
@@ -76,6 +77,7 @@ struct probe {
 	uint16_t slot;
 	struct actor target;
 	uint32_t seq;
+	uint32_t unsent; /* of its packets: still in the output queue */
 	uint32_t nacks_wanted;
 	uint32_t nacks;
 	uint64_t sent_ns;
@@ -93,6 +95,7 @@ struct swim {
 	uint32_t member_count; /* slots used, 0 is this server */
 	uint32_t live_count;   /* alive or suspect, with this server */
 	uint32_t suspect_count;
+	uint64_t next_verdict_ns; /* not later than the earliest verdict */
 	uint32_t gossip_count; /* members with gossip_left > 0 */
 	uint64_t digest;
 	uint64_t version;
@@ -167,7 +170,8 @@ void gossip_record(struct swim *swim, uint16_t slot);
 void gossip_tick(struct swim *swim, uint64_t now_ns);
 void gossip_to_all(struct swim *swim, uint16_t slot);
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w);
-void swim_out_push(struct swim *swim, const struct out *out);
+/* False: the queue is full. */
+bool swim_out_push(struct swim *swim, const struct out *out);
 void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind kind,
 	const struct wire_member *record, const char *why);
 
@@ -176,6 +180,7 @@ void probe_tick(struct swim *swim, uint64_t now_ns, bool paused);
 uint64_t probe_deadline(const struct swim *swim);
 void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
 void probe_nack(struct swim *swim, uint32_t seq);
+void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
 	const struct sw_endpoint *asker, const struct wire_ping_req *request);
 void swim_health_worse(struct swim *swim, uint32_t by);

@@ -65,7 +65,37 @@ static void start_probe(struct swim *swim, uint64_t now_ns)
 	};
 	swim->counters.probes++;
 	struct out out = {.kind = OUT_PING, .to_id = m->record.actor.id, .to = m->record.at, .seq = swim->probe.seq};
-	swim_out_push(swim, &out);
+	swim->probe.unsent = swim_out_push(swim, &out);
+}
+
+/* The question of a probe has not left yet: it cannot have an answer. */
+static bool waits_to_leave(const struct probe *p)
+{
+	return p->active && !p->acked && p->unsent > 0;
+}
+
+/* One of its packets left. If that was late, the probe goes on from here: who knows of pauses counts
+ * its time anew; plain SWIM, whose prober was held up in sending, finds that the time is over. */
+void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq)
+{
+	struct probe *p = &swim->probe;
+	if (!p->active || p->seq != seq || p->unsent == 0)
+		return;
+	p->unsent--;
+	if (p->unsent > 0 || p->acked)
+		return;
+	uint64_t interval_ns = stretched(swim, swim->profile.probe_interval_ns);
+	uint64_t timeout_ns = stretched(swim, swim->profile.probe_timeout_ns);
+	if (!swim->config.features.pause_aware) {
+		if (now_ns - p->sent_ns >= interval_ns)
+			swim->next_probe_ns = now_ns;
+	} else if (p->indirect_sent) {
+		swim->next_probe_ns = sw_max_u64(swim->next_probe_ns, now_ns + interval_ns - timeout_ns);
+	} else {
+		p->sent_ns = now_ns;
+		p->indirect_ns = now_ns + timeout_ns;
+		swim->next_probe_ns = now_ns + interval_ns;
+	}
 }
 
 /* Servers that can be asked to probe the target: alive; `elsewhere`: of another zone than this server,
@@ -94,7 +124,7 @@ static uint32_t ask_helpers(struct swim *swim, uint16_t *pool, uint32_t n, uint3
 		uint32_t at = (uint32_t)sw_random_below(&swim->random, n);
 		const struct wire_member *r = &swim->members[pool[at]].record;
 		struct out out = {.kind = OUT_PING_REQ, .to_id = r->actor.id, .to = r->at, .seq = p->seq, .slot = p->slot};
-		swim_out_push(swim, &out);
+		p->unsent += swim_out_push(swim, &out);
 		swim->counters.probes_indirect++;
 		p->nacks_wanted++;
 		pool[at] = pool[--n];
@@ -140,7 +170,8 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 		if (r->deadline_ns == 0 || now_ns < r->deadline_ns)
 			continue;
 		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
-		swim_out_push(swim, &out);
+		if (swim->config.features.local_health)
+			swim_out_push(swim, &out);
 		r->deadline_ns = 0;
 		swim->relay_count--;
 	}
@@ -150,6 +181,11 @@ void probe_tick(struct swim *swim, uint64_t now_ns, bool paused)
 {
 	struct probe *p = &swim->probe;
 	relays_tick(swim, now_ns);
+	if (waits_to_leave(p)) {
+		if (now_ns >= swim->next_probe_ns)
+			swim->next_probe_ns = now_ns + swim->profile.probe_interval_ns;
+		return;
+	}
 	if (paused && p->active && !p->acked) {
 		/* The answer may lie in our own queue: no verdict, ask again. */
 		swim->counters.probes_voided++;
@@ -170,7 +206,7 @@ uint64_t probe_deadline(const struct swim *swim)
 {
 	const struct probe *p = &swim->probe;
 	uint64_t next = swim->next_probe_ns;
-	if (p->active && !p->acked && !p->indirect_sent)
+	if (p->active && !p->acked && !p->indirect_sent && !waits_to_leave(p))
 		next = sw_min_u64(next, p->indirect_ns);
 	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++)
 		if (swim->relays[i].deadline_ns != 0)
@@ -199,6 +235,12 @@ void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t se
 	bool direct = from_id == p->target.id;
 	if (!p->active || p->seq != seq || (!direct && !p->indirect_sent)) {
 		relay_ack(swim, from_id, seq);
+		return;
+	}
+	/* Later than the interval is no answer; who was paused itself takes it as one. */
+	if (!swim->config.features.pause_aware &&
+		now_ns - p->sent_ns > stretched(swim, swim->profile.probe_interval_ns)) {
+		swim->counters.acks_stale++;
 		return;
 	}
 	swim->counters.acks++;

@@ -68,6 +68,7 @@ const struct swim_profile swim_profile_paper = {
 	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
 	.gossip_factor = 4,
+	.gossip_decimal = true,
 	.packets_per_s_max = 5000,
 	.gossip_interval_ns = 200 * MS,
 	.gossip_fanout = 3,

@@ -39,6 +39,7 @@ struct swim_profile {
 	uint64_t reap_after_ns;		 /* dead and left records are kept this long */
 	uint32_t indirect_probes;
 	uint32_t gossip_factor;	      /* lambda: a record rides on lambda * log2(n + 1) packets */
+	bool gossip_decimal;	      /* log10 instead: as memberlist counts */
 	uint32_t packets_per_s_max;   /* budget of direct dissemination */
 	uint64_t gossip_interval_ns;  /* news also go to gossip_fanout random members this often; 0: never */
 	uint32_t gossip_fanout;

@@ -148,16 +148,22 @@ static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
 	return ns / 1000 * scale;
 }
 
+static bool is_accuser(const struct member *m, uint64_t id)
+{
+	for (uint32_t i = 0; i < m->accuser_count; i++)
+		if (m->accusers[i] == id)
+			return true;
+	return false;
+}
+
 /* True if this accuser is new. */
 static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
 {
-	for (uint32_t i = 0; i < m->accuser_count; i++)
-		if (m->accusers[i] == accuser_id)
-			return false;
-	if (accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
+	if (is_accuser(m, accuser_id) || accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
 	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
+	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
 	return true;
 }
 
@@ -166,6 +172,7 @@ static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m
 	m->suspected_ns = now_ns;
 	m->accuser_count = 0;
 	m->verdict_ns = now_ns + suspicion_ns(swim, 0);
+	swim->next_verdict_ns = sw_min_u64(swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
 	add_accuser(swim, m, accuser_id);
 	swim->counters.suspicions++;
 }
@@ -173,7 +180,7 @@ static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m
 static void confirm(struct swim *swim, uint16_t slot, uint64_t accuser_id)
 {
 	struct member *m = &swim->members[slot];
-	if (!add_accuser(swim, m, accuser_id))
+	if (!swim->config.features.suspicion_shrinks || !add_accuser(swim, m, accuser_id))
 		return;
 	swim->counters.confirmations++;
 	m->record.accuser_id = accuser_id;
@@ -199,31 +206,31 @@ void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t a
 
 void table_verdicts(struct swim *swim, uint64_t now_ns)
 {
-	if (swim->suspect_count == 0)
+	if (now_ns < table_next_verdict(swim))
 		return;
+	swim->next_verdict_ns = SW_NEVER_NS;
 	for (uint16_t i = 1; i < swim->member_count; i++) {
 		struct member *m = &swim->members[i];
-		if (!m->used || m->record.state != WIRE_SUSPECT || now_ns < m->verdict_ns)
+		if (!m->used || m->record.state != WIRE_SUSPECT)
 			continue;
+		if (now_ns < m->verdict_ns) {
+			swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
+			continue;
+		}
 		struct wire_member record = m->record;
 		record.state = WIRE_DEAD;
 		record.accuser_id = swim->config.id;
+		bool own = is_accuser(m, swim->config.id);
 		store(swim, now_ns, i, &record, "did not answer for itself in time");
-		gossip_to_all(swim, i);
+		/* All reach this verdict at about the same time: those who saw it themselves tell the others. */
+		if (own)
+			gossip_to_all(swim, i);
 	}
 }
 
 uint64_t table_next_verdict(const struct swim *swim)
 {
-	uint64_t next = SW_NEVER_NS;
-	if (swim->suspect_count == 0)
-		return next;
-	for (uint16_t i = 1; i < swim->member_count; i++) {
-		const struct member *m = &swim->members[i];
-		if (m->used && m->record.state == WIRE_SUSPECT)
-			next = sw_min_u64(next, m->verdict_ns);
-	}
-	return next;
+	return swim->suspect_count > 0 ? swim->next_verdict_ns : SW_NEVER_NS;
 }
 
 static void forget_member(struct swim *swim, uint64_t now_ns, uint16_t slot, const char *why)
@@ -321,6 +328,8 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 			return;
 		}
 		refute(swim, now_ns, r->incarnation);
+		if (!swim->config.features.direct)
+			return;
 		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
 		swim_out_push(swim, &out);
 		return;
@@ -432,8 +441,7 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)
 		return;
 	m->heard_ns = now_ns;
-	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT ||
-		(m->record.state == WIRE_SUSPECT && !swim->config.features.buddy) ||
+	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT || !swim->config.features.buddy ||
 		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
 		return;
 	m->told_ns = now_ns;
