@@ -175,8 +175,9 @@ bool ownership_read_reader(const struct ownership *o, uint64_t key_hash, struct 
 	uint32_t entry = s == NULL ? NO_ENTRY : atomic_load_explicit(&s->entry, memory_order_acquire);
 	if (entry == NO_ENTRY || !rendezvous_table_read_reader(o->table, entry, ranks))
 		return false;
-	/* Not given to another key in between. */
-	return atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
+	/* Neither the slot nor the entry was given to another key in between. */
+	return atomic_load_explicit(&s->entry, memory_order_acquire) == entry &&
+		atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
 }
 
 uint64_t ownership_keys(const struct ownership *o)
