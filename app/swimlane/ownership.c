@@ -18,6 +18,7 @@ struct slot {
 /* When a server may own keys: at once, or some time after it came back. */
 struct standing {
 	uint64_t id;
+	uint64_t instance; /* 0: not seen yet */
 	bool gone;
 	uint64_t eligible_ns;
 };
@@ -143,8 +144,11 @@ static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct m
 		s->gone = true;
 		return SW_NEVER_NS;
 	}
-	if (s->gone || (m->self && view->remembered && s->eligible_ns == 0))
+	/* Another process under this id came back too, even if nobody saw it gone: it waits by itself. */
+	bool restarted = s->instance != 0 && s->instance != m->record.instance;
+	if (s->gone || restarted || (m->self && view->remembered && s->eligible_ns == 0))
 		s->eligible_ns = now_ns + stable_ns;
+	s->instance = m->record.instance;
 	s->gone = false;
 	return s->eligible_ns;
 }
