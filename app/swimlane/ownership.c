@@ -18,6 +18,7 @@ struct slot {
 /* When a server may own keys: at once, or some time after it came back. */
 struct standing {
 	uint64_t id;
+	uint64_t instance; /* 0: not seen yet */
 	bool gone;
 	uint64_t eligible_ns;
 };
@@ -143,8 +144,11 @@ static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct m
 		s->gone = true;
 		return SW_NEVER_NS;
 	}
-	if (s->gone || (m->self && view->remembered && s->eligible_ns == 0))
+	/* Another process under this id came back too, even if nobody saw it gone: it waits by itself. */
+	bool restarted = s->instance != 0 && s->instance != m->record.instance;
+	if (s->gone || restarted || (m->self && view->remembered && s->eligible_ns == 0))
 		s->eligible_ns = now_ns + stable_ns;
+	s->instance = m->record.instance;
 	s->gone = false;
 	return s->eligible_ns;
 }
@@ -175,8 +179,9 @@ bool ownership_read_reader(const struct ownership *o, uint64_t key_hash, struct 
 	uint32_t entry = s == NULL ? NO_ENTRY : atomic_load_explicit(&s->entry, memory_order_acquire);
 	if (entry == NO_ENTRY || !rendezvous_table_read_reader(o->table, entry, ranks))
 		return false;
-	/* Not given to another key in between. */
-	return atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
+	/* Neither the slot nor the entry was given to another key in between. */
+	return atomic_load_explicit(&s->entry, memory_order_acquire) == entry &&
+		atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
 }
 
 uint64_t ownership_keys(const struct ownership *o)

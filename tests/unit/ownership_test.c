@@ -276,6 +276,23 @@ SW_TEST(ownership, member_that_goes_again_while_it_waits_waits_anew)
 	world_destroy(w);
 }
 
+SW_TEST(ownership, member_that_restarted_unseen_waits_as_it_does_itself)
+{
+	struct world *w = world_with_keys(4);
+	struct wire_member *r = &w->view.members[2].record;
+	uint32_t before = keys_of(w, 3);
+	r->actor.epoch++; /* the same process under another epoch lost nothing */
+	SW_EXPECT_EQ(tell(w, T0 + 1), SW_NEVER_NS);
+	SW_EXPECT_EQ(keys_of(w, 3), before);
+	r->actor.epoch++;
+	r->instance = 99;
+	SW_EXPECT_EQ(tell(w, T0 + 2), T0 + 2 + STABLE_NS);
+	SW_EXPECT_EQ(keys_of(w, 3), 0u);
+	SW_EXPECT_EQ(tell(w, T0 + 2 + STABLE_NS), SW_NEVER_NS);
+	SW_EXPECT_EQ(keys_of(w, 3), before);
+	world_destroy(w);
+}
+
 SW_TEST(ownership, a_newcomer_owns_at_once_and_a_remembered_self_waits)
 {
 	struct world *w = world_create(3);
