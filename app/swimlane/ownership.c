@@ -97,6 +97,21 @@ static struct slot *take_slot(struct ownership *o, uint64_t key_hash)
 	return s;
 }
 
+/* Unused slots in front of an empty one are empty too: no key's way leads past them. Else every key that
+ * ever was would lengthen the search for one that is not there. */
+static void empty_slots(struct ownership *o, const struct slot *last)
+{
+	uint32_t at = (uint32_t)(last - o->slots);
+	if (atomic_load_explicit(&o->slots[(at + 1) & o->mask].key_hash, memory_order_relaxed) != 0)
+		return;
+	for (uint32_t i = 0; i <= o->mask; i++, at--) {
+		struct slot *s = &o->slots[at & o->mask];
+		if (s->keys > 0 || atomic_load_explicit(&s->key_hash, memory_order_relaxed) == 0)
+			return;
+		atomic_store_explicit(&s->key_hash, 0, memory_order_release);
+	}
+}
+
 /* A record of a registered key entered the map. */
 void ownership_key(struct ownership *o, const struct map_view *view)
 {
@@ -115,6 +130,7 @@ void ownership_key(struct ownership *o, const struct map_view *view)
 		atomic_store_explicit(&s->entry, NO_ENTRY, memory_order_release);
 		s->keys = 0;
 		rendezvous_table_unregister(o->table, now);
+		empty_slots(o, s);
 		atomic_fetch_sub_explicit(&o->keys, 1, memory_order_relaxed);
 	}
 }
