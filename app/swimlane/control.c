@@ -163,6 +163,17 @@ const char *control_text(struct rpc_call *call, json_t *params, const char *name
 	return text;
 }
 
+bool control_text_or(struct rpc_call *call, json_t *params, const char *name, const char **text)
+{
+	json_t *value = json_object_get(params, name);
+	if (value == NULL || json_is_null(value))
+		return true;
+	*text = json_string_value(value);
+	if (*text == NULL)
+		rpc_error(call, RPC_INVALID_PARAMS, "%s: must be a text", name);
+	return *text != NULL;
+}
+
 static int open_rpc(struct control *control)
 {
 	const struct config *c = control->app->config;

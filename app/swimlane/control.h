@@ -121,3 +121,5 @@ void origins_changed(struct control *control, const struct map_change *change);
 void control_add(struct control *control, const char *name, control_method run);
 /* A text parameter, or NULL after answering the call with what is wrong. */
 const char *control_text(struct rpc_call *call, json_t *params, const char *name);
+/* *text is left as it is if there is none; false after answering the call with what is wrong. */
+bool control_text_or(struct rpc_call *call, json_t *params, const char *name, const char **text);

@@ -150,19 +150,20 @@ static json_t *page(struct control *control, struct listing *l, size_t limit)
 static void ls(struct control *control, struct rpc_call *call, json_t *params)
 {
 	json_t *limit = json_object_get(params, "limit");
-	const char *base64 = json_string_value(json_object_get(params, "after_base64"));
+	const char *base64 = NULL;
 	uint32_t cursor = 0;
 	struct listing l = {
-		.prefix = json_string_value(json_object_get(params, "prefix")),
-		.after = json_string_value(json_object_get(params, "after")),
+		.prefix = "",
 		.tombstones = json_is_true(json_object_get(params, "tombstones")),
 	};
+	if (!control_text_or(call, params, "prefix", &l.prefix) || !control_text_or(call, params, "after", &l.after) ||
+		!control_text_or(call, params, "after_base64", &base64))
+		return;
 	json_int_t wanted = limit == NULL ? LS_DEFAULT : json_integer_value(limit);
 	if (wanted < 1 || wanted > LS_MAX) {
 		rpc_error(call, RPC_INVALID_PARAMS, "limit: 1 to %d", LS_MAX);
 		return;
 	}
-	l.prefix = l.prefix != NULL ? l.prefix : "";
 	l.prefix_len = strlen(l.prefix);
 	l.after_len = l.after != NULL ? strlen(l.after) : 0;
 	char *after = base64 != NULL ? base64_decode(base64, &l.after_len) : NULL;
@@ -183,8 +184,9 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 
 static void watch(struct control *control, struct rpc_call *call, json_t *params)
 {
-	const char *prefix = json_string_value(json_object_get(params, "prefix"));
-	prefix = prefix != NULL ? prefix : "";
+	const char *prefix = "";
+	if (!control_text_or(call, params, "prefix", &prefix))
+		return;
 	if (strlen(prefix) > SW_KEY_MAX)
 		rpc_error(call, RPC_INVALID_PARAMS, "prefix: at most %d bytes", SW_KEY_MAX);
 	else if (subscribe(control, call, false, prefix) == NULL)

@@ -379,7 +379,9 @@ static void origin_list(struct control *control, struct rpc_call *call, json_t *
 
 static void health(struct control *control, struct rpc_call *call, json_t *params)
 {
-	const char *only = json_string_value(json_object_get(params, "name"));
+	const char *only = NULL;
+	if (!control_text_or(call, params, "name", &only))
+		return;
 	json_t *list = scan_origins(control, only, true);
 	if (only != NULL && json_array_size(list) == 0) {
 		json_decref(list);

@@ -7,8 +7,10 @@ import time
 
 from live import main  # first: it finds lab
 from lab.fleet import UDP_PORT
+from lab.rpc import RpcError
 
 FORGED_KEYS = 7
+INVALID_PARAMS = -32602
 
 
 def forge(the_lab):
@@ -31,6 +33,13 @@ def every_key(server):
     return keys
 
 
+def code_of(server, method, params):
+    try:
+        return f"answered {server.call(method, **params)}"
+    except RpcError as error:
+        return error.code
+
+
 def body(test, the_lab):
     fleet, feed = the_lab.fleet, the_lab.feed
     pids = [s.process.pid for s in fleet.servers]
@@ -51,6 +60,9 @@ def body(test, the_lab):
                f"map.ls lists all records in pages of one: {len(paged)}")
     forged = [n for n in feed.since(mark) if n.method == "event" and n.params.get("id") == "0000000000000bad"]
     test.check(forged and all(n.params.get("server") for n in forged), "events about it name it")
+    for method, params in (("map.ls", {"prefix": 5}), ("map.ls", {"after": []}), ("map.watch", {"prefix": {}}),
+                           ("health", {"name": 7}), ("map.ls", {"after_base64": "*"}), ("owner", {"key": 1})):
+        test.check(code_of(server, method, params) == INVALID_PARAMS, f"{method} {params} is refused")
     fleet.put(server, "after", "still writing")
 
 
