@@ -21,6 +21,10 @@ int swim_record_compare(const struct wire_member *a, const struct wire_member *b
 		return a->actor.epoch < b->actor.epoch ? -1 : 1;
 	if (a->instance != b->instance)
 		return a->instance < b->instance ? -1 : 1;
+	/* Left and forgotten end a life: no refutation that is still on its way comes after them. */
+	bool a_over = a->state >= WIRE_LEFT, b_over = b->state >= WIRE_LEFT;
+	if (a_over != b_over)
+		return a_over ? 1 : -1;
 	if (a->incarnation != b->incarnation)
 		return a->incarnation < b->incarnation ? -1 : 1;
 	if (a->state != b->state)
@@ -305,6 +309,12 @@ static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen
 	gossip_to_all(swim, SELF);
 }
 
+static void answer_for_self(struct swim *swim, const struct sw_endpoint *to)
+{
+	struct out out = {.kind = OUT_GOSSIP, .to = *to, .slot = SELF};
+	swim_out_push(swim, &out);
+}
+
 /* What others say of this server. */
 static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
 	const struct sw_endpoint *from)
@@ -313,16 +323,19 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	if (swim->phase != SWIM_RUNNING)
 		return;
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
-		if (swim_record_compare(r, self) <= 0)
+		if (swim_record_compare(r, self) <= 0) {
+			/* An accusation that was refuted already: its sender did not hear of that. */
+			if (r->state != WIRE_ALIVE)
+				answer_for_self(swim, from);
 			return;
+		}
 		if (r->state == WIRE_FORGOTTEN) {
 			/* Others have closed this epoch: go on under a new one. */
 			table_take_epoch_above(swim, now_ns, r->actor.epoch);
 			return;
 		}
 		refute(swim, now_ns, r->incarnation);
-		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
-		swim_out_push(swim, &out);
+		answer_for_self(swim, from);
 		return;
 	}
 	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
@@ -406,11 +419,12 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
-	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD && record.state != WIRE_LEFT && swim_is_live(m) &&
-		actor_equal(record.actor, m->record.actor)) {
-		/* Somebody's old verdict: let the accused answer for itself first. */
+	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD &&
+		record.state != WIRE_LEFT && swim_is_live(m) && actor_equal(record.actor, m->record.actor)) {
+		/* Somebody's old verdict: let the accused answer for itself first. Who passes a verdict on
+		 * did not probe the accused, and counts for no accuser. */
 		record.state = WIRE_SUSPECT;
-		record.accuser_id = from_id;
+		record.accuser_id = 0;
 		if (swim_record_compare(&record, &m->record) <= 0)
 			return;
 	}
