@@ -420,9 +420,9 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 		return;
 	struct wire_member record = *r;
 	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD &&
-		record.state != WIRE_LEFT && swim_is_live(m) && actor_equal(record.actor, m->record.actor)) {
-		/* Somebody's old verdict: let the accused answer for itself first. Who passes a verdict on
-		 * did not probe the accused, and counts for no accuser. */
+		record.state != WIRE_LEFT && swim_is_live(m)) {
+		/* Somebody's old verdict, on this life or a later one: let the accused answer for itself
+		 * first. Who passes a verdict on did not probe the accused, and counts for no accuser. */
 		record.state = WIRE_SUSPECT;
 		record.accuser_id = 0;
 		if (swim_record_compare(&record, &m->record) <= 0)
