@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "swim/internal.h"
+#include "swim/mutation.h"
 
 bool swim_is_live(const struct member *m)
 {
@@ -17,7 +18,7 @@ uint16_t table_find(const struct swim *swim, uint64_t id)
 
 int swim_record_compare(const struct wire_member *a, const struct wire_member *b)
 {
-	if (a->actor.epoch != b->actor.epoch)
+	if (a->actor.epoch != b->actor.epoch && !SWIM_MUTANT(EPOCH_IGNORED))
 		return a->actor.epoch < b->actor.epoch ? -1 : 1;
 	if (a->instance != b->instance)
 		return a->instance < b->instance ? -1 : 1;
@@ -25,7 +26,7 @@ int swim_record_compare(const struct wire_member *a, const struct wire_member *b
 	bool a_over = a->state >= WIRE_LEFT, b_over = b->state >= WIRE_LEFT;
 	if (a_over != b_over)
 		return a_over ? 1 : -1;
-	if (a->incarnation != b->incarnation)
+	if (a->incarnation != b->incarnation && !SWIM_MUTANT(INCARNATION_IGNORED))
 		return a->incarnation < b->incarnation ? -1 : 1;
 	if (a->state != b->state)
 		return a->state < b->state ? -1 : 1;
@@ -40,7 +41,7 @@ uint64_t table_record_hash(const struct wire_member *r)
 	uint64_t h = sw_mix64(r->actor.id);
 	h = sw_mix64(h + r->actor.epoch);
 	h = sw_mix64(h + r->instance);
-	h = sw_mix64(h + r->incarnation);
+	h = sw_mix64(h + (SWIM_MUTANT(DIGEST_BLIND) ? 0 : r->incarnation));
 	return sw_mix64(h + ((uint64_t)r->state << 24 | (uint64_t)r->flags << 16 | r->weight));
 }
 
@@ -156,7 +157,7 @@ static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
 static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
 {
 	for (uint32_t i = 0; i < m->accuser_count; i++)
-		if (m->accusers[i] == accuser_id)
+		if (m->accusers[i] == accuser_id && !SWIM_MUTANT(HEARSAY_CONFIRMS))
 			return false;
 	if (accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
 		return false;
@@ -323,7 +324,7 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	if (swim->phase != SWIM_RUNNING)
 		return;
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
-		if (swim_record_compare(r, self) <= 0) {
+		if (swim_record_compare(r, self) <= 0 || SWIM_MUTANT(NO_REFUTATION)) {
 			/* An accusation that was refuted already: its sender did not hear of that. */
 			if (r->state != WIRE_ALIVE)
 				answer_for_self(swim, from);
@@ -379,7 +380,7 @@ static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire
 static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
 	uint64_t from_id, const struct sw_endpoint *from)
 {
-	if (r->actor.epoch <= grave_epoch(swim, r->actor.id)) {
+	if (r->actor.epoch <= grave_epoch(swim, r->actor.id) && !SWIM_MUTANT(GRAVES_IGNORED)) {
 		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
 		if (r->actor.id == from_id)
 			tell_forgotten(swim, now_ns, r, from);
@@ -419,7 +420,7 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
-	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD &&
+	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && record.state >= WIRE_DEAD &&
 		record.state != WIRE_LEFT && swim_is_live(m)) {
 		/* Somebody's old verdict, on this life or a later one: let the accused answer for itself
 		 * first. Who passes a verdict on did not probe the accused, and counts for no accuser. */
