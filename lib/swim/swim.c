@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "swim/internal.h"
+#include "swim/mutation.h"
 
 #define MS SW_NS_PER_MS
 
@@ -226,7 +227,7 @@ static void shift_verdicts(struct swim *swim, uint64_t by_ns)
 static bool was_paused(struct swim *swim, uint64_t now_ns, uint64_t due_ns)
 {
 	uint64_t limit_ns = swim->profile.probe_timeout_ns, lost_ns = 0;
-	if (!swim->config.features.pause_aware)
+	if (!swim->config.features.pause_aware || SWIM_MUTANT(PAUSE_NOT_VOIDED))
 		return false;
 	if (now_ns - due_ns > limit_ns)
 		lost_ns = now_ns - due_ns + limit_ns;

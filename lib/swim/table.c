@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "swim/internal.h"
+#include "swim/mutation.h"
 
 bool swim_is_live(const struct member *m)
 {
@@ -17,11 +18,15 @@ uint16_t table_find(const struct swim *swim, uint64_t id)
 
 int swim_record_compare(const struct wire_member *a, const struct wire_member *b)
 {
-	if (a->actor.epoch != b->actor.epoch)
+	if (a->actor.epoch != b->actor.epoch && !SWIM_MUTANT(EPOCH_IGNORED))
 		return a->actor.epoch < b->actor.epoch ? -1 : 1;
 	if (a->instance != b->instance)
 		return a->instance < b->instance ? -1 : 1;
-	if (a->incarnation != b->incarnation)
+	/* Left and forgotten end a life: no refutation that is still on its way comes after them. */
+	bool a_over = a->state >= WIRE_LEFT, b_over = b->state >= WIRE_LEFT;
+	if (a_over != b_over)
+		return a_over ? 1 : -1;
+	if (a->incarnation != b->incarnation && !SWIM_MUTANT(INCARNATION_IGNORED))
 		return a->incarnation < b->incarnation ? -1 : 1;
 	if (a->state != b->state)
 		return a->state < b->state ? -1 : 1;
@@ -36,7 +41,7 @@ uint64_t table_record_hash(const struct wire_member *r)
 	uint64_t h = sw_mix64(r->actor.id);
 	h = sw_mix64(h + r->actor.epoch);
 	h = sw_mix64(h + r->instance);
-	h = sw_mix64(h + r->incarnation);
+	h = sw_mix64(h + (SWIM_MUTANT(DIGEST_BLIND) ? 0 : r->incarnation));
 	return sw_mix64(h + ((uint64_t)r->state << 24 | (uint64_t)r->flags << 16 | r->weight));
 }
 
@@ -159,7 +164,8 @@ static bool is_accuser(const struct member *m, uint64_t id)
 /* True if this accuser is new. */
 static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
 {
-	if (is_accuser(m, accuser_id) || accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
+	if ((is_accuser(m, accuser_id) && !SWIM_MUTANT(HEARSAY_CONFIRMS)) || accuser_id == 0 ||
+		m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
 	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
@@ -312,6 +318,12 @@ static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen
 	gossip_to_all(swim, SELF);
 }
 
+static void answer_for_self(struct swim *swim, const struct sw_endpoint *to)
+{
+	struct out out = {.kind = OUT_GOSSIP, .to = *to, .slot = SELF};
+	swim_out_push(swim, &out);
+}
+
 /* What others say of this server. */
 static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
 	const struct sw_endpoint *from)
@@ -320,18 +332,20 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	if (swim->phase != SWIM_RUNNING)
 		return;
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
-		if (swim_record_compare(r, self) <= 0)
+		if (swim_record_compare(r, self) <= 0 || SWIM_MUTANT(NO_REFUTATION)) {
+			/* An accusation that was refuted already: its sender did not hear of that. */
+			if (r->state != WIRE_ALIVE)
+				answer_for_self(swim, from);
 			return;
+		}
 		if (r->state == WIRE_FORGOTTEN) {
 			/* Others have closed this epoch: go on under a new one. */
 			table_take_epoch_above(swim, now_ns, r->actor.epoch);
 			return;
 		}
 		refute(swim, now_ns, r->incarnation);
-		if (!swim->config.features.direct)
-			return;
-		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
-		swim_out_push(swim, &out);
+		if (swim->config.features.direct)
+			answer_for_self(swim, from);
 		return;
 	}
 	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
@@ -375,7 +389,7 @@ static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire
 static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
 	uint64_t from_id, const struct sw_endpoint *from)
 {
-	if (r->actor.epoch <= grave_epoch(swim, r->actor.id)) {
+	if (r->actor.epoch <= grave_epoch(swim, r->actor.id) && !SWIM_MUTANT(GRAVES_IGNORED)) {
 		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
 		if (r->actor.id == from_id)
 			tell_forgotten(swim, now_ns, r, from);
@@ -415,11 +429,12 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
-	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD && record.state != WIRE_LEFT && swim_is_live(m) &&
-		actor_equal(record.actor, m->record.actor)) {
-		/* Somebody's old verdict: let the accused answer for itself first. */
+	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && record.state >= WIRE_DEAD &&
+		record.state != WIRE_LEFT && swim_is_live(m)) {
+		/* Somebody's old verdict, on this life or a later one: let the accused answer for itself
+		 * first. Who passes a verdict on did not probe the accused, and counts for no accuser. */
 		record.state = WIRE_SUSPECT;
-		record.accuser_id = from_id;
+		record.accuser_id = 0;
 		if (swim_record_compare(&record, &m->record) <= 0)
 			return;
 	}
