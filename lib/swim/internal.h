@@ -8,6 +8,7 @@
 enum {
 	OUT_MAX = 2048,	   /* messages waiting to be sent */
 	JOBS_MAX = 512,	   /* changes on their way to everybody */
+	HELPERS_MAX = 16,  /* asked to probe a target */
 	RELAYS_MAX = 128,  /* indirect probes made for others */
 	EVENTS_MAX = 2048,
 	PIGGYBACK_MAX = 8, /* records that ride on one packet */
@@ -78,8 +79,10 @@ struct probe {
 	struct actor target;
 	uint32_t seq;
 	uint32_t unsent; /* of its packets: still in the output queue */
-	uint32_t nacks_wanted;
+	uint16_t helpers[HELPERS_MAX]; /* slots */
+	uint32_t nacks_wanted;	       /* one of each helper */
 	uint32_t nacks;
+	uint32_t nacked; /* bit i: helpers[i] said so */
 	uint64_t sent_ns;
 	uint64_t indirect_ns;
 };
@@ -179,7 +182,7 @@ void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind ki
 void probe_tick(struct swim *swim, uint64_t now_ns, bool paused);
 uint64_t probe_deadline(const struct swim *swim);
 void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
-void probe_nack(struct swim *swim, uint32_t seq);
+void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
 void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
 	const struct sw_endpoint *asker, const struct wire_ping_req *request);

@@ -126,7 +126,7 @@ static uint32_t ask_helpers(struct swim *swim, uint16_t *pool, uint32_t n, uint3
 		struct out out = {.kind = OUT_PING_REQ, .to_id = r->actor.id, .to = r->at, .seq = p->seq, .slot = p->slot};
 		p->unsent += swim_out_push(swim, &out);
 		swim->counters.probes_indirect++;
-		p->nacks_wanted++;
+		p->helpers[p->nacks_wanted++] = pool[at];
 		pool[at] = pool[--n];
 	}
 	return asked;
@@ -135,7 +135,7 @@ static uint32_t ask_helpers(struct swim *swim, uint16_t *pool, uint32_t n, uint3
 static void send_indirect(struct swim *swim)
 {
 	uint16_t pool[SW_MEMBERS_MAX];
-	uint32_t want = swim->profile.indirect_probes;
+	uint32_t want = swim->profile.indirect_probes < HELPERS_MAX ? swim->profile.indirect_probes : HELPERS_MAX;
 	swim->probe.indirect_sent = true;
 	if (!swim->config.features.zones) {
 		(void)ask_helpers(swim, pool, find_helpers(swim, true, true, pool), want);
@@ -251,12 +251,25 @@ void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t se
 	p->acked = true;
 }
 
-void probe_nack(struct swim *swim, uint32_t seq)
+void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq)
 {
-	if (!swim->probe.active || swim->probe.seq != seq)
+	struct probe *p = &swim->probe;
+	if (!p->active || p->acked || p->seq != seq)
 		return;
-	swim->counters.nacks++;
-	swim->probe.nacks++;
+	for (uint32_t i = 0; i < p->nacks_wanted; i++) {
+		uint32_t bit = 1u << i;
+		if (swim->members[p->helpers[i]].record.actor.id != from_id || (p->nacked & bit) != 0)
+			continue;
+		p->nacked |= bit;
+		p->nacks++;
+		swim->counters.nacks++;
+	}
+	/* All helpers have spoken, so this server is heard and hears: waiting longer brings nothing new. */
+	if (!swim->config.features.pause_aware || p->nacks == 0 || p->nacks < p->nacks_wanted)
+		return;
+	p->active = false;
+	if (target_is_same(swim))
+		probe_failed(swim, now_ns);
 }
 
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const struct sw_endpoint *asker,

@@ -165,7 +165,7 @@ static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_head
 	case WIRE_NACK:
 		if (!wire_get_nack(&m->payload, &seq))
 			return false;
-		probe_nack(swim, seq);
+		probe_nack(swim, now_ns, header->sender.id, seq);
 		return true;
 	case WIRE_PING_REQ:
 		if (!wire_get_ping_req(&m->payload, &request))
