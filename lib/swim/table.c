@@ -415,15 +415,17 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
+	const char *why = NULL;
 	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD && record.state != WIRE_LEFT && swim_is_live(m) &&
 		actor_equal(record.actor, m->record.actor)) {
 		/* Somebody's old verdict: let the accused answer for itself first. */
 		record.state = WIRE_SUSPECT;
 		record.accuser_id = from_id;
+		why = "dead in another's table: may answer for itself";
 		if (swim_record_compare(&record, &m->record) <= 0)
 			return;
 	}
-	store(swim, now_ns, slot, &record, NULL);
+	store(swim, now_ns, slot, &record, why);
 	if (record.state == WIRE_SUSPECT)
 		start_suspicion(swim, now_ns, m, record.accuser_id);
 	if (record.state == WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
