@@ -38,9 +38,10 @@ void scene_destroy(struct scene *scene);
 bool scene_run(struct scene *scene, uint64_t for_ns);
 /* Every invariant at every server; for callers that acted on the simulator themselves. */
 bool scene_check(struct scene *scene);
-/* Links among these servers (bit i: server i; one group), and they themselves, are made whole. */
+/* Links among these servers (bit i: server i; one group), and they themselves, are made whole: they must
+ * agree about one another, if one of them is a seed or they have all met. */
 bool scene_settle_part(struct scene *scene, const uint64_t part[SCRIPT_SET_MAX / 64]);
-/* Everything is made whole, and those of `revive` that do not run are restarted. */
+/* Everything is made whole, and those of `revive` that are no members (any more) are restarted. */
 bool scene_settle(struct scene *scene, const uint64_t revive[SCRIPT_SET_MAX / 64]);
 
 /* In which all members that run hold equal and right tables, from the moment when all is whole:

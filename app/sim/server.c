@@ -330,7 +330,7 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 		.profile = sim->config.profile,
 		.random_seed = sw_random_u64(&sim->random),
 	};
-	for (uint32_t k = 0; k < 3 && k < sim->config.group_size; k++)
+	for (uint32_t k = 0; k < SIM_SEEDS && k < sim->config.group_size; k++)
 		sc.seeds[sc.seed_count++] = network_endpoint(sim, first + k);
 	(void)snprintf(sc.name, sizeof(sc.name), "s%u", s->identity);
 	if (sim->config.zones > 0)

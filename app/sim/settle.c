@@ -8,7 +8,7 @@ uint64_t scene_bound_ns(const struct sim_config *config)
 {
 	const struct swim_profile *p = &config->profile;
 	uint32_t size = config->group_size > 0 ? config->group_size : config->servers;
-	uint32_t seeds = size < 3 ? size : 3;
+	uint32_t seeds = size < SIM_SEEDS ? size : SIM_SEEDS;
 	return 10 * p->probe_interval_ns + p->suspicion_max_ns + p->rejoin_interval_ns * (size - 1 + seeds) +
 	       p->join_wait_ns + p->join_interval_ns + 45 * p->probe_interval_ns;
 }
@@ -42,6 +42,22 @@ static void calm_network(struct sim *sim)
 static bool takes_part(struct sim *sim, uint32_t i)
 {
 	return sim_is_up(sim, i) && swim_phase(sim_swim(sim, i)) <= SWIM_RUNNING;
+}
+
+/* Nobody can find a server that it never heard of but through a seed. */
+static bool part_can_meet(struct sim *sim, const uint64_t *part)
+{
+	uint32_t size = sim_config(sim)->group_size;
+	bool met = true;
+	for (uint32_t i = 0; i < size; i++) {
+		if (!in_set(part, i) || !takes_part(sim, i))
+			continue;
+		if (i < SIM_SEEDS && swim_phase(sim_swim(sim, i)) == SWIM_RUNNING)
+			return true;
+		for (uint32_t k = 0; k < size; k++)
+			met &= !in_set(part, k) || !takes_part(sim, k) || sim_state(sim, i, k) >= 0;
+	}
+	return met;
 }
 
 /* Everyone of the part holds everyone of it for alive, in this life. */
@@ -105,7 +121,8 @@ bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64]
 	}
 	if (!scene_check(s))
 		return false;
-	while (!part_agrees(sim, part)) {
+	bool can_meet = part_can_meet(sim, part);
+	while (can_meet && !part_agrees(sim, part)) {
 		if (sim_now(sim) - from_ns > bound_ns)
 			return late(s, "the part that is whole does not agree", bound_ns);
 		if (!scene_run(s, slice_ns))
@@ -141,8 +158,11 @@ bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
 	sim_heal(sim);
 	for (uint32_t i = 0; i < c->servers; i++) {
 		make_whole(sim, i);
-		if (i < SCRIPT_SET_MAX && in_set(revive, i))
-			sim_start(sim, i, 0);
+		if (i >= SCRIPT_SET_MAX || !in_set(revive, i) || takes_part(sim, i))
+			continue;
+		marks_collect(&s->marks, sim, i);
+		sim_crash(sim, i);
+		sim_start(sim, i, 0);
 	}
 	if (!scene_check(s))
 		return false;

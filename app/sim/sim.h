@@ -15,7 +15,7 @@
 #include "deltamap/deltamap.h"
 #include "swim/swim.h"
 
-enum { SIM_SERVERS_MAX = 8192, SIM_GROUP_MAX = SW_MEMBERS_MAX };
+enum { SIM_SERVERS_MAX = 8192, SIM_GROUP_MAX = SW_MEMBERS_MAX, SIM_SEEDS = 3 /* the first of a group */ };
 
 struct sim;
 

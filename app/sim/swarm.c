@@ -130,6 +130,8 @@ void swarm_draw(uint64_t seed, struct swarm_plan *plan)
 	draw_script(&r, plan);
 	draw_set(&r, plan->config.servers, plan->part);
 	draw_set(&r, plan->config.servers, plan->revive);
+	uint32_t servers = plan->config.servers;
+	plan->revive[0] |= 1ULL << below(&r, servers < SIM_SEEDS ? servers : SIM_SEEDS); /* a seed, always */
 }
 
 void swarm_plan_fini(struct swarm_plan *plan)
