@@ -1,7 +1,7 @@
 /* What must hold after every event, checked for the server that the event was at.
  *
  * Membership, of each record in each table, against what the table held before:
- *  - it never goes down in the lattice (epoch, instance, incarnation, state), unless it was reaped: only
+ *  - it never goes down in the lattice (epoch, forgotten, instance, incarnation, state), unless it was reaped: only
  *    who left or is forgotten is, and only under a larger epoch, or as forgotten, does it come back;
  *  - nobody is LEFT who was not told to leave, nor FORGOTTEN where nobody forgets;
  *  - nobody knows more of a life than that life has said of itself.

@@ -120,7 +120,8 @@ static void draw_script(struct sw_random *r, struct swarm_plan *plan)
 		draw_arguments(r, c, &s);
 		script_add(&plan->script, &s);
 	}
-	plan->for_ns = at_ns + below(r, 10) * pace_ns;
+	/* When all are whole, all have been started. */
+	plan->for_ns = sw_max_u64(at_ns + below(r, 10) * pace_ns, c->start_spread_ns + SW_NS_PER_MS);
 }
 
 void swarm_draw(uint64_t seed, struct swarm_plan *plan)
