@@ -44,6 +44,17 @@ static bool takes_part(struct sim *sim, uint32_t i)
 	return sim_is_up(sim, i) && swim_phase(sim_swim(sim, i)) <= SWIM_RUNNING;
 }
 
+/* A seed that will stay one: of two servers with its id, the other may win. */
+static bool is_seed(struct sim *sim, uint32_t i)
+{
+	if (i >= SIM_SEEDS || swim_phase(sim_swim(sim, i)) != SWIM_RUNNING)
+		return false;
+	for (uint32_t k = 0; k < sim_config(sim)->group_size; k++)
+		if (sim_is_up(sim, k) && (sim_identity(sim, k) == i) != (k == i))
+			return false;
+	return true;
+}
+
 /* Nobody can find a server that it never heard of but through a seed. */
 static bool part_can_meet(struct sim *sim, const uint64_t *part)
 {
@@ -52,7 +63,7 @@ static bool part_can_meet(struct sim *sim, const uint64_t *part)
 	for (uint32_t i = 0; i < size; i++) {
 		if (!in_set(part, i) || !takes_part(sim, i))
 			continue;
-		if (i < SIM_SEEDS && swim_phase(sim_swim(sim, i)) == SWIM_RUNNING)
+		if (is_seed(sim, i))
 			return true;
 		for (uint32_t k = 0; k < size; k++)
 			met &= !in_set(part, k) || !takes_part(sim, k) || sim_state(sim, i, k) >= 0;
