@@ -144,6 +144,10 @@ static void server_step(struct scene *s, const struct step *step)
 		return;
 	case STEP_TWIN:
 		stop(s, i);
+		if (i < SCRIPT_SET_MAX)
+			s->twinned[i / 64] |= 1ULL << (i % 64);
+		if (step->other < SCRIPT_SET_MAX)
+			s->twinned[step->other / 64] |= 1ULL << (step->other % 64);
 		sim_start_twin(sim, i, step->other);
 		return;
 	default: break;

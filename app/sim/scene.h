@@ -24,6 +24,7 @@ struct scene {
 	struct trace trace;
 	bool broken;
 	struct violation violation;
+	uint64_t twinned[SCRIPT_SET_MAX / 64]; /* had a twin, or were one */
 	uint64_t part_ns, members_ns, maps_ns; /* that the phases of settling took */
 	/* Besides; set before scene_run(). */
 	struct sim_observer besides; /* on_event and on_packet */
@@ -41,7 +42,8 @@ bool scene_check(struct scene *scene);
 /* Links among these servers (bit i: server i; one group), and they themselves, are made whole: they must
  * agree about one another, if one of them is a seed or they have all met. */
 bool scene_settle_part(struct scene *scene, const uint64_t part[SCRIPT_SET_MAX / 64]);
-/* Everything is made whole, and those of `revive` that are no members (any more) are restarted. */
+/* Everything is made whole: twins end, and those of `revive` that are no members (any more), or had a twin,
+ * are restarted. */
 bool scene_settle(struct scene *scene, const uint64_t revive[SCRIPT_SET_MAX / 64]);
 
 /* In which all members that run hold equal and right tables, from the moment when all is whole:

@@ -67,6 +67,8 @@ static bool part_can_meet(struct sim *sim, const uint64_t *part)
 			return true;
 		for (uint32_t k = 0; k < size; k++)
 			met &= !in_set(part, k) || !takes_part(sim, k) || sim_state(sim, i, k) >= 0;
+		/* Whom both have reaped, neither tries any more. */
+		met &= sim_config(sim)->profile.reap_after_ns > scene_bound_ns(sim_config(sim));
 	}
 	return met;
 }
@@ -96,12 +98,20 @@ static bool part_agrees(struct sim *sim, const uint64_t *part)
 	return true;
 }
 
+static bool runs_as(struct sim *sim, uint32_t identity)
+{
+	for (uint32_t i = 0; i < sim_config(sim)->group_size; i++)
+		if (takes_part(sim, i) && sim_identity(sim, i) == identity)
+			return true;
+	return false;
+}
+
 static bool late(struct scene *s, const char *what, uint64_t bound_ns)
 {
 	uint32_t size = sim_config(s->sim)->group_size, viewer = 0, subject = 0;
 	for (uint32_t i = 0; i < size; i++)
 		for (uint32_t k = 0; k < size; k++)
-			if (takes_part(s->sim, i) && (sim_state(s->sim, i, k) == WIRE_ALIVE) != takes_part(s->sim, k)) {
+			if (takes_part(s->sim, i) && (sim_state(s->sim, i, k) == WIRE_ALIVE) != runs_as(s->sim, k)) {
 				viewer = i;
 				subject = k;
 			}
@@ -169,7 +179,11 @@ bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
 	sim_heal(sim);
 	for (uint32_t i = 0; i < c->servers; i++) {
 		make_whole(sim, i);
-		if (i >= SCRIPT_SET_MAX || !in_set(revive, i) || takes_part(sim, i))
+		if (sim_is_up(sim, i) && sim_identity(sim, i) != i) {
+			marks_collect(&s->marks, sim, i);
+			sim_crash(sim, i);
+		}
+		if (i >= SCRIPT_SET_MAX || !in_set(revive, i) || (takes_part(sim, i) && !in_set(s->twinned, i)))
 			continue;
 		marks_collect(&s->marks, sim, i);
 		sim_crash(sim, i);
