@@ -318,7 +318,7 @@ bool sim_members_agree(struct sim *sim, uint32_t group)
 			return false;
 		one = s->swim;
 	}
-	return true;
+	return one != NULL;
 }
 
 bool sim_maps_agree(struct sim *sim, uint32_t group)
@@ -337,5 +337,5 @@ bool sim_maps_agree(struct sim *sim, uint32_t group)
 			return false;
 		one = m;
 	}
-	return true;
+	return one != NULL;
 }

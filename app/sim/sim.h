@@ -101,9 +101,9 @@ uint64_t sim_id(uint32_t server);
 uint32_t sim_identity(const struct sim *sim, uint32_t server); /* whose id it runs under: its own but for twins */
 uint32_t sim_group_first(const struct sim *sim, uint32_t server);
 uint32_t sim_group_size(const struct sim *sim, uint32_t server);
-/* All that run hold exactly all that run for alive, in equal tables. */
+/* All that run hold exactly all that run for alive, in equal tables; and somebody runs. */
 bool sim_members_agree(struct sim *sim, uint32_t group);
-/* All that run are ready and hold equal contents under equal vectors. */
+/* All that run are ready and hold equal contents under equal vectors; and somebody runs. */
 bool sim_maps_agree(struct sim *sim, uint32_t group);
 /* What `viewer` holds `server` for (enum wire_member_state); -1: unknown. */
 int sim_state(struct sim *sim, uint32_t viewer, uint32_t server);
