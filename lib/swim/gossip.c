@@ -204,8 +204,8 @@ void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t se
 	(void)now_ns;
 	struct wire_probe probe = probe_message(swim, seq);
 	wire_put_probe(w, WIRE_ACK, &probe);
-	/* While joining this server says nothing of itself: its epoch is not settled. */
-	if (swim->phase != SWIM_JOINING)
+	/* While joining its epoch is not settled; who left or stood down knows only old news. */
+	if (swim->phase == SWIM_RUNNING)
 		gossip_piggyback(swim, swim->suspect_count > 0 || swim->live_count < swim->member_count ?
 			news_about(swim, to_id) : NO_SLOT, w);
 }

@@ -60,6 +60,7 @@ struct job {
 struct grave {
 	uint64_t id;
 	uint32_t epoch;
+	uint64_t asked_ns; /* last time that somebody was asked who may lie in it */
 };
 
 struct relay {

@@ -41,7 +41,7 @@ static void try_rejoin(struct swim *swim, uint64_t now_ns)
 				continue;
 		} else {
 			const struct member *m = &swim->members[at - swim->config.seed_count];
-			if (!m->used || m->record.state != WIRE_DEAD)
+			if (!m->used || (m->record.state != WIRE_DEAD && m->record.state != WIRE_FORGOTTEN))
 				continue;
 			out.to = m->record.at;
 		}

@@ -20,12 +20,12 @@ int swim_record_compare(const struct wire_member *a, const struct wire_member *b
 {
 	if (a->actor.epoch != b->actor.epoch && !SWIM_MUTANT(EPOCH_IGNORED))
 		return a->actor.epoch < b->actor.epoch ? -1 : 1;
+	if ((a->state == WIRE_FORGOTTEN) != (b->state == WIRE_FORGOTTEN))
+		return a->state == WIRE_FORGOTTEN ? 1 : -1;
 	if (a->instance != b->instance)
 		return a->instance < b->instance ? -1 : 1;
-	/* Left and forgotten end a life: no refutation that is still on its way comes after them. */
-	bool a_over = a->state >= WIRE_LEFT, b_over = b->state >= WIRE_LEFT;
-	if (a_over != b_over)
-		return a_over ? 1 : -1;
+	if ((a->state == WIRE_LEFT) != (b->state == WIRE_LEFT))
+		return a->state == WIRE_LEFT ? 1 : -1;
 	if (a->incarnation != b->incarnation && !SWIM_MUTANT(INCARNATION_IGNORED))
 		return a->incarnation < b->incarnation ? -1 : 1;
 	if (a->state != b->state)
@@ -117,7 +117,7 @@ static void reap_slot(struct swim *swim, uint16_t slot)
 {
 	struct member *m = &swim->members[slot];
 	swim->graves[swim->grave_count++ % SW_MEMBERS_MAX] =
-		(struct grave){m->record.actor.id, m->record.actor.epoch};
+		(struct grave){m->record.actor.id, m->record.actor.epoch, 0};
 	swim->digest -= table_record_hash(&m->record);
 	if (m->gossip_left > 0)
 		swim->gossip_count--;
@@ -338,13 +338,11 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 				answer_for_self(swim, from);
 			return;
 		}
-		if (r->state == WIRE_FORGOTTEN) {
-			/* Others have closed this epoch: go on under a new one. */
+		if (r->state == WIRE_FORGOTTEN) /* others have closed this epoch: go on under a new one */
 			table_take_epoch_above(swim, now_ns, r->actor.epoch);
-			return;
-		}
-		refute(swim, now_ns, r->incarnation);
-		if (swim->config.features.direct)
+		else
+			refute(swim, now_ns, r->incarnation);
+		if (r->state == WIRE_FORGOTTEN || swim->config.features.direct)
 			answer_for_self(swim, from);
 		return;
 	}
@@ -358,14 +356,27 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 		gossip_record(swim, SELF);
 }
 
-/* The epoch under which this id was reaped; 0: it was not. */
-static uint32_t grave_epoch(const struct swim *swim, uint64_t id)
+/* The latest epoch under which this id was reaped; NULL: it was not. */
+static struct grave *find_grave(struct swim *swim, uint64_t id)
 {
-	uint32_t epoch = 0;
-	for (uint32_t i = 0; i < swim->grave_count && i < SW_MEMBERS_MAX; i++)
-		if (swim->graves[i].id == id && swim->graves[i].epoch > epoch)
-			epoch = swim->graves[i].epoch;
-	return epoch;
+	struct grave *latest = NULL;
+	for (uint32_t i = 0; i < swim->grave_count && i < SW_MEMBERS_MAX; i++) {
+		struct grave *g = &swim->graves[i];
+		if (g->id == id && (latest == NULL || g->epoch > latest->epoch))
+			latest = g;
+	}
+	return latest;
+}
+
+/* Somebody who was reaped here may be alive: its own table will say so, and then it can be told. */
+static void ask_grave(struct swim *swim, uint64_t now_ns, struct grave *grave, const struct sw_endpoint *at)
+{
+	if (swim->phase != SWIM_RUNNING ||
+		(grave->asked_ns != 0 && now_ns - grave->asked_ns < swim->profile.table_sync_interval_ns))
+		return;
+	grave->asked_ns = now_ns;
+	struct out out = {.kind = OUT_TABLE_REQ, .to_id = grave->id, .to = *at};
+	swim_out_push(swim, &out);
 }
 
 static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
@@ -389,10 +400,13 @@ static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire
 static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
 	uint64_t from_id, const struct sw_endpoint *from)
 {
-	if (r->actor.epoch <= grave_epoch(swim, r->actor.id) && !SWIM_MUTANT(GRAVES_IGNORED)) {
+	struct grave *grave = find_grave(swim, r->actor.id);
+	if (grave != NULL && r->actor.epoch <= grave->epoch && !SWIM_MUTANT(GRAVES_IGNORED)) {
 		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
 		if (r->actor.id == from_id)
 			tell_forgotten(swim, now_ns, r, from);
+		else if (r->state == WIRE_ALIVE)
+			ask_grave(swim, now_ns, grave, &r->at);
 		return;
 	}
 	/* A stranger's death is no news, and a reaped record must not come back from somebody's table. */
@@ -429,16 +443,18 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
+	const char *why = NULL;
 	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && record.state >= WIRE_DEAD &&
 		record.state != WIRE_LEFT && swim_is_live(m)) {
 		/* Somebody's old verdict, on this life or a later one: let the accused answer for itself
 		 * first. Who passes a verdict on did not probe the accused, and counts for no accuser. */
 		record.state = WIRE_SUSPECT;
 		record.accuser_id = 0;
+		why = "dead in another's table: may answer for itself";
 		if (swim_record_compare(&record, &m->record) <= 0)
 			return;
 	}
-	store(swim, now_ns, slot, &record, NULL);
+	store(swim, now_ns, slot, &record, why);
 	if (record.state == WIRE_SUSPECT)
 		start_suspicion(swim, now_ns, m, record.accuser_id);
 	if (record.state == WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
@@ -450,7 +466,13 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	const struct sw_endpoint *from)
 {
 	uint16_t slot = table_find(swim, header->sender.id);
-	if (slot == NO_SLOT || slot == SELF)
+	if (slot == NO_SLOT) {
+		struct grave *grave = find_grave(swim, header->sender.id);
+		if (grave != NULL && header->sender.epoch <= grave->epoch)
+			ask_grave(swim, now_ns, grave, from);
+		return;
+	}
+	if (slot == SELF)
 		return;
 	struct member *m = &swim->members[slot];
 	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)

@@ -1,5 +1,5 @@
 #include "sw_test.h"
-#include "world.h"
+#include "sim.h"
 
 #include <errno.h>
 #include <stdio.h>
