@@ -58,6 +58,7 @@ static bool verdict(struct state *s, uint32_t a, uint32_t b)
 		return false;
 	cluster_load(s, a, NOW_NS);
 	cluster_machine(a)->members[slot_of(a, b)].verdict_ns = NOW_NS;
+	cluster_machine(a)->next_verdict_ns = NOW_NS;
 	table_verdicts(cluster_machine(a), NOW_NS);
 	return true;
 }

@@ -128,6 +128,8 @@ static void load_view(struct swim *w, const struct view *v, uint64_t now_ns)
 	w->suspect_count++;
 	m->suspected_ns = now_ns;
 	m->verdict_ns = now_ns + w->profile.suspicion_max_ns;
+	if (m->record.state == WIRE_SUSPECT)
+		w->next_verdict_ns = sw_min_u64(w->next_verdict_ns, m->verdict_ns);
 	for (uint32_t i = 0; i < SERVERS; i++)
 		if (v->accusers >> i & 1)
 			m->accusers[m->accuser_count++] = cluster_id(i);
@@ -156,6 +158,7 @@ void cluster_load(const struct state *s, uint32_t server, uint64_t now_ns)
 	w->config.instance = n->views[server].rec.instance;
 	w->member_count = w->live_count = w->suspect_count = w->gossip_count = w->grave_count = 0;
 	w->digest = 0;
+	w->next_verdict_ns = SW_NEVER_NS;
 	w->health = 0;
 	w->order_len = w->order_at = 0;
 	w->probe = (struct probe){.active = false};
