@@ -63,25 +63,34 @@ bool swim_next_event(struct swim *swim, struct swim_event *event)
 	return true;
 }
 
-static bool put_record(struct swim *swim, uint16_t slot, struct sw_writer *w)
+static bool put_record(const struct swim *swim, uint16_t slot, struct sw_writer *w)
 {
-	struct member *m = &swim->members[slot];
+	const struct member *m = &swim->members[slot];
 	if (!m->used || sw_writer_left(w) < wire_member_len(&m->record))
 		return false;
 	wire_put_member(w, WIRE_MEMBER, &m->record);
 	assert(!w->failed);
+	return true;
+}
+
+/* Dissemination: one packet less for this record to ride on. */
+static bool put_news(struct swim *swim, uint16_t slot, struct sw_writer *w)
+{
+	struct member *m = &swim->members[slot];
+	if (!put_record(swim, slot, w))
+		return false;
 	if (m->gossip_left > 0 && --m->gossip_left == 0)
 		swim->gossip_count--;
 	return true;
 }
 
-/* The records that have travelled least, in that order, without `must`; returns how many. */
-static uint32_t freshest(const struct swim *swim, uint16_t must, uint16_t best[PIGGYBACK_MAX])
+/* The records that have travelled least, in that order, without `except`; returns how many. */
+static uint32_t freshest(const struct swim *swim, uint16_t except, uint16_t best[PIGGYBACK_MAX])
 {
 	uint32_t n = 0;
 	for (uint16_t i = 0; i < swim->member_count; i++) {
 		uint32_t left = swim->members[i].gossip_left, at = n;
-		if (left == 0 || i == must)
+		if (left == 0 || i == except)
 			continue;
 		while (at > 0 && left > swim->members[best[at - 1]].gossip_left)
 			at--;
@@ -95,18 +104,23 @@ static uint32_t freshest(const struct swim *swim, uint16_t must, uint16_t best[P
 	return n;
 }
 
-/* `must` first (if it is a slot), then the freshest news while there is room. */
+/* The freshest news but this record, while there is room. */
+static void put_freshest(struct swim *swim, uint16_t except, struct sw_writer *w)
+{
+	uint16_t best[PIGGYBACK_MAX];
+	uint32_t n = swim->gossip_count > 0 ? freshest(swim, except, best) : 0;
+	for (uint32_t k = 0; k < n; k++)
+		if (!put_news(swim, best[k], w))
+			return;
+}
+
+/* `must` first (if it is a slot), then news. What the receiver is told of itself, or a stranger of this
+ * server, is not dissemination and does not use it up. */
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w)
 {
 	if (must != NO_SLOT)
-		put_record(swim, must, w);
-	if (swim->gossip_count == 0)
-		return;
-	uint16_t best[PIGGYBACK_MAX];
-	uint32_t n = freshest(swim, must, best);
-	for (uint32_t k = 0; k < n; k++)
-		if (!put_record(swim, best[k], w))
-			return;
+		(void)put_record(swim, must, w);
+	put_freshest(swim, must, w);
 }
 
 /* News to a few random members besides, where the profile asks for it. */
@@ -194,7 +208,11 @@ static void write_out(struct swim *swim, const struct out *out, struct sw_writer
 		put_table_page(swim, out, w);
 		break;
 	case OUT_GOSSIP:
-		gossip_piggyback(swim, out->slot, w);
+		/* An accused that is told so is perhaps unwell: news would be wasted on it. */
+		if (out->slot != NO_SLOT && swim->members[out->slot].record.actor.id == out->to_id)
+			(void)put_record(swim, out->slot, w);
+		else if (out->slot == NO_SLOT || put_news(swim, out->slot, w))
+			put_freshest(swim, out->slot, w);
 		break;
 	}
 }

@@ -158,8 +158,9 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 	swim->counters.probes_failed++;
 	if (p->nacks_wanted == 0)
 		swim_health_worse(swim, 1);
-	else if (p->nacks < p->nacks_wanted)
+	else if (p->nacks == 0 || !swim->config.features.pause_aware)
 		swim_health_worse(swim, p->nacks_wanted - p->nacks);
+	/* Else one helper heard this server and was heard: the silence of others is their own trouble. */
 	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
 }
 

@@ -83,9 +83,11 @@ uint32_t cluster_server_of(uint64_t id)
 int rec_compare(const struct rec *a, const struct rec *b)
 {
 	const uint8_t x[] = {
-		a->epoch, a->instance, a->state >= WIRE_LEFT, a->incarnation, a->state};
+		a->epoch, a->state == WIRE_FORGOTTEN, a->instance, a->state == WIRE_LEFT,
+		a->incarnation, a->state};
 	const uint8_t y[] = {
-		b->epoch, b->instance, b->state >= WIRE_LEFT, b->incarnation, b->state};
+		b->epoch, b->state == WIRE_FORGOTTEN, b->instance, b->state == WIRE_LEFT,
+		b->incarnation, b->state};
 	return memcmp(x, y, sizeof(x));
 }
 

@@ -9,11 +9,11 @@
 #define SLOW (500 * SW_NS_PER_US)
 
 const struct crash_case crash_cases[CRASH_CASES] = {
-	{"metal", &swim_profile_metal, 16, FAST}, {"metal", &swim_profile_metal, 64, FAST},
-	{"metal", &swim_profile_metal, 128, FAST}, {"lan", &swim_profile_lan, 16, FAST},
-	{"lan", &swim_profile_lan, 64, FAST}, {"lan", &swim_profile_lan, 128, FAST},
-	{"virtual", &swim_profile_virtual, 16, SLOW}, {"virtual", &swim_profile_virtual, 64, SLOW},
-	{"virtual", &swim_profile_virtual, 128, SLOW},
+	{"metal_16", "metal", &swim_profile_metal, 16, FAST}, {"metal_64", "metal", &swim_profile_metal, 64, FAST},
+	{"metal_128", "metal", &swim_profile_metal, 128, FAST}, {"lan_16", "lan", &swim_profile_lan, 16, FAST},
+	{"lan_64", "lan", &swim_profile_lan, 64, FAST}, {"lan_128", "lan", &swim_profile_lan, 128, FAST},
+	{"virtual_16", "virtual", &swim_profile_virtual, 16, SLOW}, {"virtual_64", "virtual", &swim_profile_virtual, 64, SLOW},
+	{"virtual_128", "virtual", &swim_profile_virtual, 128, SLOW},
 };
 
 struct watch {

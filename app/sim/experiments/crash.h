@@ -13,6 +13,7 @@
 enum { CRASH_CASES = 9 };
 
 struct crash_case {
+	const char *name;
 	const char *profile_name;
 	const struct swim_profile *profile;
 	uint32_t servers;

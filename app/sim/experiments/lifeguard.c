@@ -20,21 +20,22 @@ const struct lifeguard_configuration lifeguard_configurations[LIFEGUARD_CONFIGUR
 	{"swimlane", {true, true, true, true, true, true, true}, -1, -1, -1, -1},
 };
 
-static const uint32_t quick_c[] = {8, 24}, quick_d[] = {16384}, quick_i[] = {1, 4096}, quick_threshold[] = {16};
+static const uint32_t quick_c[] = {8, 24}, quick_d[] = {2048, 16384}, quick_i[] = {1};
+static const uint32_t quick_threshold[] = {8, 16, 32};
 static const uint32_t full_c[] = {1, 4, 8, 12, 16, 20, 24, 28, 32};
-static const uint32_t full_d[] = {2048, 8192, 16384, 32768};
-static const uint32_t full_i[] = {1, 64, 1024, 16384};
+static const uint32_t full_d[] = {2048, 16384, 32768};
+static const uint32_t full_i[] = {1, 64, 1024};
 
 const struct lifeguard_plan lifeguard_quick = {
 	.c = quick_c, .c_count = LENGTH(quick_c), .d_ms = quick_d, .d_count = LENGTH(quick_d),
 	.i_ms = quick_i, .i_count = LENGTH(quick_i),
-	.threshold_c = quick_threshold, .threshold_c_count = LENGTH(quick_threshold), .runs = 1, .seed = 1,
+	.threshold_c = quick_threshold, .threshold_c_count = LENGTH(quick_threshold), .threshold_runs = 1, .runs = 1, .seed = 1,
 };
 
 const struct lifeguard_plan lifeguard_full = {
 	.c = full_c, .c_count = LENGTH(full_c), .d_ms = full_d, .d_count = LENGTH(full_d),
 	.i_ms = full_i, .i_count = LENGTH(full_i),
-	.threshold_c = full_c, .threshold_c_count = LENGTH(full_c), .runs = 1, .seed = 1,
+	.threshold_c = full_c, .threshold_c_count = LENGTH(full_c), .threshold_runs = 4, .runs = 1, .seed = 1,
 };
 
 struct run {
@@ -99,8 +100,9 @@ static bool begin(struct run *r, const struct lifeguard_plan *plan, uint32_t con
 		return false;
 	}
 	r->cluster.context = r;
+	struct sw_random victims = sw_random_seed(seed);
 	for (uint32_t chosen = 0; chosen < c;) {
-		uint32_t i = (uint32_t)sw_random_below(sim_random(r->cluster.sim), LIFEGUARD_SERVERS);
+		uint32_t i = (uint32_t)sw_random_below(&victims, LIFEGUARD_SERVERS);
 		chosen += !r->anomalous[i];
 		r->anomalous[i] = true;
 	}
@@ -156,20 +158,20 @@ static void run_threshold(struct run *r, uint32_t c)
 
 uint32_t lifeguard_run_count(const struct lifeguard_plan *p)
 {
-	return p->runs * (p->c_count * p->d_count * p->i_count + p->threshold_c_count);
+	return p->runs * (p->c_count * p->d_count * p->i_count + p->threshold_c_count * p->threshold_runs);
 }
 
 void lifeguard_run(const struct lifeguard_plan *p, uint32_t configuration, struct lifeguard_result *result,
 	void (*progress)(void *context), void *context)
 {
 	static struct run run;
-	uint32_t per_pass = lifeguard_run_count(p) / p->runs, intervals = per_pass - p->threshold_c_count;
+	uint32_t per_pass = lifeguard_run_count(p) / p->runs, intervals = p->c_count * p->d_count * p->i_count;
 	*result = (struct lifeguard_result){.fp_all = 0};
 	for (uint32_t k = 0; k < lifeguard_run_count(p); k++) {
 		/* The same seed in every configuration: the same servers are struck. */
 		uint64_t seed = p->seed * 1000003 + k;
 		uint32_t at = k % per_pass;
-		uint32_t c = at < intervals ? p->c[at / (p->d_count * p->i_count)] : p->threshold_c[at - intervals];
+		uint32_t c = at < intervals ? p->c[at / (p->d_count * p->i_count)] : p->threshold_c[(at - intervals) % p->threshold_c_count];
 		if (!begin(&run, p, configuration, result, seed, c))
 			continue;
 		if (at < intervals)

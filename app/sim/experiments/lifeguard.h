@@ -29,7 +29,7 @@ struct lifeguard_plan {
 	const uint32_t *c, *d_ms, *i_ms; /* of the interval experiment: all combinations */
 	uint32_t c_count, d_count, i_count;
 	const uint32_t *threshold_c;
-	uint32_t threshold_c_count;
+	uint32_t threshold_c_count, threshold_runs; /* of each */
 	uint32_t runs; /* of each combination */
 	uint64_t seed;
 	enum lifeguard_anomaly anomaly;
