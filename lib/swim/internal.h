@@ -109,6 +109,7 @@ struct swim {
 	uint16_t order[SW_MEMBERS_MAX];
 	uint32_t order_len;
 	uint32_t order_at;
+	uint16_t confirm_slot; /* a suspect to be probed before its turn; NO_SLOT: none */
 	uint32_t next_seq;
 	uint32_t health;
 	struct relay relays[RELAYS_MAX];
@@ -183,6 +184,8 @@ void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind ki
 void probe_tick(struct swim *swim, uint64_t now_ns, bool paused);
 uint64_t probe_deadline(const struct swim *swim);
 void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
+/* News of a suspicion: perhaps this server is one of the few who look for themselves at once. */
+void probe_suspect_first(struct swim *swim, uint16_t slot);
 void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
 void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,

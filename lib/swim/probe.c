@@ -34,9 +34,23 @@ static void shuffle(struct swim *swim)
 	}
 }
 
-/* Randomised round robin (SWIM 4.3): everybody once before anybody twice. */
+/* About twice as many as can confirm: enough if some of them are wrong about themselves, and the suspect
+ * answers no more probes than that. */
+void probe_suspect_first(struct swim *swim, uint16_t slot)
+{
+	if (swim->config.features.confirm_first &&
+		sw_random_below(&swim->random, swim->live_count) < 2 * (CONFIRMERS_MAX + 1))
+		swim->confirm_slot = slot;
+}
+
+/* Randomised round robin (SWIM 4.3): everybody once before anybody twice. A suspicion is looked into
+ * before: it ends sooner, one way or the other. */
 static uint16_t next_target(struct swim *swim)
 {
+	uint16_t suspect = swim->confirm_slot;
+	swim->confirm_slot = NO_SLOT;
+	if (suspect != NO_SLOT && swim->members[suspect].used && swim->members[suspect].record.state == WIRE_SUSPECT)
+		return suspect;
 	for (int round = 0; round < 2; round++) {
 		while (swim->order_at < swim->order_len) {
 			uint16_t slot = swim->order[swim->order_at++];

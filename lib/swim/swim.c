@@ -75,7 +75,7 @@ const struct swim_profile swim_profile_paper = {
 	.gossip_fanout = 3,
 };
 
-const struct swim_features swim_features_all = {true, true, true, true, true, true, true};
+const struct swim_features swim_features_all = {true, true, true, true, true, true, true, true};
 const struct swim_features swim_features_plain = {.local_health = false};
 
 struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
@@ -98,6 +98,7 @@ struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 	memcpy(self.name, config->name, sizeof(config->name));
 	memcpy(self.zone, config->zone, sizeof(config->zone));
 	swim->member_count = 1;
+	swim->confirm_slot = NO_SLOT;
 	swim->clock_ns = now_ns;
 	table_self_set(swim, now_ns, &self, "this server");
 

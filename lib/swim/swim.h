@@ -54,6 +54,7 @@ struct swim_features {
 	bool direct;		  /* changes go to everybody at once within the budget */
 	bool table_digest;	  /* tables that differ are exchanged */
 	bool pause_aware;	  /* verdicts across own pauses are void */
+	bool confirm_first;	  /* a few of those who hear of a suspicion probe the suspect next */
 	bool zones;		  /* indirect probes through another zone than the target's first */
 };
 

@@ -455,8 +455,10 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 			return;
 	}
 	store(swim, now_ns, slot, &record, why);
-	if (record.state == WIRE_SUSPECT)
+	if (record.state == WIRE_SUSPECT) {
 		start_suspicion(swim, now_ns, m, record.accuser_id);
+		probe_suspect_first(swim, slot);
+	}
 	if (record.state == WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
 		gossip_to_all(swim, slot);
 }
