@@ -182,16 +182,21 @@ static bool check_members(struct invariants *inv, struct sim *sim, uint32_t view
 	return true;
 }
 
-void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server, const char *key)
+void invariants_claim(struct invariants *inv, struct sim *sim, uint32_t server, const char *key, const char *as)
 {
 	struct map_view view;
 	if (inv->write_count == INVARIANT_WRITES_MAX || !map_get_reader(sim_map(sim, server), key, strlen(key), &view))
 		return;
 	struct written *w = &inv->writes[inv->write_count++];
-	(void)snprintf(w->key, sizeof(w->key), "%s", key);
+	(void)snprintf(w->key, sizeof(w->key), "%s", as);
 	w->dot = view.dot;
 	w->clock = view.clock;
 	w->weight = view.weight;
+}
+
+void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server, const char *key)
+{
+	invariants_claim(inv, sim, server, key, key);
 }
 
 static bool check_map(struct invariants *inv, struct sim *sim, uint32_t server, struct violation *v)

@@ -35,3 +35,5 @@ bool invariants_check(struct invariants *inv, struct sim *sim, uint32_t server, 
 void invariants_may_leave(struct invariants *inv, uint32_t server);
 /* A write that a server has just made. */
 void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server, const char *key);
+/* As if the write that the server holds under `key` had been of `as`: for tests of the invariant itself. */
+void invariants_claim(struct invariants *inv, struct sim *sim, uint32_t server, const char *key, const char *as);

@@ -174,6 +174,8 @@ void swarm_print(const struct swarm_plan *plan, FILE *out)
 		c->profile.probe_interval_ns == swim_profile_lan.probe_interval_ns ? "lan" : "metal",
 		value_print_duration(c->network.delay_min_ns, a, sizeof(a)),
 		value_print_duration(c->network.delay_spread_ns, b, sizeof(b)), c->records_max, c->profile.packets_per_s_max);
+	(void)fprintf(out, "# run --seed %" PRIu64 " --start-spread %s\n", c->seed,
+		value_print_duration(c->start_spread_ns, a, sizeof(a)));
 	(void)fprintf(out, "# forget after %s, reap after %s\n",
 		value_print_duration(c->profile.forget_after_ns, a, sizeof(a)),
 		value_print_duration(c->profile.reap_after_ns, b, sizeof(b)));
