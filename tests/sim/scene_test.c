@@ -41,7 +41,8 @@ static void forge(struct scene *s, uint8_t state, uint32_t more_incarnations)
 		struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
 		wire_put_member(&w, WIRE_MEMBER, &record);
 		struct sw_reader r = sw_reader_init(bytes, (size_t)(w.at - bytes));
-		struct wire_header h = {.sender = swim_self(sim_swim(s->sim, 2)), .instance = sim_instance(s->sim, 2)};
+		struct wire_header h = {.sender = swim_self(sim_swim(s->sim, 2)),
+			.instance = sim_instance(s->sim, 2)};
 		struct wire_message m;
 		SW_ASSERT_TRUE(wire_next(&r, &m));
 		swim_packet_begin(sim_swim(s->sim, 0), sim_now(s->sim), &h, &record.at);
@@ -79,11 +80,16 @@ SW_TEST(scene, knowing_more_of_a_server_than_itself_breaks_an_invariant)
 SW_TEST(scene, a_vector_that_covers_a_write_which_is_not_held_breaks_an_invariant)
 {
 	struct script script = {0};
-	script_add(&script, &(struct step){.at_ns = 3 * SW_NS_PER_S, .kind = STEP_PUT, .server = 1, .key = "k", .value = "v"});
+	script_add(&script, &(struct step){.at_ns = 3 * SW_NS_PER_S,
+				    .kind = STEP_PUT,
+				    .server = 1,
+				    .key = "k",
+				    .value = "v"});
 	struct scene *s = running(&script, 4);
 	SW_EXPECT_STR(sim_get(s->sim, 3, "k"), "v");
 	SW_ASSERT_TRUE(scene_check(s));
-	/* Told of a key that the write was not of: nobody holds that key, and every vector covers the write. */
+	/* Told of a key that the write was not of: nobody holds that key, and every vector covers
+	 * the write. */
 	invariants_claim(s->invariants, s->sim, 1, "k", "another");
 	SW_ASSERT_EQ(sim_put(s->sim, 2, "more", "v"), 0);
 	SW_EXPECT_FALSE(scene_check(s));
@@ -98,7 +104,8 @@ static bool needs_both(void *context, const struct script *script)
 	uint32_t *asked = context, found = 0;
 	(*asked)++;
 	for (uint32_t i = 0; i < script->count; i++)
-		found |= (script->steps[i].server == 17 ? 1u : 0) | (script->steps[i].server == 41 ? 2u : 0);
+		found |= (script->steps[i].server == 17 ? 1u : 0) |
+			 (script->steps[i].server == 41 ? 2u : 0);
 	return found == 3;
 }
 

@@ -78,7 +78,8 @@ SW_TEST_TABLE(script, a_step_is_read_and_printed_again, const struct line *line,
 	SW_EXPECT_MEM(&step, &again, sizeof(step));
 }
 
-SW_TEST_TABLE(script, a_wrong_step_is_refused_with_the_word_that_is_wrong, const struct line *line, bad)
+SW_TEST_TABLE(
+	script, a_wrong_step_is_refused_with_the_word_that_is_wrong, const struct line *line, bad)
 {
 	struct step step;
 	char error[SCRIPT_ERROR_MAX] = "";
@@ -100,7 +101,8 @@ SW_TEST(script, a_file_is_read_with_its_comments_and_a_step_without_time_follows
 {
 	struct script s = {0};
 	char error[SCRIPT_ERROR_MAX];
-	SW_ASSERT_TRUE(read_text("# two servers\n\nat 10ms crash 1\ncrash 2\nat 20ms heal\n", &s, error));
+	SW_ASSERT_TRUE(
+		read_text("# two servers\n\nat 10ms crash 1\ncrash 2\nat 20ms heal\n", &s, error));
 	SW_ASSERT_EQ(s.count, 3u);
 	SW_EXPECT_EQ(s.steps[1].at_ns, 10000000u);
 	SW_EXPECT_EQ(s.steps[2].at_ns, 20000000u);
