@@ -57,7 +57,15 @@ bool scene_settle(struct scene *scene, const uint64_t revive[SCRIPT_SET_MAX / 64
  *probes by 9, 8, ... 2: that many intervals until it is well again
  */
 uint64_t scene_bound_ns(const struct sim_config *config);
-/* In which their maps are equal besides. */
+/* The first line alone. */
+uint64_t scene_claim_ns(const struct sim_config *config);
+/* In which, after that, their maps are equal:
+ *
+ *     two session timeouts	    a pull from each side that was under way to a server that is gone
+ *   + join wait * (1 + 4)	    nobody is ready: who may declare itself first waits one, and holds
+ *				    others for starting for four after they said so
+ *   + 20 pull intervals	    whoever lacks something pulls from a random peer, epidemically
+ */
 uint64_t scene_maps_bound_ns(const struct sim_config *config);
 
 /* Drops script steps of a failing run as long as `fails` says that it still fails. */

@@ -14,10 +14,17 @@ uint64_t scene_bound_ns(const struct sim_config *config)
 	       45 * p->probe_interval_ns;
 }
 
+uint64_t scene_claim_ns(const struct sim_config *config)
+{
+	return 10 * config->profile.probe_interval_ns + config->profile.suspicion_max_ns;
+}
+
 uint64_t scene_maps_bound_ns(const struct sim_config *config)
 {
 	const struct swim_profile *p = &config->profile;
-	return scene_bound_ns(config) + 8 * p->join_wait_ns + 60 * SW_NS_PER_S;
+	const struct sim_network *n = &config->network;
+	uint64_t resend_ns = 4 * (n->delay_min_ns + n->delay_spread_ns) + SW_NS_PER_MS;
+	return 2 * 20 * resend_ns + 5 * p->join_wait_ns + 20 * 4 * p->probe_interval_ns;
 }
 
 static bool in_set(const uint64_t *set, uint32_t i)
@@ -158,20 +165,26 @@ bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64]
 	return true;
 }
 
-/* It must hold now, and go on holding for as long as everybody takes to probe everybody. */
+/* It must begin to hold within the bound, and go on holding for as long as `stays_ns`. A probe that
+ * was under way when all became whole may still fail after they agreed: that counts as not yet. */
 static bool wait_for(struct scene *s, bool (*agree)(struct sim *sim, uint32_t group),
-	uint64_t bound_ns, const char *what, uint64_t *took_ns)
+	uint64_t stays_ns, uint64_t bound_ns, const char *what, uint64_t *took_ns)
 {
 	struct sim *sim = s->sim;
-	const struct sim_config *c = sim_config(sim);
-	uint64_t from_ns = sim_now(sim), slice_ns = c->profile.probe_interval_ns / 4;
-	while (!agree(sim, 0)) {
-		if (sim_now(sim) - from_ns > bound_ns)
+	uint64_t from_ns = sim_now(sim), since_ns = from_ns;
+	uint64_t slice_ns = sim_config(sim)->profile.probe_interval_ns / 4;
+	for (;;) {
+		bool agreed = agree(sim, 0);
+		if (agreed && sim_now(sim) - since_ns >= stays_ns)
+			break;
+		if (!agreed && sim_now(sim) - from_ns > bound_ns)
 			return late(s, what, bound_ns);
 		if (!scene_run(s, slice_ns))
 			return false;
+		if (!agreed)
+			since_ns = sim_now(sim);
 	}
-	*took_ns = sim_now(sim) - from_ns;
+	*took_ns = since_ns - from_ns;
 	return true;
 }
 
@@ -197,16 +210,10 @@ bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
 	}
 	if (!scene_check(s))
 		return false;
-	if (!wait_for(s, sim_members_agree, scene_bound_ns(c),
+	if (!wait_for(s, sim_members_agree, 10 * c->profile.probe_interval_ns, scene_bound_ns(c),
 		    "the tables of those that run are not equal and right", &s->members_ns))
 		return false;
-	if (!scene_run(s, 10 * c->profile.probe_interval_ns))
-		return false;
-	if (!sim_members_agree(sim, 0))
-		return late(s,
-			"the tables were equal and right, and are not so 10 probe intervals later",
-			0);
-	if (c->records_max > 0 && !wait_for(s, sim_maps_agree, scene_maps_bound_ns(c),
+	if (c->records_max > 0 && !wait_for(s, sim_maps_agree, 0, scene_maps_bound_ns(c),
 					  "the maps are not equal", &s->maps_ns))
 		return false;
 	for (uint32_t i = 0; i < c->servers; i++)
