@@ -35,12 +35,18 @@ static bool make_config(const struct options *o, struct sim_config *c)
 {
 	char wrong[64];
 	uint64_t size = o->group_size > 0 ? o->group_size : o->servers;
-	*c = (struct sim_config){.servers = (uint32_t)o->servers, .group_size = (uint32_t)size,
-		.zones = (uint32_t)o->zones, .seed = o->seed, .network = o->network, .records_max = (uint32_t)o->records,
+	*c = (struct sim_config){.servers = (uint32_t)o->servers,
+		.group_size = (uint32_t)size,
+		.zones = (uint32_t)o->zones,
+		.seed = o->seed,
+		.network = o->network,
+		.records_max = (uint32_t)o->records,
 		.start_spread_ns = o->start_spread_ns};
 	if (o->servers < 1 || o->servers > SIM_SERVERS_MAX || size < 1 || size > SIM_GROUP_MAX ||
 		o->servers % size != 0) {
-		(void)fprintf(stderr, "swimlane-sim: --servers is 1 to %d, in whole groups (--group-size) of at most %d\n",
+		(void)fprintf(stderr,
+			"swimlane-sim: --servers is 1 to %d, in whole groups (--group-size) of at "
+			"most %d\n",
 			SIM_SERVERS_MAX, SIM_GROUP_MAX);
 		return false;
 	}
@@ -49,7 +55,8 @@ static bool make_config(const struct options *o, struct sim_config *c)
 	if (!name_profile(o->profile, &c->profile))
 		return bad("--profile is metal, lan, virtual or paper");
 	if (!name_features(o->features, &c->features, wrong)) {
-		(void)fprintf(stderr, "swimlane-sim: --features: there is no '%s'; known: %s\n", wrong, name_features_known());
+		(void)fprintf(stderr, "swimlane-sim: --features: there is no '%s'; known: %s\n",
+			wrong, name_features_known());
 		return false;
 	}
 	return true;
@@ -65,7 +72,8 @@ static bool read_script(const struct options *o, struct script *script)
 		(void)fprintf(stderr, "swimlane-sim: %s: %s\n", o->script, strerror(errno));
 		return false;
 	}
-	bool ok = script_read(f, o->script, (uint32_t)o->servers, (uint32_t)o->zones, script, error);
+	bool ok =
+		script_read(f, o->script, (uint32_t)o->servers, (uint32_t)o->zones, script, error);
 	if (f != stdin)
 		(void)fclose(f);
 	if (!ok)
@@ -73,10 +81,13 @@ static bool read_script(const struct options *o, struct script *script)
 	return ok;
 }
 
-static void progress(const struct options *o, const struct scene *s, uint64_t done_ns, double took_s)
+static void progress(
+	const struct options *o, const struct scene *s, uint64_t done_ns, double took_s)
 {
-	(void)fprintf(stderr, "\r%.1f of %.1f s, %.1f times faster than real time, %" PRIu64 " events   ",
-		(double)done_ns / 1e9, (double)o->for_ns / 1e9, (double)done_ns / 1e9 / took_s, sim_events(s->sim));
+	(void)fprintf(stderr,
+		"\r%.1f of %.1f s, %.1f times faster than real time, %" PRIu64 " events   ",
+		(double)done_ns / 1e9, (double)o->for_ns / 1e9, (double)done_ns / 1e9 / took_s,
+		sim_events(s->sim));
 }
 
 /* In slices, so that there is something to sample and to show. */
@@ -107,7 +118,8 @@ static bool play(const struct options *o, struct scene *s, struct report *report
 	return ok;
 }
 
-static int run(const struct options *o, const struct sim_config *config, const struct script *script)
+static int run(
+	const struct options *o, const struct sim_config *config, const struct script *script)
 {
 	static struct report report;
 	struct scene *s = scene_create(config, script);
@@ -119,15 +131,16 @@ static int run(const struct options *o, const struct sim_config *config, const s
 	double took_s = real_s() - began_s;
 	if (!ok) {
 		trace_tell(&s->trace, s->violation.servers, 25, stderr);
-		(void)fprintf(stderr, "swimlane-sim: seed %" PRIu64 ": %s\n", config->seed, s->violation.text);
+		(void)fprintf(stderr, "swimlane-sim: seed %" PRIu64 ": %s\n", config->seed,
+			s->violation.text);
 	}
 	if (o->json)
 		report_json(&report, took_s, stdout);
 	else
 		report_table(&report, took_s, stdout);
 	if (ok && o->settle && !o->json)
-		(void)printf("%-36s %.3f s after everything was made whole\n", "tables were equal and right",
-			(double)s->members_ns / 1e9);
+		(void)printf("%-36s %.3f s after everything was made whole\n",
+			"tables were equal and right", (double)s->members_ns / 1e9);
 	if (o->plot != NULL)
 		(void)report_plot(&report, o->plot); /* it said why; the run is as good without */
 	scene_destroy(s);
@@ -136,26 +149,37 @@ static int run(const struct options *o, const struct sim_config *config, const s
 
 int cmd_run(int argc, char **argv)
 {
-	struct options o = {.servers = 8, .seed = 1, .for_ns = 10 * SW_NS_PER_S, .profile = "metal", .features = "all",
+	struct options o = {.servers = 8,
+		.seed = 1,
+		.for_ns = 10 * SW_NS_PER_S,
+		.profile = "metal",
+		.features = "all",
 		.network = {.delay_min_ns = 50 * SW_NS_PER_US, .queue_ns = 10 * SW_NS_PER_MS}};
 	const struct option_row rows[] = {
 		{"servers", OPTION_U64, &o.servers, "how many (8)"},
 		{"group-size", OPTION_U64, &o.group_size, "servers of one cluster (all)"},
 		{"zones", OPTION_U64, &o.zones, "of each cluster, servers in turn (none)"},
 		{"profile", OPTION_TEXT, &o.profile, "metal, lan, virtual or paper (metal)"},
-		{"features", OPTION_TEXT, &o.features, "all, plain, or names; with - to take away: all,-buddy (all)"},
+		{"features", OPTION_TEXT, &o.features,
+			"all, plain, or names; with - to take away: all,-buddy (all)"},
 		{"for", OPTION_DURATION, &o.for_ns, "virtual time (10s)"},
 		{"seed", OPTION_U64, &o.seed, "one seed, one run (1)"},
-		{"start-spread", OPTION_DURATION, &o.start_spread_ns, "servers start within this time (0)"},
+		{"start-spread", OPTION_DURATION, &o.start_spread_ns,
+			"servers start within this time (0)"},
 		{"records", OPTION_U64, &o.records, "room of each map; 0: membership alone (0)"},
 		{"loss", OPTION_SHARE, &o.network.loss_ppm, "of packets (0)"},
-		{"duplicate", OPTION_SHARE, &o.network.duplicate_ppm, "packets that come twice (0)"},
-		{"reorder", OPTION_SHARE, &o.network.reorder_ppm, "packets that take up to ten times as long (0)"},
-		{"corrupt", OPTION_SHARE, &o.network.corrupt_ppm, "packets with one bit flipped (0)"},
+		{"duplicate", OPTION_SHARE, &o.network.duplicate_ppm,
+			"packets that come twice (0)"},
+		{"reorder", OPTION_SHARE, &o.network.reorder_ppm,
+			"packets that take up to ten times as long (0)"},
+		{"corrupt", OPTION_SHARE, &o.network.corrupt_ppm,
+			"packets with one bit flipped (0)"},
 		{"delay", OPTION_DURATION, &o.network.delay_min_ns, "of every packet (50us)"},
 		{"spread", OPTION_DURATION, &o.network.delay_spread_ns, "up to this much more (0)"},
-		{"bandwidth", OPTION_BITS, &o.network.bits_per_s, "of each server's link: 10G; 0: no limit (0)"},
-		{"queue", OPTION_DURATION, &o.network.queue_ns, "longest wait for that link; more is lost (10ms)"},
+		{"bandwidth", OPTION_BITS, &o.network.bits_per_s,
+			"of each server's link: 10G; 0: no limit (0)"},
+		{"queue", OPTION_DURATION, &o.network.queue_ns,
+			"longest wait for that link; more is lost (10ms)"},
 		{"script", OPTION_TEXT, &o.script, "file of faults; - is standard input"},
 		{"settle", OPTION_FLAG, &o.settle, "then make all whole and wait until all agree"},
 		{"trace", OPTION_FLAG, &o.trace, "every membership event, to standard error"},
@@ -173,7 +197,8 @@ int cmd_run(int argc, char **argv)
 			options_print(rows);
 		return help ? 0 : 2;
 	}
-	int code = make_config(&o, &config) && read_script(&o, &script) ? run(&o, &config, &script) : 2;
+	int code = make_config(&o, &config) && read_script(&o, &script) ? run(&o, &config, &script)
+									: 2;
 	script_fini(&script);
 	return code;
 }

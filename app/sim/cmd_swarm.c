@@ -13,10 +13,11 @@
 
 enum { JOBS_MAX = 64, FAILURES_TOLD_MAX = 5 };
 
-/* What a worker says of each run: before it with `done` false, so that a crash is known by its seed. */
+/* What a worker says of each run: before it with `done` false, so that a crash is known by its
+ * seed. */
 struct report {
 	uint64_t seed;
-	bool done, failed;
+	bool done, failed, within_claim;
 	uint64_t virtual_ns, events, part_ns, members_ns, maps_ns;
 	double members_share; /* of the bound */
 	struct marks marks;
@@ -30,7 +31,7 @@ struct options {
 };
 
 struct totals {
-	uint64_t runs, failed, virtual_ns, events, failures[FAILURES_TOLD_MAX];
+	uint64_t runs, failed, within_claim, virtual_ns, events, failures[FAILURES_TOLD_MAX];
 	uint64_t part_ns, members_ns, maps_ns, slowest_seed;
 	double members_share;
 	struct marks marks;
@@ -58,8 +59,10 @@ static void work(int fd, const struct options *o, uint64_t job)
 		say(fd, &report);
 		swarm_draw(seed, &plan);
 		swarm_play(&plan, NULL, NULL, &result);
-		report = (struct report){seed, true, result.failed, result.virtual_ns, result.events, result.part_ns,
-			result.members_ns, result.maps_ns, (double)result.members_ns / (double)scene_bound_ns(&plan.config),
+		report = (struct report){seed, true, result.failed,
+			result.members_ns <= scene_claim_ns(&plan.config), result.virtual_ns,
+			result.events, result.part_ns, result.members_ns, result.maps_ns,
+			(double)result.members_ns / (double)scene_bound_ns(&plan.config),
 			result.marks};
 		say(fd, &report);
 		swarm_plan_fini(&plan);
@@ -76,6 +79,7 @@ static void failed(struct totals *t, uint64_t seed)
 static void take(struct totals *t, const struct report *r)
 {
 	t->runs++;
+	t->within_claim += r->within_claim && !r->failed;
 	t->virtual_ns += r->virtual_ns;
 	t->events += r->events;
 	t->part_ns = sw_max_u64(t->part_ns, r->part_ns);
@@ -106,7 +110,8 @@ static void explain(uint64_t seed)
 	(void)printf("seed %" PRIu64 " failed; the last events of the servers concerned:\n", seed);
 	swarm_play(&plan, NULL, stdout, &result);
 	(void)printf("seed %" PRIu64 ": %s\n  again: swimlane-sim replay --seed %" PRIu64
-		"; shorter: swimlane-sim shrink --seed %" PRIu64 "\n", seed, result.text, seed, seed);
+		     "; shorter: swimlane-sim shrink --seed %" PRIu64 "\n",
+		seed, result.text, seed, seed);
 	(void)fflush(stdout);
 	_exit(0);
 }
@@ -124,8 +129,10 @@ static void collect(int fd, const struct options *o, const pid_t *pids, struct t
 		take(t, &r);
 		double now_s = real_s();
 		if (!o->quiet && isatty(STDERR_FILENO) && now_s - told_s > 0.5) {
-			(void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " runs, %" PRIu64 " failed, %.0f runs/s ", t->runs,
-				o->runs, t->failed, (double)t->runs / (now_s - began_s));
+			(void)fprintf(stderr,
+				"\r%" PRIu64 " of %" PRIu64 " runs, %" PRIu64
+				" failed, %.0f runs/s ",
+				t->runs, o->runs, t->failed, (double)t->runs / (now_s - began_s));
 			told_s = now_s;
 		}
 	}
@@ -135,21 +142,28 @@ static void collect(int fd, const struct options *o, const pid_t *pids, struct t
 		int status;
 		if (waitpid(pids[i], &status, 0) == pids[i] && status == 0)
 			continue;
-		(void)printf("seed %" PRIu64 ": its process ended with status %d\n", running[i] - 1, status);
+		(void)printf("seed %" PRIu64 ": its process ended with status %d\n", running[i] - 1,
+			status);
 		failed(t, running[i] - 1);
 	}
 }
 
 static void print_table(const struct options *o, const struct totals *t, double took_s)
 {
-	(void)printf("%-44s %" PRIu64 "\n%-44s %" PRIu64 "\n", "runs", t->runs, "failed", t->failed);
+	(void)printf(
+		"%-44s %" PRIu64 "\n%-44s %" PRIu64 "\n", "runs", t->runs, "failed", t->failed);
 	(void)printf("%-44s %" PRIu64 " to %" PRIu64 "\n", "seeds", o->seed, o->seed + o->runs - 1);
 	(void)printf("%-44s %.1f s, %.0f runs/s\n", "time", took_s, (double)t->runs / took_s);
-	(void)printf("%-44s %.0f s in %" PRIu64 " events\n", "virtual time", (double)t->virtual_ns / 1e9, t->events);
+	(void)printf("%-44s %.0f s in %" PRIu64 " events\n", "virtual time",
+		(double)t->virtual_ns / 1e9, t->events);
 	(void)printf("%-44s %.3f s\n", "a part agreed after, at worst", (double)t->part_ns / 1e9);
-	(void)printf("%-44s %.3f s; %.0f %% of the bound (seed %" PRIu64 ")\n", "all agreed after, at worst",
-		(double)t->members_ns / 1e9, 100 * t->members_share, t->slowest_seed);
-	(void)printf("%-44s %.3f s\n", "maps were equal after that, at worst", (double)t->maps_ns / 1e9);
+	(void)printf("%-44s %.3f s; %.0f %% of the bound (seed %" PRIu64 ")\n",
+		"all agreed after, at worst", (double)t->members_ns / 1e9, 100 * t->members_share,
+		t->slowest_seed);
+	(void)printf("%-44s %.2f %%\n", "within 10 intervals and the suspicion time",
+		100.0 * (double)t->within_claim / (double)t->runs);
+	(void)printf(
+		"%-44s %.3f s\n", "maps were equal after that, at worst", (double)t->maps_ns / 1e9);
 	for (int i = 0; i < MARK_COUNT; i++)
 		(void)printf("  %-42s %" PRIu64 "\n", mark_name(i), t->marks.hits[i]);
 }
@@ -157,12 +171,16 @@ static void print_table(const struct options *o, const struct totals *t, double 
 static void print_json(const struct options *o, const struct totals *t, double took_s)
 {
 	(void)printf("{\"runs\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"seed\": %" PRIu64
-		", \"time_s\": %.2f, \"virtual_s\": %.1f, \"events\": %" PRIu64 ", \"part_agreed_s_max\": %.4f"
-		", \"all_agreed_s_max\": %.4f, \"all_agreed_share_of_bound_max\": %.3f, \"maps_equal_s_max\": %.4f, \"marks\": {",
-		t->runs, t->failed, o->seed, took_s, (double)t->virtual_ns / 1e9, t->events, (double)t->part_ns / 1e9,
-		(double)t->members_ns / 1e9, t->members_share, (double)t->maps_ns / 1e9);
+		     ", \"time_s\": %.2f, \"virtual_s\": %.1f, \"events\": %" PRIu64
+		     ", \"part_agreed_s_max\": %.4f"
+		     ", \"all_agreed_s_max\": %.4f, \"all_agreed_share_of_bound_max\": %.3f, "
+		     "\"maps_equal_s_max\": %.4f, \"marks\": {",
+		t->runs, t->failed, o->seed, took_s, (double)t->virtual_ns / 1e9, t->events,
+		(double)t->part_ns / 1e9, (double)t->members_ns / 1e9, t->members_share,
+		(double)t->maps_ns / 1e9);
 	for (int i = 0; i < MARK_COUNT; i++)
-		(void)printf("%s\"%s\": %" PRIu64, i > 0 ? ", " : "", mark_name(i), t->marks.hits[i]);
+		(void)printf(
+			"%s\"%s\": %" PRIu64, i > 0 ? ", " : "", mark_name(i), t->marks.hits[i]);
 	(void)printf("}}\n");
 }
 
@@ -208,7 +226,8 @@ static int swarm(const struct options *o)
 			explain(t.failures[i]);
 	for (int i = 0; o->marks_required && i < MARK_COUNT; i++)
 		if (t.marks.hits[i] == 0) {
-			(void)fprintf(stderr, "swimlane-sim: no run came to this branch: %s\n", mark_name(i));
+			(void)fprintf(stderr, "swimlane-sim: no run came to this branch: %s\n",
+				mark_name(i));
 			missed++;
 		}
 	return t.failed > 0 || t.runs != o->runs || missed > 0 ? 1 : 0;
@@ -221,7 +240,8 @@ int cmd_swarm(int argc, char **argv)
 		{"runs", OPTION_U64, &o.runs, "how many runs (1000)"},
 		{"seed", OPTION_U64, &o.seed, "of the first; the others follow (1)"},
 		{"jobs", OPTION_U64, &o.jobs, "processes (1)"},
-		{"require-marks", OPTION_FLAG, &o.marks_required, "fail if a rare branch was never reached"},
+		{"require-marks", OPTION_FLAG, &o.marks_required,
+			"fail if a rare branch was never reached"},
 		{"json", OPTION_FLAG, &o.json, "one JSON object"},
 		{"quiet", OPTION_FLAG, &o.quiet, "no progress"},
 		{NULL, OPTION_FLAG, NULL, NULL},
@@ -232,8 +252,10 @@ int cmd_swarm(int argc, char **argv)
 			options_print(rows);
 		return help ? 0 : 2;
 	}
-	if (o.jobs < 1 || o.jobs > JOBS_MAX || o.runs < 1 || o.seed > UINT64_MAX / 2 || o.runs > UINT64_MAX / 2) {
-		(void)fprintf(stderr, "swimlane-sim: --jobs is 1 to %d, --runs at least 1\n", JOBS_MAX);
+	if (o.jobs < 1 || o.jobs > JOBS_MAX || o.runs < 1 || o.seed > UINT64_MAX / 2 ||
+		o.runs > UINT64_MAX / 2) {
+		(void)fprintf(
+			stderr, "swimlane-sim: --jobs is 1 to %d, --runs at least 1\n", JOBS_MAX);
 		return 2;
 	}
 	return swarm(&o);
@@ -268,8 +290,10 @@ int cmd_replay(int argc, char **argv)
 	if (result.failed)
 		(void)printf("seed %" PRIu64 " failed: %s\n", seed, result.text);
 	else
-		(void)printf("seed %" PRIu64 " passed: a part agreed after %.3f s, all after %.3f s, maps %.3f s later\n", seed,
-			(double)result.part_ns / 1e9, (double)result.members_ns / 1e9, (double)result.maps_ns / 1e9);
+		(void)printf("seed %" PRIu64 " passed: a part agreed after %.3f s, all after %.3f "
+			     "s, maps %.3f s later\n",
+			seed, (double)result.part_ns / 1e9, (double)result.members_ns / 1e9,
+			(double)result.maps_ns / 1e9);
 	swarm_plan_fini(&plan);
 	return result.failed ? 1 : 0;
 }
@@ -294,14 +318,17 @@ int cmd_shrink(int argc, char **argv)
 	swarm_draw(seed, &plan);
 	uint32_t steps = plan.script.count;
 	if (!still_fails(&plan, &plan.script)) {
-		(void)fprintf(stderr, "swimlane-sim: seed %" PRIu64 " passes: there is nothing to shrink\n", seed);
+		(void)fprintf(stderr,
+			"swimlane-sim: seed %" PRIu64 " passes: there is nothing to shrink\n",
+			seed);
 		swarm_plan_fini(&plan);
 		return 2;
 	}
 	scene_shrink(&plan.script, still_fails, &plan);
 	swarm_print(&plan, stdout);
 	swarm_play(&plan, NULL, stdout, &result);
-	(void)printf("# %" PRIu32 " steps, %" PRIu32 " of them needed: %s\n", steps, plan.script.count, result.text);
+	(void)printf("# %" PRIu32 " steps, %" PRIu32 " of them needed: %s\n", steps,
+		plan.script.count, result.text);
 	swarm_plan_fini(&plan);
 	return 1;
 }

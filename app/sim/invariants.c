@@ -50,7 +50,8 @@ struct invariants *invariants_create(const struct sim *sim, bool forgets, struct
 	inv->lives = calloc(inv->servers, sizeof(inv->lives[0]));
 	inv->may_leave = calloc(inv->servers, sizeof(inv->may_leave[0]));
 	inv->writes = calloc(INVARIANT_WRITES_MAX, sizeof(inv->writes[0]));
-	assert(inv->rows != NULL && inv->lives != NULL && inv->may_leave != NULL && inv->writes != NULL);
+	assert(inv->rows != NULL && inv->lives != NULL && inv->may_leave != NULL &&
+		inv->writes != NULL);
 	return inv;
 }
 
@@ -70,24 +71,28 @@ void invariants_may_leave(struct invariants *inv, uint32_t server)
 	inv->may_leave[server] = true;
 }
 
-static bool broken(struct violation *v, uint32_t viewer, uint32_t subject, const char *what, const struct row *old,
-	const struct wire_member *new)
+static bool broken(struct violation *v, uint32_t viewer, uint32_t subject, const char *what,
+	const struct row *old, const struct wire_member *new)
 {
 	static const char *const states[] = {"alive", "suspect", "dead", "left", "forgotten"};
 	v->servers[0] = viewer;
 	v->servers[1] = subject;
 	(void)snprintf(v->text, sizeof(v->text),
-		"server %" PRIu32 ": %s of server %" PRIu32 ": was %s in epoch %" PRIu32 ", life %" PRIx64
-		", incarnation %" PRIu32 "; is %s in epoch %" PRIu32 ", life %" PRIx64 ", incarnation %" PRIu32,
-		viewer, what, subject, old->held ? states[old->state] : "absent", old->epoch, old->instance, old->incarnation,
-		states[new->state], new->actor.epoch, new->instance, new->incarnation);
+		"server %" PRIu32 ": %s of server %" PRIu32 ": was %s in epoch %" PRIu32
+		", life %" PRIx64 ", incarnation %" PRIu32 "; is %s in epoch %" PRIu32
+		", life %" PRIx64 ", incarnation %" PRIu32,
+		viewer, what, subject, old->held ? states[old->state] : "absent", old->epoch,
+		old->instance, old->incarnation, states[new->state], new->actor.epoch,
+		new->instance, new->incarnation);
 	return false;
 }
 
 static struct wire_member as_record(const struct row *row)
 {
-	return (struct wire_member){
-		.actor = {0, row->epoch}, .instance = row->instance, .incarnation = row->incarnation, .state = row->state};
+	return (struct wire_member){.actor = {0, row->epoch},
+		.instance = row->instance,
+		.incarnation = row->incarnation,
+		.state = row->state};
 }
 
 static void mark_change(struct invariants *inv, const struct sim *sim, const struct row *old,
@@ -103,8 +108,8 @@ static void mark_change(struct invariants *inv, const struct sim *sim, const str
 	inv->marks->hits[MARK_FORGOTTEN_BACK] += old->state == WIRE_FORGOTTEN;
 }
 
-static bool check_record(struct invariants *inv, const struct sim *sim, uint32_t viewer, uint32_t subject,
-	const struct wire_member *r, struct violation *v)
+static bool check_record(struct invariants *inv, const struct sim *sim, uint32_t viewer,
+	uint32_t subject, const struct wire_member *r, struct violation *v)
 {
 	struct row *row = &inv->rows[(size_t)viewer * inv->size + subject % inv->size];
 	const struct life *life = &inv->lives[subject];
@@ -119,8 +124,10 @@ static bool check_record(struct invariants *inv, const struct sim *sim, uint32_t
 	if (r->state == WIRE_FORGOTTEN && !inv->forgets)
 		return broken(v, viewer, subject, "nobody forgets: the record", row, r);
 	if (viewer != subject && r->instance == life->instance &&
-		(r->actor.epoch > life->epoch || (r->actor.epoch == life->epoch && r->incarnation > life->incarnation)))
-		return broken(v, viewer, subject, "it knows more than the server itself: the record", row, r);
+		(r->actor.epoch > life->epoch ||
+			(r->actor.epoch == life->epoch && r->incarnation > life->incarnation)))
+		return broken(v, viewer, subject,
+			"it knows more than the server itself: the record", row, r);
 	mark_change(inv, sim, row, r);
 	if (r->state != WIRE_DEAD)
 		row->dead_ns = 0;
@@ -134,13 +141,15 @@ static bool check_record(struct invariants *inv, const struct sim *sim, uint32_t
 	return true;
 }
 
-static bool check_absent(struct invariants *inv, uint32_t viewer, uint32_t subject, struct violation *v)
+static bool check_absent(
+	struct invariants *inv, uint32_t viewer, uint32_t subject, struct violation *v)
 {
 	struct row *row = &inv->rows[(size_t)viewer * inv->size + subject % inv->size];
 	if (row->held && !row->seen) {
 		if (row->state <= WIRE_DEAD) {
 			struct wire_member old = as_record(row);
-			return broken(v, viewer, subject, "reaped, but neither left nor forgotten: the record", row, &old);
+			return broken(v, viewer, subject,
+				"reaped, but neither left nor forgotten: the record", row, &old);
 		}
 		inv->marks->hits[MARK_REAPED]++;
 		row->grave_epoch = row->epoch;
@@ -150,7 +159,8 @@ static bool check_absent(struct invariants *inv, uint32_t viewer, uint32_t subje
 	return true;
 }
 
-static bool check_members(struct invariants *inv, struct sim *sim, uint32_t viewer, struct violation *v)
+static bool check_members(
+	struct invariants *inv, struct sim *sim, uint32_t viewer, struct violation *v)
 {
 	static struct swim_member members[SW_MEMBERS_MAX];
 	const struct swim *swim = sim_swim(sim, viewer);
@@ -161,7 +171,8 @@ static bool check_members(struct invariants *inv, struct sim *sim, uint32_t view
 	} else if (swim_version(swim) == life->version) {
 		return true;
 	}
-	uint32_t n = swim_members(swim, members, SW_MEMBERS_MAX), first = sim_group_first(sim, viewer);
+	uint32_t n = swim_members(swim, members, SW_MEMBERS_MAX),
+		 first = sim_group_first(sim, viewer);
 	life->version = swim_version(swim);
 	life->epoch = members[0].record.actor.epoch;
 	life->incarnation = members[0].record.incarnation;
@@ -170,7 +181,8 @@ static bool check_members(struct invariants *inv, struct sim *sim, uint32_t view
 		uint64_t subject = members[i].record.actor.id - sim_id(0);
 		if (subject < first || subject >= first + inv->size) {
 			v->servers[0] = v->servers[1] = viewer;
-			(void)snprintf(v->text, sizeof(v->text), "server %" PRIu32 ": a stranger in the table", viewer);
+			(void)snprintf(v->text, sizeof(v->text),
+				"server %" PRIu32 ": a stranger in the table", viewer);
 			return false;
 		}
 		if (!check_record(inv, sim, viewer, (uint32_t)subject, &members[i].record, v))
@@ -182,16 +194,23 @@ static bool check_members(struct invariants *inv, struct sim *sim, uint32_t view
 	return true;
 }
 
-void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server, const char *key)
+void invariants_claim(
+	struct invariants *inv, struct sim *sim, uint32_t server, const char *key, const char *as)
 {
 	struct map_view view;
-	if (inv->write_count == INVARIANT_WRITES_MAX || !map_get_reader(sim_map(sim, server), key, strlen(key), &view))
+	if (inv->write_count == INVARIANT_WRITES_MAX ||
+		!map_get_reader(sim_map(sim, server), key, strlen(key), &view))
 		return;
 	struct written *w = &inv->writes[inv->write_count++];
-	(void)snprintf(w->key, sizeof(w->key), "%s", key);
+	(void)snprintf(w->key, sizeof(w->key), "%s", as);
 	w->dot = view.dot;
 	w->clock = view.clock;
 	w->weight = view.weight;
+}
+
+void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server, const char *key)
+{
+	invariants_claim(inv, sim, server, key, key);
 }
 
 static bool check_map(struct invariants *inv, struct sim *sim, uint32_t server, struct violation *v)
@@ -199,22 +218,25 @@ static bool check_map(struct invariants *inv, struct sim *sim, uint32_t server, 
 	const struct map *m = sim_map(sim, server);
 	struct life *life = &inv->lives[server];
 	if (m == NULL || inv->write_count == 0 ||
-		(map_vector_hash(m) == life->vector_hash && map_content_hash(m) == life->content_hash))
+		(map_vector_hash(m) == life->vector_hash &&
+			map_content_hash(m) == life->content_hash))
 		return true;
 	life->vector_hash = map_vector_hash(m);
 	life->content_hash = map_content_hash(m);
 	for (uint32_t i = 0; i < inv->write_count; i++) {
 		const struct written *w = &inv->writes[i];
-		struct map_view held, written = {.clock = w->clock, .weight = w->weight, .author = w->dot};
+		struct map_view held,
+			written = {.clock = w->clock, .weight = w->weight, .author = w->dot};
 		if (map_seq_reader(m, w->dot.actor) < w->dot.seq)
 			continue;
-		if (map_get_reader(m, w->key, strlen(w->key), &held) && map_stamp_compare(&held, &written) >= 0)
+		if (map_get_reader(m, w->key, strlen(w->key), &held) &&
+			map_stamp_compare(&held, &written) >= 0)
 			continue;
 		v->servers[0] = server;
 		v->servers[1] = (uint32_t)(w->dot.actor.id - sim_id(0));
 		(void)snprintf(v->text, sizeof(v->text),
-			"server %" PRIu32 ": its vector covers write %" PRIu64 " of server %" PRIu32 " in epoch %" PRIu32
-			", of %s, and it holds neither that nor a later one",
+			"server %" PRIu32 ": its vector covers write %" PRIu64 " of server %" PRIu32
+			" in epoch %" PRIu32 ", of %s, and it holds neither that nor a later one",
 			server, w->dot.seq, v->servers[1], w->dot.actor.epoch, w->key);
 		return false;
 	}

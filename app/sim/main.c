@@ -10,7 +10,8 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"run", cmd_run, "servers in virtual time, with a fault script"},
-	{"swarm", cmd_swarm, "many short runs with random fault scripts; invariants and convergence"},
+	{"swarm", cmd_swarm,
+		"many short runs with random fault scripts; invariants and convergence"},
 	{"replay", cmd_replay, "one run of a swarm again, with every event"},
 	{"shrink", cmd_shrink, "the shortest script with which a run of a swarm still fails"},
 };
@@ -19,8 +20,9 @@ enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "swimlane-sim: whole swimlane servers in virtual time\n\n"
-			   "  swimlane-sim COMMAND [--option value ...]; COMMAND --help for its options\n\n");
+	(void)fprintf(out,
+		"swimlane-sim: whole swimlane servers in virtual time\n\n"
+		"  swimlane-sim COMMAND [--option value ...]; COMMAND --help for its options\n\n");
 	for (int i = 0; i < COMMANDS; i++)
 		(void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
 }

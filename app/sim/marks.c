@@ -47,12 +47,15 @@ void marks_event(struct marks *marks, const struct swim_event *event)
 	case SWIM_EVENT_STOOD_DOWN: marks->hits[MARK_STOOD_DOWN]++; break;
 	case SWIM_EVENT_LEFT: marks->hits[MARK_LEFT]++; break;
 	case SWIM_EVENT_FORGOTTEN: marks->hits[MARK_FORGOTTEN]++; break;
-	case SWIM_EVENT_RUNNING: marks->hits[MARK_ALONE] += strstr(event->why, "alone") != NULL; break;
+	case SWIM_EVENT_RUNNING:
+		marks->hits[MARK_ALONE] += strstr(event->why, "alone") != NULL;
+		break;
 	default: break;
 	}
 	if (event->why == NULL)
 		return;
-	marks->hits[MARK_TABLE_DEAD_ASKED] += strncmp(event->why, "dead in another's table", 23) == 0;
+	marks->hits[MARK_TABLE_DEAD_ASKED] +=
+		strncmp(event->why, "dead in another's table", 23) == 0;
 	marks->hits[MARK_GRAVE_TOLD] += strncmp(event->why, "spoke from the grave", 20) == 0;
 }
 

@@ -1,6 +1,7 @@
 /* Marks: rare branches of membership and map that a suite must have been in.
  *
- * Counted from outside, by the events, the changes of records and the counters that the appliance has too.
+ * Counted from outside, by the events, the changes of records and the counters that the appliance
+ * has too.
  */
 #pragma once
 

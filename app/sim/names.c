@@ -8,8 +8,8 @@ bool name_profile(const char *name, struct swim_profile *profile)
 	static const struct {
 		const char *name;
 		const struct swim_profile *profile;
-	} profiles[] = {{"metal", &swim_profile_metal}, {"lan", &swim_profile_lan}, {"virtual", &swim_profile_virtual},
-		{"paper", &swim_profile_paper}};
+	} profiles[] = {{"metal", &swim_profile_metal}, {"lan", &swim_profile_lan},
+		{"virtual", &swim_profile_virtual}, {"paper", &swim_profile_paper}};
 	for (unsigned i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
 		if (strcmp(profiles[i].name, name) == 0) {
 			*profile = *profiles[i].profile;
@@ -41,7 +41,8 @@ static bool *feature(struct swim_features *f, const char *name)
 
 const char *name_features_known(void)
 {
-	return "all, plain, local_health, suspicion_shrinks, buddy, direct, table_digest, pause_aware, confirm_first, zones";
+	return "all, plain, local_health, suspicion_shrinks, buddy, direct, table_digest, "
+	       "pause_aware, confirm_first, zones";
 }
 
 bool name_features(const char *text, struct swim_features *features, char wrong[64])

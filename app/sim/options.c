@@ -28,8 +28,8 @@ static bool store(const struct option_row *row, const char *text)
 
 bool options_read(const struct option_row *rows, int argc, char **argv, bool *help)
 {
-	static const char *const wants[] = {"", "text", "a number", "a time such as 10s", "a share such as 1%",
-		"bits a second such as 10G"};
+	static const char *const wants[] = {"", "text", "a number", "a time such as 10s",
+		"a share such as 1%", "bits a second such as 10G"};
 	*help = false;
 	for (int i = 0; i < argc; i++) {
 		const char *name = argv[i];
@@ -39,7 +39,9 @@ bool options_read(const struct option_row *rows, int argc, char **argv, bool *he
 		}
 		const char *equals = strchr(name, '=');
 		size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
-		const struct option_row *row = len > 2 && strncmp(name, "--", 2) == 0 ? find(rows, name + 2, len - 2) : NULL;
+		const struct option_row *row = len > 2 && strncmp(name, "--", 2) == 0
+						       ? find(rows, name + 2, len - 2)
+						       : NULL;
 		if (row == NULL) {
 			(void)fprintf(stderr, "swimlane-sim: there is no option %s\n", name);
 			return false;
@@ -49,8 +51,8 @@ bool options_read(const struct option_row *rows, int argc, char **argv, bool *he
 			text = argv[++i];
 		if ((row->kind == OPTION_FLAG) != (text == NULL) || !store(row, text)) {
 			(void)fprintf(stderr, "swimlane-sim: --%s wants %s%s%s\n", row->name,
-				row->kind == OPTION_FLAG ? "no value" : wants[row->kind], text != NULL ? ", not " : "",
-				text != NULL ? text : "");
+				row->kind == OPTION_FLAG ? "no value" : wants[row->kind],
+				text != NULL ? ", not " : "", text != NULL ? text : "");
 			return false;
 		}
 	}

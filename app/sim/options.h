@@ -1,13 +1,21 @@
 /* The command line of one command: long options from a table.
  *
- * Each option has a name, a type and where its value goes. Errors go to standard error, with the option.
+ * Each option has a name, a type and where its value goes. Errors go to standard error, with the
+ * option.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_U64, OPTION_DURATION, OPTION_SHARE, OPTION_BITS };
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_U64,
+	OPTION_DURATION,
+	OPTION_SHARE,
+	OPTION_BITS
+};
 
 struct option_row {
 	const char *name; /* without -- ; NULL ends the table */

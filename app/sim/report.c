@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static void on_event(void *context, struct sim *sim, uint32_t viewer, const struct swim_event *event)
+static void on_event(
+	void *context, struct sim *sim, uint32_t viewer, const struct swim_event *event)
 {
 	struct report *r = context;
 	uint32_t about = (uint32_t)(event->record.actor.id - sim_id(0));
@@ -16,7 +17,8 @@ static void on_event(void *context, struct sim *sim, uint32_t viewer, const stru
 	if (sim_is_up(sim, about) && sim_instance(sim, about) == event->record.instance) {
 		r->false_suspicions += event->kind == SWIM_EVENT_SUSPECT;
 		r->false_positives += event->kind == SWIM_EVENT_DEAD;
-		r->false_positives_healthy += event->kind == SWIM_EVENT_DEAD && sim_is_healthy(sim, about);
+		r->false_positives_healthy +=
+			event->kind == SWIM_EVENT_DEAD && sim_is_healthy(sim, about);
 		return;
 	}
 	for (uint32_t i = r->crash_count; i > 0; i--) {
@@ -36,7 +38,8 @@ static void on_event(void *context, struct sim *sim, uint32_t viewer, const stru
 	(void)viewer;
 }
 
-static void on_packet(void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership)
+static void on_packet(
+	void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership)
 {
 	struct report *r = context;
 	(void)sim;
@@ -50,14 +53,17 @@ static void on_packet(void *context, struct sim *sim, uint32_t from, uint16_t by
 static void on_step(void *context, const struct step *step)
 {
 	struct report *r = context;
-	if (step->kind == STEP_CRASH && sim_is_up(r->scene->sim, step->server) && r->crash_count < REPORT_CRASHES_MAX)
-		r->crashes[r->crash_count++] = (struct report_crash){.server = step->server, .at_ns = sim_now(r->scene->sim)};
+	if (step->kind == STEP_CRASH && sim_is_up(r->scene->sim, step->server) &&
+		r->crash_count < REPORT_CRASHES_MAX)
+		r->crashes[r->crash_count++] = (struct report_crash){
+			.server = step->server, .at_ns = sim_now(r->scene->sim)};
 }
 
 void report_begin(struct report *report, struct scene *scene)
 {
 	report->scene = scene;
-	scene->besides = (struct sim_observer){.context = report, .on_event = on_event, .on_packet = on_packet};
+	scene->besides = (struct sim_observer){
+		.context = report, .on_event = on_event, .on_packet = on_packet};
 	scene->on_step = on_step;
 }
 
@@ -66,13 +72,15 @@ static double alive_share(struct sim *sim, uint32_t *running)
 {
 	static struct swim_member members[SW_MEMBERS_MAX];
 	uint64_t pairs = 0, alive = 0;
-	uint32_t servers = sim_config(sim)->servers, size = sim_config(sim)->group_size, in_group = 0;
+	uint32_t servers = sim_config(sim)->servers, size = sim_config(sim)->group_size,
+		 in_group = 0;
 	*running = 0;
 	for (uint32_t i = 0; i < servers; i++) {
 		if (i % size == 0) {
 			in_group = 0;
 			for (uint32_t k = i; k < i + size; k++)
-				in_group += sim_is_up(sim, k) && swim_phase(sim_swim(sim, k)) <= SWIM_RUNNING;
+				in_group += sim_is_up(sim, k) &&
+					    swim_phase(sim_swim(sim, k)) <= SWIM_RUNNING;
 			*running += in_group;
 		}
 		if (!sim_is_up(sim, i) || swim_phase(sim_swim(sim, i)) > SWIM_RUNNING)
@@ -119,7 +127,8 @@ static bool maps_agree(const struct report *r)
 
 static double per_period(const struct report *r, uint64_t n)
 {
-	double periods = (double)r->server_ns / (double)sim_config(r->scene->sim)->profile.probe_interval_ns;
+	double periods =
+		(double)r->server_ns / (double)sim_config(r->scene->sim)->profile.probe_interval_ns;
 	return periods > 0 ? (double)n / periods : 0;
 }
 
@@ -134,7 +143,8 @@ static double virtual_s(const struct report *r)
 	return (double)(sim_now(r->scene->sim) - r->scene->began_ns) / 1e9;
 }
 
-static void row(FILE *out, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void row(FILE *out, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static void row(FILE *out, const char *name, const char *format, ...)
 {
@@ -180,11 +190,13 @@ void report_table(const struct report *r, double real_s, FILE *out)
 		if (r->events[i] > 0)
 			row(out, "events", "%" PRIu64 " %s", r->events[i], trace_kind_name(i));
 	row(out, "suspicions of servers that run", "%" PRIu64, r->false_suspicions);
-	row(out, "false positives", "%" PRIu64 " (%" PRIu64 " about healthy servers)", r->false_positives,
-		r->false_positives_healthy);
-	double median_ms = known_to_all_ms(r, 500, &crashes), worst_ms = known_to_all_ms(r, 1000, &crashes);
+	row(out, "false positives", "%" PRIu64 " (%" PRIu64 " about healthy servers)",
+		r->false_positives, r->false_positives_healthy);
+	double median_ms = known_to_all_ms(r, 500, &crashes),
+	       worst_ms = known_to_all_ms(r, 1000, &crashes);
 	if (crashes > 0)
-		row(out, "crash to known by all", "median %.1f ms, worst %.1f ms, of %" PRIu32, median_ms, worst_ms, crashes);
+		row(out, "crash to known by all", "median %.1f ms, worst %.1f ms, of %" PRIu32,
+			median_ms, worst_ms, crashes);
 	row(out, "packets a server and period", "%.3f (membership %.3f)", per_period(r, r->packets),
 		per_period(r, r->membership_packets));
 	row(out, "bytes a server and period", "%.1f (membership %.1f)", per_period(r, r->bytes),
@@ -200,24 +212,35 @@ void report_json(const struct report *r, double real_s, FILE *out)
 	const struct sim_config *c = sim_config(r->scene->sim);
 	const struct report_sample *last = &r->samples[r->sample_count - 1];
 	uint32_t crashes;
-	double median_ms = known_to_all_ms(r, 500, &crashes), p99_ms = known_to_all_ms(r, 990, &crashes),
+	double median_ms = known_to_all_ms(r, 500, &crashes),
+	       p99_ms = known_to_all_ms(r, 990, &crashes),
 	       worst_ms = known_to_all_ms(r, 1000, &crashes);
-	(void)fprintf(out, "{\"seed\": %" PRIu64 ", \"servers\": %" PRIu32 ", \"running\": %" PRIu32
+	(void)fprintf(out,
+		"{\"seed\": %" PRIu64 ", \"servers\": %" PRIu32 ", \"running\": %" PRIu32
 		", \"alive_share\": %.6f, \"members_agree\": %s, \"maps_agree\": %s, \"events\": {",
 		c->seed, c->servers, last->running, last->alive_share, agree(r) ? "true" : "false",
-		c->records_max == 0 ? "null" : maps_agree(r) ? "true" : "false");
+		c->records_max == 0 ? "null"
+		: maps_agree(r)     ? "true"
+				    : "false");
 	for (int i = 0; i < REPORT_KINDS; i++)
-		(void)fprintf(out, "%s\"%s\": %" PRIu64, i > 0 ? ", " : "", trace_kind_name(i), r->events[i]);
-	(void)fprintf(out, "}, \"false_suspicions\": %" PRIu64 ", \"false_positives\": %" PRIu64
+		(void)fprintf(out, "%s\"%s\": %" PRIu64, i > 0 ? ", " : "", trace_kind_name(i),
+			r->events[i]);
+	(void)fprintf(out,
+		"}, \"false_suspicions\": %" PRIu64 ", \"false_positives\": %" PRIu64
 		", \"false_positives_healthy\": %" PRIu64 ", \"crashes\": %" PRIu32
-		", \"crash_known_ms_median\": %.3f, \"crash_known_ms_p99\": %.3f, \"crash_known_ms_max\": %.3f",
-		r->false_suspicions, r->false_positives, r->false_positives_healthy, crashes, median_ms, p99_ms, worst_ms);
-	(void)fprintf(out, ", \"packets_per_server_period\": %.4f, \"membership_packets_per_server_period\": %.4f"
-		", \"bytes_per_server_period\": %.2f, \"membership_bytes_per_server_period\": %.2f, \"packets\": %" PRIu64
-		", \"bytes\": %" PRIu64 ", \"events_handled\": %" PRIu64
+		", \"crash_known_ms_median\": %.3f, \"crash_known_ms_p99\": %.3f, "
+		"\"crash_known_ms_max\": %.3f",
+		r->false_suspicions, r->false_positives, r->false_positives_healthy, crashes,
+		median_ms, p99_ms, worst_ms);
+	(void)fprintf(out,
+		", \"packets_per_server_period\": %.4f, \"membership_packets_per_server_period\": "
+		"%.4f"
+		", \"bytes_per_server_period\": %.2f, \"membership_bytes_per_server_period\": "
+		"%.2f, \"packets\": %" PRIu64 ", \"bytes\": %" PRIu64
+		", \"events_handled\": %" PRIu64
 		", \"virtual_s\": %.3f, \"real_s\": %.3f, \"speed\": %.2f, \"rss_mib\": %.1f",
-		per_period(r, r->packets), per_period(r, r->membership_packets), per_period(r, r->bytes),
-		per_period(r, r->membership_bytes), r->packets, r->bytes, sim_events(r->scene->sim), virtual_s(r), real_s,
-		virtual_s(r) / real_s, rss_mib());
+		per_period(r, r->packets), per_period(r, r->membership_packets),
+		per_period(r, r->bytes), per_period(r, r->membership_bytes), r->packets, r->bytes,
+		sim_events(r->scene->sim), virtual_s(r), real_s, virtual_s(r) / real_s, rss_mib());
 	(void)fprintf(out, ", \"broken\": %s}\n", r->scene->broken ? "true" : "false");
 }

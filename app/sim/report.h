@@ -1,7 +1,7 @@
 /* What a run has shown: counted as it goes, printed at its end.
  *
- * A false positive is a dead verdict about a life that runs; `healthy`, about one that is neither paused,
- * blocked nor starved. Each viewer's verdict counts.
+ * A false positive is a dead verdict about a life that runs; `healthy`, about one that is neither
+ * paused, blocked nor starved. Each viewer's verdict counts.
  */
 #pragma once
 
@@ -11,7 +11,11 @@
 
 #include "scene.h"
 
-enum { REPORT_KINDS = SWIM_EVENT_STOOD_DOWN + 1, REPORT_SAMPLES_MAX = 2000, REPORT_CRASHES_MAX = 1000 };
+enum {
+	REPORT_KINDS = SWIM_EVENT_STOOD_DOWN + 1,
+	REPORT_SAMPLES_MAX = 2000,
+	REPORT_CRASHES_MAX = 1000
+};
 
 struct report_crash {
 	uint32_t server;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_event(void *context, struct sim *sim, uint32_t server, const struct swim_event *event)
+static void on_event(
+	void *context, struct sim *sim, uint32_t server, const struct swim_event *event)
 {
 	struct scene *s = context;
 	trace_event(&s->trace, sim_now(sim) - s->began_ns, server, event);
@@ -14,7 +15,8 @@ static void on_event(void *context, struct sim *sim, uint32_t server, const stru
 		s->besides.on_event(s->besides.context, sim, server, event);
 }
 
-static void on_packet(void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership)
+static void on_packet(
+	void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership)
 {
 	struct scene *s = context;
 	s->besides.on_packet(s->besides.context, sim, from, bytes, membership);
@@ -57,11 +59,11 @@ void scene_destroy(struct scene *s)
 static void observe(struct scene *s)
 {
 	sim_observe(s->sim, &(struct sim_observer){
-		.context = s,
-		.on_event = on_event,
-		.on_packet = s->besides.on_packet != NULL ? on_packet : NULL,
-		.after_event = s->unchecked ? NULL : after_event,
-	});
+				    .context = s,
+				    .on_event = on_event,
+				    .on_packet = s->besides.on_packet != NULL ? on_packet : NULL,
+				    .after_event = s->unchecked ? NULL : after_event,
+			    });
 }
 
 /* ---- steps ---- */
@@ -99,8 +101,9 @@ static void split(struct scene *s, const struct step *step)
 		bool any = false;
 		for (uint32_t i = 0; i < c->group_size; i++) {
 			uint32_t server = group * c->group_size + i;
-			bool in = step->kind == STEP_ZONE ? i % c->zones == step->other
-							  : server < SCRIPT_SET_MAX && in_set(step->set, server);
+			bool in = step->kind == STEP_ZONE
+					  ? i % c->zones == step->other
+					  : server < SCRIPT_SET_MAX && in_set(step->set, server);
 			side[i / 64] |= (uint64_t)in << (i % 64);
 			any |= in;
 		}
@@ -168,9 +171,7 @@ static void server_step(struct scene *s, const struct step *step)
 		break;
 	case STEP_DRAIN:
 	case STEP_UNDRAIN: sim_drain(sim, i, step->kind == STEP_DRAIN); break;
-	case STEP_FORGET:
-		(void)sim_forget(sim, i, step->other);
-		break;
+	case STEP_FORGET: (void)sim_forget(sim, i, step->other); break;
 	case STEP_PUT:
 	case STEP_DEL: write_map(s, step); break;
 	default: network_step(s, step); break;
@@ -221,7 +222,8 @@ bool scene_run(struct scene *s, uint64_t for_ns)
 	return !s->broken && sim_run(s->sim, end_ns - sim_now(s->sim));
 }
 
-void scene_shrink(struct script *script, bool (*fails)(void *context, const struct script *script), void *context)
+void scene_shrink(struct script *script, bool (*fails)(void *context, const struct script *script),
+	void *context)
 {
 	struct script less = {0};
 	for (uint32_t chunk = script->count > 1 ? script->count / 2 : 1; chunk > 0; chunk /= 2) {

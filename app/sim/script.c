@@ -103,7 +103,8 @@ static bool fail(struct parser *p, const char *what, const char *word)
 	if (p->verb == NULL)
 		(void)snprintf(p->error, SCRIPT_ERROR_MAX, "%s '%.64s'", what, shown);
 	else
-		(void)snprintf(p->error, SCRIPT_ERROR_MAX, "%s '%.64s'; it reads: %s", what, shown, p->verb->usage);
+		(void)snprintf(p->error, SCRIPT_ERROR_MAX, "%s '%.64s'; it reads: %s", what, shown,
+			p->verb->usage);
 	return false;
 }
 
@@ -173,7 +174,8 @@ static bool parse_text(struct parser *p, char *out, size_t max)
 {
 	const char *word = next_word(p);
 	if (word == NULL || strlen(word) > max)
-		return fail(p, word == NULL ? "lacks a word after" : "too long:", word == NULL ? p->verb->name : word);
+		return fail(p, word == NULL ? "lacks a word after" : "too long:",
+			word == NULL ? p->verb->name : word);
 	memcpy(out, word, strlen(word) + 1);
 	return true;
 }
@@ -209,14 +211,16 @@ static bool parse_arguments(struct parser *p, struct step *step)
 	case SHAPE_ZONE: return parse_zone(p, step);
 	case SHAPE_SHARE:
 		word = next_word(p);
-		return (word != NULL && value_share(word, &step->ppm)) || fail(p, "wants a share such as 1%, not", word);
+		return (word != NULL && value_share(word, &step->ppm)) ||
+		       fail(p, "wants a share such as 1%, not", word);
 	case SHAPE_DURATION:
 		word = next_word(p);
 		return (word != NULL && value_duration(word, &step->ns)) ||
 		       fail(p, "wants a time such as 50us, not", word);
 	case SHAPE_STARVE: return parse_server(p, &step->server) && parse_starve(p, step);
 	case SHAPE_CLOCK: return parse_server(p, &step->server) && parse_clock(p, step);
-	case SHAPE_KEY: return parse_server(p, &step->server) && parse_text(p, step->key, SCRIPT_KEY_MAX);
+	case SHAPE_KEY:
+		return parse_server(p, &step->server) && parse_text(p, step->key, SCRIPT_KEY_MAX);
 	case SHAPE_KEY_VALUE:
 		return parse_server(p, &step->server) && parse_text(p, step->key, SCRIPT_KEY_MAX) &&
 		       parse_text(p, step->value, SCRIPT_VALUE_MAX);
@@ -228,14 +232,15 @@ static bool parse_time(struct parser *p, uint64_t previous_ns, uint64_t *at_ns)
 {
 	const char *word = next_word(p);
 	if (word == NULL || !value_duration(word, at_ns))
-		return fail(p, "wants a time such as 1.5s after 'at', not", word != NULL ? word : "");
+		return fail(
+			p, "wants a time such as 1.5s after 'at', not", word != NULL ? word : "");
 	if (*at_ns < previous_ns)
 		return fail(p, "time goes back to", word);
 	return true;
 }
 
-bool script_parse_line(const char *line, uint32_t servers, uint32_t zones, uint64_t previous_ns, struct step *step,
-	bool *empty, char error[SCRIPT_ERROR_MAX])
+bool script_parse_line(const char *line, uint32_t servers, uint32_t zones, uint64_t previous_ns,
+	struct step *step, bool *empty, char error[SCRIPT_ERROR_MAX])
 {
 	char copy[SCRIPT_LINE_MAX];
 	struct parser p = {.rest = copy, .servers = servers, .zones = zones, .error = error};
@@ -266,8 +271,8 @@ bool script_parse_line(const char *line, uint32_t servers, uint32_t zones, uint6
 	return word == NULL || fail(&p, "does not know", word);
 }
 
-bool script_read(FILE *file, const char *name, uint32_t servers, uint32_t zones, struct script *script,
-	char error[SCRIPT_ERROR_MAX])
+bool script_read(FILE *file, const char *name, uint32_t servers, uint32_t zones,
+	struct script *script, char error[SCRIPT_ERROR_MAX])
 {
 	char line[SCRIPT_LINE_MAX], why[SCRIPT_ERROR_MAX];
 	uint64_t previous_ns = 0;
@@ -275,16 +280,19 @@ bool script_read(FILE *file, const char *name, uint32_t servers, uint32_t zones,
 		struct step step;
 		bool empty, ok;
 		if (strlen(line) == sizeof(line) - 1) {
-			(void)snprintf(why, sizeof(why), "a line is longer than %d bytes", SCRIPT_LINE_MAX - 2);
+			(void)snprintf(why, sizeof(why), "a line is longer than %d bytes",
+				SCRIPT_LINE_MAX - 2);
 			ok = false;
 		} else if (script->count == SCRIPT_STEPS_MAX) {
 			(void)snprintf(why, sizeof(why), "more than %d steps", SCRIPT_STEPS_MAX);
 			ok = false;
 		} else {
-			ok = script_parse_line(line, servers, zones, previous_ns, &step, &empty, why);
+			ok = script_parse_line(
+				line, servers, zones, previous_ns, &step, &empty, why);
 		}
 		if (!ok) {
-			(void)snprintf(error, SCRIPT_ERROR_MAX, "%.60s:%" PRIu32 ": %.180s", name, number, why);
+			(void)snprintf(error, SCRIPT_ERROR_MAX, "%.60s:%" PRIu32 ": %.180s", name,
+				number, why);
 			return false;
 		}
 		if (empty)
@@ -302,7 +310,8 @@ static void print_set(const struct step *s, char *out, size_t cap)
 	size_t at = 0;
 	for (uint32_t i = 0; i < SCRIPT_SET_MAX && at + 8 < cap; i++)
 		if (s->set[i / 64] >> (i % 64) & 1)
-			at += (size_t)snprintf(out + at, cap - at, "%s%" PRIu32, at > 0 ? "," : "", i);
+			at += (size_t)snprintf(
+				out + at, cap - at, "%s%" PRIu32, at > 0 ? "," : "", i);
 }
 
 static void print_arguments(const struct step *s, enum shape shape, char *out, size_t cap)
@@ -312,20 +321,29 @@ static void print_arguments(const struct step *s, enum shape shape, char *out, s
 	switch (shape) {
 	case SHAPE_NONE: break;
 	case SHAPE_SERVER: (void)snprintf(out, cap, " %" PRIu32, s->server); break;
-	case SHAPE_RESTART: (void)snprintf(out, cap, " %" PRIu32 "%s", s->server, s->amnesia ? " amnesia" : ""); break;
-	case SHAPE_PAIR: (void)snprintf(out, cap, " %" PRIu32 " %" PRIu32, s->server, s->other); break;
+	case SHAPE_RESTART:
+		(void)snprintf(out, cap, " %" PRIu32 "%s", s->server, s->amnesia ? " amnesia" : "");
+		break;
+	case SHAPE_PAIR:
+		(void)snprintf(out, cap, " %" PRIu32 " %" PRIu32, s->server, s->other);
+		break;
 	case SHAPE_ZONE: (void)snprintf(out, cap, " %" PRIu32, s->other); break;
 	case SHAPE_SET:
 		out[0] = ' ';
 		print_set(s, out + 1, cap - 1);
 		break;
-	case SHAPE_SHARE: (void)snprintf(out, cap, " %s", value_print_share(s->ppm, a, sizeof(a))); break;
-	case SHAPE_DURATION: (void)snprintf(out, cap, " %s", value_print_duration(s->ns, a, sizeof(a))); break;
+	case SHAPE_SHARE:
+		(void)snprintf(out, cap, " %s", value_print_share(s->ppm, a, sizeof(a)));
+		break;
+	case SHAPE_DURATION:
+		(void)snprintf(out, cap, " %s", value_print_duration(s->ns, a, sizeof(a)));
+		break;
 	case SHAPE_STARVE:
 		if (s->period_ns == 0)
 			(void)snprintf(out, cap, " %" PRIu32 " no", s->server);
 		else
-			(void)snprintf(out, cap, " %" PRIu32 " %s/%s", s->server, value_print_duration(s->ns, a, sizeof(a)),
+			(void)snprintf(out, cap, " %" PRIu32 " %s/%s", s->server,
+				value_print_duration(s->ns, a, sizeof(a)),
 				value_print_duration(s->period_ns, b, sizeof(b)));
 		break;
 	case SHAPE_CLOCK:
@@ -333,7 +351,9 @@ static void print_arguments(const struct step *s, enum shape shape, char *out, s
 			value_print_duration(s->ns, a, sizeof(a)));
 		break;
 	case SHAPE_KEY: (void)snprintf(out, cap, " %" PRIu32 " %s", s->server, s->key); break;
-	case SHAPE_KEY_VALUE: (void)snprintf(out, cap, " %" PRIu32 " %s %s", s->server, s->key, s->value); break;
+	case SHAPE_KEY_VALUE:
+		(void)snprintf(out, cap, " %" PRIu32 " %s %s", s->server, s->key, s->value);
+		break;
 	}
 }
 
@@ -344,7 +364,7 @@ const char *script_print_step(const struct step *step, char out[SCRIPT_LINE_MAX]
 	while (verb->kind != step->kind)
 		verb++;
 	print_arguments(step, verb->shape, arguments, sizeof(arguments));
-	(void)snprintf(out, SCRIPT_LINE_MAX, "at %s %s%s", value_print_duration(step->at_ns, at, sizeof(at)),
-		verb->name, arguments);
+	(void)snprintf(out, SCRIPT_LINE_MAX, "at %s %s%s",
+		value_print_duration(step->at_ns, at, sizeof(at)), verb->name, arguments);
 	return out;
 }

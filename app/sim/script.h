@@ -1,8 +1,8 @@
 /* A fault script: what happens to servers and network, and when.
  *
  * One step a line, `at TIME VERB ARGUMENTS`; without `at` it happens with the step before it. Times
- * count from the start of the run and never go back. `#` starts a comment. docs/simulator.md has the
- * verbs. Steps carry all they need: a script from which steps were taken away is a script.
+ * count from the start of the run and never go back. `#` starts a comment. docs/simulator.md has
+ * the verbs. Steps carry all they need: a script from which steps were taken away is a script.
  */
 #pragma once
 
@@ -54,12 +54,12 @@ struct step {
 	uint64_t at_ns;
 	enum step_kind kind;
 	uint32_t server;
-	uint32_t other;	      /* cut, mend, forget, twin, zone */
-	uint32_t ppm;	      /* shares */
-	int32_t rate_ppm;     /* clock */
-	uint64_t ns;	      /* delay, spread, starve: runs; clock: offset */
-	uint64_t period_ns;   /* starve; 0: no longer */
-	bool amnesia;	      /* restart: knows nothing of its epoch */
+	uint32_t other;     /* cut, mend, forget, twin, zone */
+	uint32_t ppm;       /* shares */
+	int32_t rate_ppm;   /* clock */
+	uint64_t ns;        /* delay, spread, starve: runs; clock: offset */
+	uint64_t period_ns; /* starve; 0: no longer */
+	bool amnesia;       /* restart: knows nothing of its epoch */
 	uint64_t set[SCRIPT_SET_MAX / 64];
 	char key[SCRIPT_KEY_MAX + 1];
 	char value[SCRIPT_VALUE_MAX + 1];
@@ -79,10 +79,10 @@ void script_without(const struct script *from, uint32_t first, uint32_t count, s
 
 /* One line for a run with so many servers (and zones). False: *error says why. An empty line or a
  * comment is true with *empty set. `previous_ns` is the time of the step before it. */
-bool script_parse_line(const char *line, uint32_t servers, uint32_t zones, uint64_t previous_ns, struct step *step,
-	bool *empty, char error[SCRIPT_ERROR_MAX]);
+bool script_parse_line(const char *line, uint32_t servers, uint32_t zones, uint64_t previous_ns,
+	struct step *step, bool *empty, char error[SCRIPT_ERROR_MAX]);
 /* A whole file. False: *error says which line and why. */
-bool script_read(FILE *file, const char *name, uint32_t servers, uint32_t zones, struct script *script,
-	char error[SCRIPT_ERROR_MAX]);
+bool script_read(FILE *file, const char *name, uint32_t servers, uint32_t zones,
+	struct script *script, char error[SCRIPT_ERROR_MAX]);
 /* As script_parse_line() reads it; returns out. */
 const char *script_print_step(const struct step *step, char out[SCRIPT_LINE_MAX]);

@@ -9,14 +9,22 @@ uint64_t scene_bound_ns(const struct sim_config *config)
 	const struct swim_profile *p = &config->profile;
 	uint32_t size = config->group_size > 0 ? config->group_size : config->servers;
 	uint32_t seeds = size < SIM_SEEDS ? size : SIM_SEEDS;
-	return 10 * p->probe_interval_ns + p->suspicion_max_ns + p->rejoin_interval_ns * (size - 1 + seeds) +
-	       p->join_wait_ns + p->join_interval_ns + 45 * p->probe_interval_ns;
+	return 10 * p->probe_interval_ns + p->suspicion_max_ns +
+	       p->rejoin_interval_ns * (size - 1 + seeds) + p->join_wait_ns + p->join_interval_ns +
+	       45 * p->probe_interval_ns;
+}
+
+uint64_t scene_claim_ns(const struct sim_config *config)
+{
+	return 10 * config->profile.probe_interval_ns + config->profile.suspicion_max_ns;
 }
 
 uint64_t scene_maps_bound_ns(const struct sim_config *config)
 {
 	const struct swim_profile *p = &config->profile;
-	return scene_bound_ns(config) + 8 * p->join_wait_ns + 60 * SW_NS_PER_S;
+	const struct sim_network *n = &config->network;
+	uint64_t resend_ns = 4 * (n->delay_min_ns + n->delay_spread_ns) + SW_NS_PER_MS;
+	return 2 * 20 * resend_ns + 5 * p->join_wait_ns + 20 * 4 * p->probe_interval_ns;
 }
 
 static bool in_set(const uint64_t *set, uint32_t i)
@@ -83,7 +91,8 @@ static bool part_agrees(struct sim *sim, const uint64_t *part)
 			continue;
 		if (swim_phase(sim_swim(sim, i)) != SWIM_RUNNING)
 			return false;
-		uint32_t n = swim_members(sim_swim(sim, i), members, SW_MEMBERS_MAX), alive = 0, wanted = 0;
+		uint32_t n = swim_members(sim_swim(sim, i), members, SW_MEMBERS_MAX), alive = 0,
+			 wanted = 0;
 		for (uint32_t k = 0; k < n; k++) {
 			uint32_t subject = (uint32_t)(members[k].record.actor.id - sim_id(0));
 			alive += in_set(part, subject) && takes_part(sim, subject) &&
@@ -91,7 +100,8 @@ static bool part_agrees(struct sim *sim, const uint64_t *part)
 				 members[k].record.instance == sim_instance(sim, subject);
 		}
 		for (uint32_t k = 0; k < size; k++)
-			wanted += in_set(part, k) && takes_part(sim, k) && sim_identity(sim, k) == k;
+			wanted +=
+				in_set(part, k) && takes_part(sim, k) && sim_identity(sim, k) == k;
 		if (alive < wanted)
 			return false;
 	}
@@ -111,7 +121,8 @@ static bool late(struct scene *s, const char *what, uint64_t bound_ns)
 	uint32_t size = sim_config(s->sim)->group_size, viewer = 0, subject = 0;
 	for (uint32_t i = 0; i < size; i++)
 		for (uint32_t k = 0; k < size; k++)
-			if (takes_part(s->sim, i) && (sim_state(s->sim, i, k) == WIRE_ALIVE) != runs_as(s->sim, k)) {
+			if (takes_part(s->sim, i) &&
+				(sim_state(s->sim, i, k) == WIRE_ALIVE) != runs_as(s->sim, k)) {
 				viewer = i;
 				subject = k;
 			}
@@ -119,8 +130,8 @@ static bool late(struct scene *s, const char *what, uint64_t bound_ns)
 	s->violation.servers[0] = viewer;
 	s->violation.servers[1] = subject;
 	(void)snprintf(s->violation.text, sizeof(s->violation.text),
-		"%s after %.3f s (such as what server %" PRIu32 " holds of %" PRIu32 ": state %d)", what,
-		(double)bound_ns / 1e9, viewer, subject,
+		"%s after %.3f s (such as what server %" PRIu32 " holds of %" PRIu32 ": state %d)",
+		what, (double)bound_ns / 1e9, viewer, subject,
 		sim_is_up(s->sim, viewer) ? sim_state(s->sim, viewer, subject) : -1);
 	return false;
 }
@@ -129,7 +140,8 @@ bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64]
 {
 	struct sim *sim = s->sim;
 	const struct sim_config *c = sim_config(sim);
-	uint64_t bound_ns = scene_bound_ns(c), from_ns = sim_now(sim), slice_ns = c->profile.probe_interval_ns / 4;
+	uint64_t bound_ns = scene_bound_ns(c), from_ns = sim_now(sim),
+		 slice_ns = c->profile.probe_interval_ns / 4;
 	trace_step(&s->trace, from_ns - s->began_ns, "a part is made whole");
 	calm_network(sim);
 	for (uint32_t i = 0; i < c->group_size; i++) {
@@ -153,20 +165,26 @@ bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64]
 	return true;
 }
 
-/* It must hold now, and go on holding for as long as everybody takes to probe everybody. */
-static bool wait_for(struct scene *s, bool (*agree)(struct sim *sim, uint32_t group), uint64_t bound_ns,
-	const char *what, uint64_t *took_ns)
+/* It must begin to hold within the bound, and go on holding for as long as `stays_ns`. A probe that
+ * was under way when all became whole may still fail after they agreed: that counts as not yet. */
+static bool wait_for(struct scene *s, bool (*agree)(struct sim *sim, uint32_t group),
+	uint64_t stays_ns, uint64_t bound_ns, const char *what, uint64_t *took_ns)
 {
 	struct sim *sim = s->sim;
-	const struct sim_config *c = sim_config(sim);
-	uint64_t from_ns = sim_now(sim), slice_ns = c->profile.probe_interval_ns / 4;
-	while (!agree(sim, 0)) {
-		if (sim_now(sim) - from_ns > bound_ns)
+	uint64_t from_ns = sim_now(sim), since_ns = from_ns;
+	uint64_t slice_ns = sim_config(sim)->profile.probe_interval_ns / 4;
+	for (;;) {
+		bool agreed = agree(sim, 0);
+		if (agreed && sim_now(sim) - since_ns >= stays_ns)
+			break;
+		if (!agreed && sim_now(sim) - from_ns > bound_ns)
 			return late(s, what, bound_ns);
 		if (!scene_run(s, slice_ns))
 			return false;
+		if (!agreed)
+			since_ns = sim_now(sim);
 	}
-	*took_ns = sim_now(sim) - from_ns;
+	*took_ns = since_ns - from_ns;
 	return true;
 }
 
@@ -183,7 +201,8 @@ bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
 			marks_collect(&s->marks, sim, i);
 			sim_crash(sim, i);
 		}
-		if (i >= SCRIPT_SET_MAX || !in_set(revive, i) || (takes_part(sim, i) && !in_set(s->twinned, i)))
+		if (i >= SCRIPT_SET_MAX || !in_set(revive, i) ||
+			(takes_part(sim, i) && !in_set(s->twinned, i)))
 			continue;
 		marks_collect(&s->marks, sim, i);
 		sim_crash(sim, i);
@@ -191,15 +210,11 @@ bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
 	}
 	if (!scene_check(s))
 		return false;
-	if (!wait_for(s, sim_members_agree, scene_bound_ns(c), "the tables of those that run are not equal and right",
-		    &s->members_ns))
+	if (!wait_for(s, sim_members_agree, 10 * c->profile.probe_interval_ns, scene_bound_ns(c),
+		    "the tables of those that run are not equal and right", &s->members_ns))
 		return false;
-	if (!scene_run(s, 10 * c->profile.probe_interval_ns))
-		return false;
-	if (!sim_members_agree(sim, 0))
-		return late(s, "the tables were equal and right, and are not so 10 probe intervals later", 0);
-	if (c->records_max > 0 &&
-		!wait_for(s, sim_maps_agree, scene_maps_bound_ns(c), "the maps are not equal", &s->maps_ns))
+	if (c->records_max > 0 && !wait_for(s, sim_maps_agree, 0, scene_maps_bound_ns(c),
+					  "the maps are not equal", &s->maps_ns))
 		return false;
 	for (uint32_t i = 0; i < c->servers; i++)
 		marks_collect(&s->marks, sim, i);

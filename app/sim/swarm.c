@@ -13,10 +13,30 @@ static const struct fault {
 	enum step_kind kind;
 	uint32_t weight_max; /* rare ones are drawn with a low weight */
 } faults[] = {
-	{STEP_CRASH, 8}, {STEP_RESTART, 8}, {STEP_TWIN, 1}, {STEP_PAUSE, 8}, {STEP_RESUME, 8}, {STEP_BLOCK, 8},
-	{STEP_UNBLOCK, 8}, {STEP_STARVE, 6}, {STEP_CLOCK, 4}, {STEP_LEAVE, 1}, {STEP_DRAIN, 2}, {STEP_UNDRAIN, 2},
-	{STEP_FORGET, 1}, {STEP_CUT, 8}, {STEP_SPLIT, 6}, {STEP_ZONE, 4}, {STEP_HEAL, 8}, {STEP_LOSS, 6},
-	{STEP_DUPLICATE, 3}, {STEP_REORDER, 3}, {STEP_CORRUPT, 3}, {STEP_RESTART_ALL, 1}, {STEP_PUT, 12}, {STEP_DEL, 4},
+	{STEP_CRASH, 8},
+	{STEP_RESTART, 8},
+	{STEP_TWIN, 1},
+	{STEP_PAUSE, 8},
+	{STEP_RESUME, 8},
+	{STEP_BLOCK, 8},
+	{STEP_UNBLOCK, 8},
+	{STEP_STARVE, 6},
+	{STEP_CLOCK, 4},
+	{STEP_LEAVE, 1},
+	{STEP_DRAIN, 2},
+	{STEP_UNDRAIN, 2},
+	{STEP_FORGET, 1},
+	{STEP_CUT, 8},
+	{STEP_SPLIT, 6},
+	{STEP_ZONE, 4},
+	{STEP_HEAL, 8},
+	{STEP_LOSS, 6},
+	{STEP_DUPLICATE, 3},
+	{STEP_REORDER, 3},
+	{STEP_CORRUPT, 3},
+	{STEP_RESTART_ALL, 1},
+	{STEP_PUT, 12},
+	{STEP_DEL, 4},
 };
 
 enum { FAULTS = sizeof(faults) / sizeof(faults[0]) };
@@ -67,11 +87,13 @@ static void draw_arguments(struct sw_random *r, const struct sim_config *c, stru
 	case STEP_STARVE:
 		if (below(r, 4) == 0)
 			break;
-		s->period_ns = c->profile.probe_timeout_ns / 4 + below(r, 8 * c->profile.probe_interval_ns);
+		s->period_ns = c->profile.probe_timeout_ns / 4 +
+			       below(r, 8 * c->profile.probe_interval_ns);
 		s->ns = s->period_ns / 100 + below(r, s->period_ns / 2) + 1;
 		break;
 	case STEP_CLOCK:
-		s->rate_ppm = (int32_t)below(r, below(r, 4) == 0 ? 100000 : 400) - (int32_t)below(r, 200);
+		s->rate_ppm =
+			(int32_t)below(r, below(r, 4) == 0 ? 100000 : 400) - (int32_t)below(r, 200);
 		s->ns = below(r, 4) == 0 ? below(r, 10 * SW_NS_PER_S) : 0;
 		break;
 	case STEP_SPLIT: draw_set(r, c->servers, s->set); break;
@@ -101,7 +123,8 @@ static void draw_script(struct sw_random *r, struct swarm_plan *plan)
 	const struct sim_config *c = &plan->config;
 	uint64_t weights[FAULTS], total = 0;
 	for (int i = 0; i < FAULTS; i++) {
-		bool on = fits(c, faults[i].kind) && below(r, faults[i].weight_max > 2 ? 2 : 4) == 0;
+		bool on =
+			fits(c, faults[i].kind) && below(r, faults[i].weight_max > 2 ? 2 : 4) == 0;
 		weights[i] = on ? 1 + below(r, faults[i].weight_max) : 0;
 		total += weights[i];
 	}
@@ -121,7 +144,8 @@ static void draw_script(struct sw_random *r, struct swarm_plan *plan)
 		script_add(&plan->script, &s);
 	}
 	/* When all are whole, all have been started. */
-	plan->for_ns = sw_max_u64(at_ns + below(r, 10) * pace_ns, c->start_spread_ns + SW_NS_PER_MS);
+	plan->for_ns =
+		sw_max_u64(at_ns + below(r, 10) * pace_ns, c->start_spread_ns + SW_NS_PER_MS);
 }
 
 void swarm_draw(uint64_t seed, struct swarm_plan *plan)
@@ -132,7 +156,8 @@ void swarm_draw(uint64_t seed, struct swarm_plan *plan)
 	draw_set(&r, plan->config.servers, plan->part);
 	draw_set(&r, plan->config.servers, plan->revive);
 	uint32_t servers = plan->config.servers;
-	plan->revive[0] |= 1ULL << below(&r, servers < SIM_SEEDS ? servers : SIM_SEEDS); /* a seed, always */
+	plan->revive[0] |=
+		1ULL << below(&r, servers < SIM_SEEDS ? servers : SIM_SEEDS); /* a seed, always */
 }
 
 void swarm_plan_fini(struct swarm_plan *plan)
@@ -144,9 +169,14 @@ void swarm_play(const struct swarm_plan *plan, FILE *trace, FILE *tell, struct s
 {
 	struct scene *s = scene_create(&plan->config, &plan->script);
 	s->trace.file = trace;
-	bool ok = scene_run(s, plan->for_ns) && scene_settle_part(s, plan->part) && scene_settle(s, plan->revive);
-	*result = (struct swarm_result){.failed = !ok, .virtual_ns = sim_now(s->sim) - s->began_ns,
-		.events = sim_events(s->sim), .part_ns = s->part_ns, .members_ns = s->members_ns, .maps_ns = s->maps_ns,
+	bool ok = scene_run(s, plan->for_ns) && scene_settle_part(s, plan->part) &&
+		  scene_settle(s, plan->revive);
+	*result = (struct swarm_result){.failed = !ok,
+		.virtual_ns = sim_now(s->sim) - s->began_ns,
+		.events = sim_events(s->sim),
+		.part_ns = s->part_ns,
+		.members_ns = s->members_ns,
+		.maps_ns = s->maps_ns,
 		.marks = s->marks};
 	if (!ok)
 		memcpy(result->text, s->violation.text, sizeof(result->text));
@@ -168,18 +198,25 @@ void swarm_print(const struct swarm_plan *plan, FILE *out)
 {
 	const struct sim_config *c = &plan->config;
 	char a[32], b[32], line[SCRIPT_LINE_MAX];
-	(void)fprintf(out, "# seed %" PRIu64 ": %" PRIu32 " servers, %" PRIu32 " zones, %s, delay %s, spread %s, %" PRIu32
-		" records, %" PRIu32 " packets/s\n",
+	(void)fprintf(out,
+		"# seed %" PRIu64 ": %" PRIu32 " servers, %" PRIu32
+		" zones, %s, delay %s, spread %s, %" PRIu32 " records, %" PRIu32 " packets/s\n",
 		plan->seed, c->servers, c->zones,
-		c->profile.probe_interval_ns == swim_profile_lan.probe_interval_ns ? "lan" : "metal",
+		c->profile.probe_interval_ns == swim_profile_lan.probe_interval_ns ? "lan"
+										   : "metal",
 		value_print_duration(c->network.delay_min_ns, a, sizeof(a)),
-		value_print_duration(c->network.delay_spread_ns, b, sizeof(b)), c->records_max, c->profile.packets_per_s_max);
+		value_print_duration(c->network.delay_spread_ns, b, sizeof(b)), c->records_max,
+		c->profile.packets_per_s_max);
+	(void)fprintf(out, "# run --seed %" PRIu64 " --start-spread %s\n", c->seed,
+		value_print_duration(c->start_spread_ns, a, sizeof(a)));
 	(void)fprintf(out, "# forget after %s, reap after %s\n",
 		value_print_duration(c->profile.forget_after_ns, a, sizeof(a)),
 		value_print_duration(c->profile.reap_after_ns, b, sizeof(b)));
 	for (uint32_t i = 0; i < plan->script.count; i++)
 		(void)fprintf(out, "%s\n", script_print_step(&plan->script.steps[i], line));
-	(void)fprintf(out, "# at %s the liveness phase begins\n", value_print_duration(plan->for_ns, a, sizeof(a)));
+	(void)fprintf(out, "# at %s the liveness phase begins\n",
+		value_print_duration(plan->for_ns, a, sizeof(a)));
 	print_set("first made whole", plan->part, c->servers, out);
-	print_set("restarted when all is made whole, if they do not run", plan->revive, c->servers, out);
+	print_set("restarted when all is made whole, if they do not run", plan->revive, c->servers,
+		out);
 }

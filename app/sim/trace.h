@@ -15,7 +15,7 @@ struct trace_entry {
 	uint64_t at_ns;
 	uint32_t server;
 	uint32_t about; /* server index by the id in the record */
-	bool step;	/* of the script: text */
+	bool step;      /* of the script: text */
 	enum swim_event_kind kind;
 	uint32_t epoch, incarnation;
 	const char *why;
@@ -29,7 +29,8 @@ struct trace {
 };
 
 const char *trace_kind_name(enum swim_event_kind kind);
-void trace_event(struct trace *trace, uint64_t at_ns, uint32_t server, const struct swim_event *event);
+void trace_event(
+	struct trace *trace, uint64_t at_ns, uint32_t server, const struct swim_event *event);
 void trace_step(struct trace *trace, uint64_t at_ns, const char *text);
 /* The last `count` steps and events at or about these servers. */
 void trace_tell(const struct trace *trace, const uint32_t servers[2], uint32_t count, FILE *out);

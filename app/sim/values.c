@@ -29,8 +29,8 @@ static bool number_with_unit(const char *text, const struct unit *units, double 
 
 bool value_duration(const char *text, uint64_t *ns)
 {
-	static const struct unit units[] = {
-		{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {NULL, 0}};
+	static const struct unit units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9},
+		{"m", 60e9}, {"h", 3600e9}, {NULL, 0}};
 	double value;
 	if (!number_with_unit(text, units, &value) || value < 0 || value > 1e18)
 		return false;

@@ -379,7 +379,8 @@ static void ask_grave(struct swim *swim, uint64_t now_ns, struct grave *grave, c
 	swim_out_push(swim, &out);
 }
 
-static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
+/* It must take an epoch above every one of which somebody may still hold a record. */
+static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r, uint32_t grave_epoch,
 	const struct sw_endpoint *from)
 {
 	uint16_t slot = take_slot(swim);
@@ -390,6 +391,7 @@ static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire
 	if (swim->members[slot].used)
 		reap_slot(swim, slot);
 	struct wire_member record = *r;
+	record.actor.epoch = grave_epoch;
 	record.state = WIRE_FORGOTTEN;
 	record.accuser_id = swim->config.id;
 	store(swim, now_ns, slot, &record, "spoke from the grave: it must take a new epoch");
@@ -404,7 +406,7 @@ static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_memb
 	if (grave != NULL && r->actor.epoch <= grave->epoch && !SWIM_MUTANT(GRAVES_IGNORED)) {
 		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
 		if (r->actor.id == from_id)
-			tell_forgotten(swim, now_ns, r, from);
+			tell_forgotten(swim, now_ns, r, grave->epoch, from);
 		else if (r->state == WIRE_ALIVE)
 			ask_grave(swim, now_ns, grave, &r->at);
 		return;
@@ -477,9 +479,11 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	if (slot == SELF)
 		return;
 	struct member *m = &swim->members[slot];
-	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)
+	bool same = actor_equal(m->record.actor, header->sender) && m->record.instance == header->instance;
+	if (same)
+		m->heard_ns = now_ns;
+	else if (m->record.state != WIRE_FORGOTTEN || header->sender.epoch > m->record.actor.epoch)
 		return;
-	m->heard_ns = now_ns;
 	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT || !swim->config.features.buddy ||
 		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
 		return;

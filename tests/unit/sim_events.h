@@ -15,7 +15,8 @@ struct sim_events {
 	} of[SIM_EVENTS_MAX];
 };
 
-static inline void sim_events_take(void *context, struct sim *sim, uint32_t server, const struct swim_event *event)
+static inline void sim_events_take(
+	void *context, struct sim *sim, uint32_t server, const struct swim_event *event)
 {
 	struct sim_events *events = context;
 	(void)sim;
@@ -32,7 +33,8 @@ static inline void sim_events_watch(struct sim *sim, struct sim_events *events)
 }
 
 /* Of this kind, about this server's id; 0: about anyone. */
-static inline uint32_t sim_events_count(const struct sim_events *events, enum swim_event_kind kind, uint64_t about)
+static inline uint32_t sim_events_count(
+	const struct sim_events *events, enum swim_event_kind kind, uint64_t about)
 {
 	uint32_t found = 0;
 	for (uint32_t i = 0; i < events->count; i++)
