@@ -12,7 +12,7 @@
 
 #include "swim/internal.h"
 
-enum { SERVERS = 3, SAID_MAX = 512, FIRST_INSTANCE = 8 };
+enum { SERVERS = 3, SAID_MAX = 1024, FIRST_INSTANCE = 8 };
 
 struct rec {
 	uint8_t server, epoch, instance, incarnation, state;

@@ -1,4 +1,5 @@
 /* What is said: each message once, known by its number. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -34,8 +35,12 @@ static void say(struct state *s, const struct said *said)
 		memcmp(&sayings[said_index[slot] - 1], said, sizeof(*said)) != 0)
 		slot = (slot + 1) % INDEX_SIZE;
 	if (said_index[slot] == 0) {
-		if (said_count == SAID_MAX)
-			abort(); /* a larger bound is needed */
+		if (said_count == SAID_MAX) {
+			fprintf(stderr,
+				"more than %d different messages: a larger SAID_MAX is needed\n",
+				SAID_MAX);
+			abort();
+		}
 		sayings[said_count++] = *said;
 		said_index[slot] = (uint16_t)said_count;
 	}

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { SEEN_WORDS = 8 };
+enum { SEEN_WORDS = 16 };
 
 struct seen_slot {
 	uint64_t key;   /* 0: free */
