@@ -123,7 +123,8 @@ static bool check_record(struct invariants *inv, const struct sim *sim, uint32_t
 		return broken(v, viewer, subject, "nobody told it to leave: the record", row, r);
 	if (r->state == WIRE_FORGOTTEN && !inv->forgets)
 		return broken(v, viewer, subject, "nobody forgets: the record", row, r);
-	if (viewer != subject && r->instance == life->instance &&
+	/* Forgotten names the epoch that is closed, which may be above that of who is told. */
+	if (viewer != subject && r->state != WIRE_FORGOTTEN && r->instance == life->instance &&
 		(r->actor.epoch > life->epoch ||
 			(r->actor.epoch == life->epoch && r->incarnation > life->incarnation)))
 		return broken(v, viewer, subject,

@@ -213,7 +213,7 @@ static void handle(struct sim *sim, const struct packet *p)
 		map_input_owner(s->map, now_ns, &h, &prelude, &from, &messages);
 	else if (s->map != NULL && prelude.last_seq > map_seq_reader(s->map, h.sender))
 		map_hint_owner(s->map, now_ns, h.sender.id);
-	if (ping && swim_phase(s->swim) != SWIM_LEFT) { /* the appliance ends when it has said that it leaves */
+	if (ping && swim_phase(s->swim) <= SWIM_RUNNING) { /* who left or stood down is no member */
 		uint8_t packet[WIRE_PACKET_MAX];
 		struct sw_writer w = messages_of(packet);
 		swim_answer(s->swim, now_ns, h.sender.id, probe.seq, &w);

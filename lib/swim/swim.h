@@ -153,7 +153,8 @@ void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_hea
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, struct wire_message *message);
 
-/* Writes ACK (to the PING with this seq) and gossip for the member `to_id` into an empty body. */
+/* Writes ACK (to the PING with this seq) and gossip for the member `to_id` into an empty body. Not to be
+ * called in a phase after SWIM_RUNNING: who answers is held for alive. */
 void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq,
 	struct sw_writer *messages);
 
