@@ -83,7 +83,7 @@ void device_name(const struct nic_config *config, char name[64])
 }
 
 void device_describe_steering(
-	const struct nic_config *config, const struct interface *interface, char *text)
+	const struct nic_config *config, const struct interface *interface, bool rss, char *text)
 {
 	enum { TEXT_MAX = sizeof(((struct nic_info *)NULL)->steering) };
 	uint32_t last = config->first_queue + config->queues - 1u;
@@ -109,7 +109,9 @@ void device_describe_steering(
 		break;
 	case NIC_PCI:
 		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it",
-			config->queues > 1 ? ", spread over the lanes by RSS" : "");
+			config->queues == 1 ? ""
+			: rss               ? ", spread over the lanes by RSS"
+					    : ", spread over the lanes as the device likes");
 		break;
 	case NIC_VDEV: (void)snprintf(text, TEXT_MAX, "the whole virtual port"); break;
 	}

@@ -30,6 +30,7 @@ void device_own_mac(const struct nic_config *config, uint8_t mac[6]);
 /* EAL's name of the device. */
 void device_name(const struct nic_config *config, char name[64]);
 
-/* Which frames come here and why: for the start screen. `text` has 160 bytes. */
+/* Which frames come here and why: for the start screen. `rss`: a PCI device was asked to spread
+ * them so. `text` has 160 bytes. */
 void device_describe_steering(
-	const struct nic_config *config, const struct interface *interface, char *text);
+	const struct nic_config *config, const struct interface *interface, bool rss, char *text);

@@ -17,6 +17,8 @@
 #include "nic/netlink.h"
 #include "nic/xdp.h"
 
+#define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP)
+
 const char *nic_drop_name(enum nic_drop d)
 {
 	static const char *const names[NIC_DROP_COUNT] = {
@@ -128,10 +130,12 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 		config->tx_descriptors, dev->default_txportconf.ring_size, &dev->tx_desc_lim);
 	/* The driver is asked to keep to our MTU; one that cannot be told has it already. */
 	struct rte_eth_conf conf = {.rxmode.mtu = NIC_MTU};
-	if (config->queues > 1 && config->kind == NIC_PCI) {
+	/* One without RSS (virtio, mostly) spreads by itself, and refuses to be asked for it. */
+	port->rss = config->queues > 1 && config->kind == NIC_PCI &&
+		    (dev->flow_type_rss_offloads & RSS_WANTED) != 0;
+	if (port->rss) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			(RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP) & dev->flow_type_rss_offloads;
+		conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & dev->flow_type_rss_offloads;
 	}
 	int rc = rte_eth_dev_configure(port->port_id, config->queues, config->queues, &conf);
 	if (rc < 0)
@@ -287,7 +291,7 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		return rc;
 	}
 	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
-	device_describe_steering(config, &interface, port->info.steering);
+	device_describe_steering(config, &interface, port->rss, port->info.steering);
 	*out = port;
 	return 0;
 }

@@ -51,6 +51,7 @@ struct nic_port {
 	int lock_fd;   /* holds the interface against a second AF_XDP user, -1: none */
 	bool started;
 	bool configured;
+	bool rss;
 	struct asks asks_control; /* producer: control, consumer: lane 0 (exclusive ports) */
 
 	struct nic_queue queues[SW_LANES_MAX];
