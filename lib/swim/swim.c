@@ -104,6 +104,7 @@ struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 	swim->next_join_ns = now_ns;
 	swim->join_done_ns = now_ns + (config->seed_count > 0 ? swim->profile.join_wait_ns : 0);
 	swim->next_reap_ns = now_ns + SW_NS_PER_S;
+	swim->next_gossip_ns = now_ns;
 	swim->last_tick_ns = now_ns;
 	return swim;
 }

@@ -162,7 +162,8 @@ static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id
 	if (is_accuser(m, accuser_id) || accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
-	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
+	/* Never in the past: a verdict that is overdue at once is no sign of a pause. */
+	m->verdict_ns = sw_max_u64(swim->clock_ns, m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1));
 	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
 	return true;
 }
