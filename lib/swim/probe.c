@@ -158,13 +158,13 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 	swim->counters.probes_failed++;
 	if (p->nacks_wanted == 0)
 		swim_health_worse(swim, 1);
-	else if (p->nacks == 0 || !swim->config.features.pause_aware)
+	else if (p->nacks == 0 || !swim->config.features.witnesses)
 		swim_health_worse(swim, p->nacks_wanted - p->nacks);
 	/* Else one helper heard this server and was heard: the silence of others is their own trouble. */
 	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
 }
 
-static void relays_tick(struct swim *swim, uint64_t now_ns)
+static void relays_tick(struct swim *swim, uint64_t now_ns, bool paused)
 {
 	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++) {
 		struct relay *r = &swim->relays[i];
@@ -173,6 +173,9 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
 		if (swim->config.features.local_health)
 			swim_out_push(swim, &out);
+		uint16_t slot = table_find(swim, r->target_id);
+		if (slot != NO_SLOT && !paused)
+			table_silent(swim, now_ns, slot);
 		r->deadline_ns = 0;
 		swim->relay_count--;
 	}
@@ -181,7 +184,7 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 void probe_tick(struct swim *swim, uint64_t now_ns, bool paused)
 {
 	struct probe *p = &swim->probe;
-	relays_tick(swim, now_ns);
+	relays_tick(swim, now_ns, paused);
 	if (waits_to_leave(p)) {
 		if (now_ns >= swim->next_probe_ns)
 			swim->next_probe_ns = now_ns + swim->profile.probe_interval_ns;
@@ -266,7 +269,7 @@ void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t s
 		swim->counters.nacks++;
 	}
 	/* All helpers have spoken, so this server is heard and hears: waiting longer brings nothing new. */
-	if (!swim->config.features.pause_aware || p->nacks == 0 || p->nacks < p->nacks_wanted)
+	if (!swim->config.features.witnesses || p->nacks == 0 || p->nacks < p->nacks_wanted)
 		return;
 	p->active = false;
 	if (target_is_same(swim))

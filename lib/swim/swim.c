@@ -74,7 +74,7 @@ const struct swim_profile swim_profile_paper = {
 	.gossip_fanout = 3,
 };
 
-const struct swim_features swim_features_all = {true, true, true, true, true, true, true};
+const struct swim_features swim_features_all = {true, true, true, true, true, true, true, true};
 const struct swim_features swim_features_plain = {.local_health = false};
 
 struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)

@@ -55,6 +55,7 @@ struct swim_features {
 	bool table_digest;	  /* tables that differ are exchanged */
 	bool pause_aware;	  /* verdicts across own pauses are void */
 	bool zones;		  /* indirect probes through another zone than the target's first */
+	bool witnesses;		  /* helpers count: all NACKs settle a probe, their own failed pings confirm it */
 };
 
 extern const struct swim_features swim_features_all;

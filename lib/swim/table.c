@@ -168,6 +168,22 @@ static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id
 	return true;
 }
 
+static void confirm(struct swim *swim, struct member *m, uint64_t accuser_id)
+{
+	if (!swim->config.features.suspicion_shrinks || !add_accuser(swim, m, accuser_id))
+		return;
+	swim->counters.confirmations++;
+	m->record.accuser_id = accuser_id;
+	gossip_record(swim, (uint16_t)(m - swim->members));
+}
+
+/* Did this server see its silence itself, as a helper, a moment ago? */
+static bool was_silent(const struct swim *swim, uint64_t now_ns, const struct member *m)
+{
+	return m->silent_ns != 0 && m->silent_ns >= m->heard_ns &&
+		now_ns - m->silent_ns < swim->profile.probe_interval_ns;
+}
+
 static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m, uint64_t accuser_id)
 {
 	m->suspected_ns = now_ns;
@@ -176,16 +192,8 @@ static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m
 	swim->next_verdict_ns = sw_min_u64(swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
 	add_accuser(swim, m, accuser_id);
 	swim->counters.suspicions++;
-}
-
-static void confirm(struct swim *swim, uint16_t slot, uint64_t accuser_id)
-{
-	struct member *m = &swim->members[slot];
-	if (!swim->config.features.suspicion_shrinks || !add_accuser(swim, m, accuser_id))
-		return;
-	swim->counters.confirmations++;
-	m->record.accuser_id = accuser_id;
-	gossip_record(swim, slot);
+	if (was_silent(swim, now_ns, m))
+		confirm(swim, m, swim->config.id);
 }
 
 void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why)
@@ -194,7 +202,7 @@ void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t a
 	if (!swim_is_live(m) || slot == SELF)
 		return;
 	if (m->record.state == WIRE_SUSPECT) {
-		confirm(swim, slot, accuser_id);
+		confirm(swim, m, accuser_id);
 		return;
 	}
 	struct wire_member record = m->record;
@@ -203,6 +211,16 @@ void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t a
 	store(swim, now_ns, slot, &record, why);
 	start_suspicion(swim, now_ns, m, accuser_id);
 	gossip_to_all(swim, slot);
+}
+
+void table_silent(struct swim *swim, uint64_t now_ns, uint16_t slot)
+{
+	struct member *m = &swim->members[slot];
+	if (!swim->config.features.witnesses)
+		return;
+	m->silent_ns = now_ns;
+	if (m->used && m->record.state == WIRE_SUSPECT && was_silent(swim, now_ns, m))
+		confirm(swim, m, swim->config.id);
 }
 
 void table_verdicts(struct swim *swim, uint64_t now_ns)
@@ -408,7 +426,7 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	struct member *m = &swim->members[slot];
 	int order = swim_record_compare(r, &m->record);
 	if (order == 0 && r->state == WIRE_SUSPECT)
-		confirm(swim, slot, r->accuser_id);
+		confirm(swim, m, r->accuser_id);
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
