@@ -186,6 +186,7 @@ void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t s
 void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
 	const struct sw_endpoint *asker, const struct wire_ping_req *request);
+void probe_insert(struct swim *swim, uint16_t slot);
 void swim_health_worse(struct swim *swim, uint32_t by);
 void swim_health_better(struct swim *swim);
 

@@ -34,6 +34,20 @@ static void shuffle(struct swim *swim)
 	}
 }
 
+/* Who comes within a round is probed in what is left of it, at a random place (SWIM 4.3). */
+void probe_insert(struct swim *swim, uint16_t slot)
+{
+	for (uint32_t i = swim->order_at; i < swim->order_len; i++)
+		if (swim->order[i] == slot)
+			return;
+	if (swim->order_len == SW_MEMBERS_MAX)
+		return;
+	uint32_t left = ++swim->order_len - swim->order_at;
+	uint32_t at = swim->order_at + (uint32_t)sw_random_below(&swim->random, left);
+	swim->order[swim->order_len - 1] = swim->order[at];
+	swim->order[at] = slot;
+}
+
 /* Randomised round robin (SWIM 4.3): everybody once before anybody twice. */
 static uint16_t next_target(struct swim *swim)
 {

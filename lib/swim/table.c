@@ -83,6 +83,8 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	if (record->state == WIRE_SUSPECT)
 		swim->suspect_count++;
 	swim->live_count += (uint32_t)swim_is_live(m) - (uint32_t)was_live;
+	if (slot != SELF && swim_is_live(m) && !was_live)
+		probe_insert(swim, slot);
 	swim->version++;
 
 	gossip_record(swim, slot);
