@@ -167,6 +167,11 @@ static int run_members(struct ctl *ctl, int argc, char **argv)
 		table_sort(t);
 		table_print(t, stdout, ctl->colour);
 		table_free(t);
+		if (verbose)
+			printf("\nlocal health %" PRId64 " of 8: this server's probes wait %" PRId64
+			       " times as long as the profile says\n",
+				field_number(result, "local_health"),
+				field_number(result, "local_health") + 1);
 	}
 	json_decref(result);
 	return CTL_OK;
@@ -255,6 +260,24 @@ static int run_drain(struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
+static int run_forget(struct ctl *ctl, int argc, char **argv)
+{
+	json_t *result;
+	int code;
+	if (!ctl_arguments(ctl, argc, argv, 1, 1, &code))
+		return code;
+	code = ctl_call_named(ctl, "forget", "server", argv[optind], &result);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->json)
+		ctl_print_json(result);
+	else
+		printf("forgotten: %s must take a new epoch to come back\n",
+			field_text(result, "forgotten"));
+	json_decref(result);
+	return CTL_OK;
+}
+
 static int run_leave(struct ctl *ctl, int argc, char **argv)
 {
 	json_t *result;
@@ -284,6 +307,7 @@ const struct ctl_command ctl_cluster_commands[] = {
 		run_owned, false},
 	{"drain", "[--off]", "Own nothing from now on, but stay a member",
 		"  --off   own a share again\n", run_drain, false},
+	{"forget", "SERVER", "Wait no longer for a dead server", NULL, run_forget, false},
 	{"leave", "", "Leave the cluster in order, and stop the server", NULL, run_leave, false},
 	{0},
 };

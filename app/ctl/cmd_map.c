@@ -163,6 +163,7 @@ struct listing {
 	bool all, verbose;
 	json_t *records;
 	json_t *next; /* where the listing stopped; NULL: at the end */
+	bool next_is_base64;
 };
 
 static bool listing_option(struct ctl *ctl, struct listing *l, int option)
@@ -190,15 +191,21 @@ static int fetch_listing(struct ctl *ctl, struct listing *l)
 		int code = ctl_call(ctl, "map.ls", json_copy(l->params), &page);
 		if (code != CTL_OK)
 			return code;
-		json_t *next = json_object_get(page, "next");
-		json_t *after = json_object_get(l->params, "after");
+		json_t *base64 = json_object_get(page, "next_base64");
+		l->next_is_base64 = json_is_string(base64);
+		const char *name = l->next_is_base64 ? "after_base64" : "after";
+		json_t *next = l->next_is_base64 ? base64 : json_object_get(page, "next");
+		json_t *after = json_object_get(l->params, name);
 		/* Pages that do not advance would go on for ever. */
 		bool advances = json_is_string(next) && !json_equal(next, after);
 		(void)json_array_extend(l->records, json_object_get(page, "records"));
 		json_decref(l->next);
 		l->next = json_is_string(next) ? json_incref(next) : NULL;
-		if (l->all && advances)
-			(void)json_object_set(l->params, "after", next);
+		if (l->all && advances) {
+			(void)json_object_del(l->params, "after");
+			(void)json_object_del(l->params, "after_base64");
+			(void)json_object_set(l->params, name, next);
+		}
 		json_decref(page);
 		if (!l->all || !advances)
 			return CTL_OK;
@@ -229,7 +236,8 @@ static void print_listing(struct ctl *ctl, const struct listing *l)
 	const json_t *record;
 	size_t i;
 	if (ctl->json) {
-		json_t *whole = json_pack("{s:O, s:O?}", "records", l->records, "next", l->next);
+		json_t *whole = json_pack(
+			"{s:O, s:O?}", "records", l->records, l->next_is_base64 ? "next_base64" : "next", l->next);
 		ctl_print_json(whole);
 		json_decref(whole);
 		return;
@@ -239,7 +247,9 @@ static void print_listing(struct ctl *ctl, const struct listing *l)
 	json_array_foreach(l->records, i, record) add_record(t, record, l->verbose);
 	table_print(t, stdout, ctl->colour);
 	table_free(t);
-	if (l->next != NULL) {
+	if (l->next != NULL && l->next_is_base64) {
+		(void)fprintf(stderr, "There is more: --all\n");
+	} else if (l->next != NULL) {
 		char *after = text_safe(json_string_value(l->next), json_string_length(l->next));
 		(void)fprintf(stderr, "There is more: --all, or --after '%s'\n", after);
 		free(after);

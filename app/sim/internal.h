@@ -23,6 +23,7 @@ struct event {
 struct server {
 	bool up, paused, blocked, starved;
 	uint32_t group;
+	uint32_t identity; /* whose id it has */
 	struct swim *swim;
 	struct map *map;
 	uint64_t instance, counter, members_version;
@@ -30,6 +31,7 @@ struct server {
 	uint64_t timer_ns;	  /* earliest timer event that is queued, in true time */
 	uint64_t link_free_ns;	  /* when its link has sent what was given to it */
 	uint64_t starve_run_ns, starve_period_ns;
+	uint64_t starve_turn_ns; /* next; what was queued for another time is void */
 	int32_t clock_ppm;
 	uint64_t clock_offset_ns, clock_base_ns;
 	struct packet *inbox_first, *inbox_last;

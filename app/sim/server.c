@@ -6,7 +6,10 @@
 #include "internal.h"
 #include "rendezvous/rendezvous.h"
 
-enum { INBOX_MAX = 4096 }; /* packets that wait for a server that does not run; more are lost */
+enum {
+	INBOX_MAX = 4096, /* packets that wait for a server that does not run; more are lost */
+	BLOCKED_POLL_NS = 100000,
+};
 
 uint64_t sim_id(uint32_t server)
 {
@@ -118,7 +121,8 @@ static void schedule(struct sim *sim, uint32_t i)
 	uint64_t own_ns = sw_min_u64(s->swim_ns, s->map_ns);
 	if (own_ns == SW_NEVER_NS)
 		return;
-	uint64_t at_ns = sw_max_u64(true_time(sim, s, own_ns), sim->now_ns + 1);
+	/* What a blocked server has to send does not leave it: the deadline for that stays in the past. */
+	uint64_t at_ns = sw_max_u64(true_time(sim, s, own_ns), sim->now_ns + (s->blocked ? BLOCKED_POLL_NS : 1));
 	if (at_ns >= s->timer_ns && s->timer_ns > sim->now_ns)
 		return;
 	s->timer_ns = at_ns;
@@ -209,7 +213,7 @@ static void handle(struct sim *sim, const struct packet *p)
 		map_input_owner(s->map, now_ns, &h, &prelude, &from, &messages);
 	else if (s->map != NULL && prelude.last_seq > map_seq_reader(s->map, h.sender))
 		map_hint_owner(s->map, now_ns, h.sender.id);
-	if (ping) {
+	if (ping && swim_phase(s->swim) != SWIM_LEFT) { /* the appliance ends when it has said that it leaves */
 		uint8_t packet[WIRE_PACKET_MAX];
 		struct sw_writer w = messages_of(packet);
 		swim_answer(s->swim, now_ns, h.sender.id, probe.seq, &w);
@@ -283,8 +287,9 @@ void server_stop(struct sim *sim, uint32_t i)
 	s->swim = NULL;
 	s->map = NULL;
 	s->up = s->paused = s->blocked = s->starved = false;
-	s->starve_period_ns = 0;
+	s->starve_period_ns = s->starve_turn_ns = 0;
 	s->timer_ns = 0;
+	s->identity = i;
 }
 
 static struct map *make_map(const struct sim *sim, const struct swim_config *sc, uint64_t seed, uint64_t now_ns)
@@ -317,7 +322,7 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 		epoch = (uint32_t)(sim->now_ns / SW_NS_PER_MS);
 	struct swim_config sc = {
 		.features = sim->config.features,
-		.id = sim_id(i),
+		.id = sim_id(s->identity),
 		.epoch = epoch,
 		.instance = sw_random_u64(&sim->random) | 1,
 		.weight = SW_WEIGHT_DEFAULT,
@@ -325,9 +330,9 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 		.profile = sim->config.profile,
 		.random_seed = sw_random_u64(&sim->random),
 	};
-	for (uint32_t k = 0; k < 3 && k < sim->config.group_size; k++)
+	for (uint32_t k = 0; k < SIM_SEEDS && k < sim->config.group_size; k++)
 		sc.seeds[sc.seed_count++] = network_endpoint(sim, first + k);
-	(void)snprintf(sc.name, sizeof(sc.name), "s%u", i);
+	(void)snprintf(sc.name, sizeof(sc.name), "s%u", s->identity);
 	if (sim->config.zones > 0)
 		(void)snprintf(sc.zone, sizeof(sc.zone), "z%u", (i - first) % sim->config.zones);
 	uint64_t now_ns = server_now(sim, s);
@@ -340,4 +345,12 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 	s->up = true;
 	s->timer_ns = 0;
 	schedule(sim, i);
+}
+
+void sim_start_twin(struct sim *sim, uint32_t i, uint32_t of)
+{
+	if (sim->servers[i].up)
+		return;
+	sim->servers[i].identity = of;
+	sim_start(sim, i, 0);
 }

@@ -1,6 +1,7 @@
 #include "sim.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct sim *sim_create(const struct sim_config *config)
 	}
 	for (uint32_t i = 0; i < config->servers; i++) {
 		sim->servers[i].group = i / size;
+		sim->servers[i].identity = i;
 		sim->servers[i].clock_base_ns = sim->now_ns;
 		sim->servers[i].clock_offset_ns = sim->now_ns;
 		uint64_t at_ns = sim->now_ns + sw_random_below(&sim->random, config->start_spread_ns + 1);
@@ -64,13 +66,11 @@ void sim_observe(struct sim *sim, const struct sim_observer *observer)
 static void starve_turn(struct sim *sim, uint32_t i)
 {
 	struct server *s = &sim->servers[i];
-	if (!s->up || s->starve_period_ns == 0) {
-		s->starved = false;
+	if (!s->up || s->starve_period_ns == 0 || s->starve_turn_ns != sim->now_ns)
 		return;
-	}
 	s->starved = !s->starved;
-	uint64_t for_ns = s->starved ? s->starve_period_ns - s->starve_run_ns : s->starve_run_ns;
-	queue_push(sim, sim->now_ns + for_ns, EVENT_STARVE, i, NULL);
+	s->starve_turn_ns += s->starved ? s->starve_period_ns - s->starve_run_ns : s->starve_run_ns;
+	queue_push(sim, s->starve_turn_ns, EVENT_STARVE, i, NULL);
 	server_wake(sim, i);
 }
 
@@ -161,16 +161,14 @@ void sim_block(struct sim *sim, uint32_t i, bool on)
 void sim_starve(struct sim *sim, uint32_t i, uint64_t run_ns, uint64_t period_ns)
 {
 	struct server *s = &sim->servers[i];
-	bool turning = s->starve_period_ns != 0;
 	assert(period_ns == 0 || (run_ns > 0 && run_ns < period_ns));
 	s->starve_run_ns = run_ns;
 	s->starve_period_ns = period_ns;
-	if (period_ns != 0 && !turning)
-		queue_push(sim, sim->now_ns + run_ns, EVENT_STARVE, i, NULL);
-	if (period_ns == 0) {
-		s->starved = false;
-		server_wake(sim, i);
-	}
+	s->starved = false;
+	s->starve_turn_ns = sim->now_ns + run_ns;
+	if (period_ns != 0)
+		queue_push(sim, s->starve_turn_ns, EVENT_STARVE, i, NULL);
+	server_wake(sim, i);
 }
 
 void sim_clock(struct sim *sim, uint32_t i, int32_t rate_ppm, uint64_t offset_ns)
@@ -200,9 +198,46 @@ void sim_drain(struct sim *sim, uint32_t i, bool on)
 	server_wake(sim, i);
 }
 
-void sim_touch(struct sim *sim, uint32_t i)
+int sim_forget(struct sim *sim, uint32_t at, uint32_t server)
 {
+	struct server *s = &sim->servers[at];
+	int rc = s->up ? swim_forget(s->swim, server_now(sim, s), sim_id(server)) : -ESRCH;
+	server_wake(sim, at);
+	return rc;
+}
+
+int sim_put(struct sim *sim, uint32_t i, const char *key, const char *value)
+{
+	struct server *s = &sim->servers[i];
+	struct dot dot;
+	if (s->map == NULL)
+		return -ESRCH;
+	int rc = map_put_owner(s->map, server_now(sim, s), sim->now_ns / SW_NS_PER_MS, key, strlen(key), value,
+		strlen(value), &dot);
 	server_wake(sim, i);
+	return rc;
+}
+
+int sim_del(struct sim *sim, uint32_t i, const char *key)
+{
+	struct server *s = &sim->servers[i];
+	struct dot dot;
+	if (s->map == NULL)
+		return -ESRCH;
+	int rc = map_del_owner(s->map, server_now(sim, s), sim->now_ns / SW_NS_PER_MS, key, strlen(key), &dot);
+	server_wake(sim, i);
+	return rc;
+}
+
+const char *sim_get(struct sim *sim, uint32_t i, const char *key)
+{
+	static char text[MAP_PAYLOAD_MAX + 1];
+	struct map_view view;
+	if (sim->servers[i].map == NULL || !map_get_reader(sim->servers[i].map, key, strlen(key), &view) || view.tombstone)
+		return NULL;
+	memcpy(text, view.value, view.value_len);
+	text[view.value_len] = '\0';
+	return text;
 }
 
 struct swim *sim_swim(struct sim *sim, uint32_t i)
@@ -213,6 +248,16 @@ struct swim *sim_swim(struct sim *sim, uint32_t i)
 struct map *sim_map(struct sim *sim, uint32_t i)
 {
 	return sim->servers[i].map;
+}
+
+uint32_t sim_identity(const struct sim *sim, uint32_t i)
+{
+	return sim->servers[i].identity;
+}
+
+uint64_t sim_instance(const struct sim *sim, uint32_t i)
+{
+	return sim->servers[i].instance;
 }
 
 uint32_t sim_group_first(const struct sim *sim, uint32_t i)
@@ -244,11 +289,16 @@ static bool table_is_right(struct sim *sim, uint32_t viewer)
 	static struct swim_member members[SW_MEMBERS_MAX];
 	uint32_t n = swim_members(sim->servers[viewer].swim, members, SW_MEMBERS_MAX);
 	uint32_t first = sim_group_first(sim, viewer), running = 0, alive = 0;
-	for (uint32_t i = first; i < first + sim->config.group_size; i++)
-		running += sim->servers[i].up && swim_phase(sim->servers[i].swim) == SWIM_RUNNING;
+	bool runs[SIM_GROUP_MAX] = {false};
+	for (uint32_t i = first; i < first + sim->config.group_size; i++) {
+		const struct server *s = &sim->servers[i];
+		if (!s->up || swim_phase(s->swim) != SWIM_RUNNING)
+			continue;
+		runs[s->identity - first] = true;
+		running++;
+	}
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t server = (uint32_t)(members[i].record.actor.id - sim_id(0));
-		bool up = sim->servers[server].up && swim_phase(sim->servers[server].swim) == SWIM_RUNNING;
+		bool up = runs[members[i].record.actor.id - sim_id(first)];
 		if (members[i].record.state == WIRE_SUSPECT || (members[i].record.state == WIRE_ALIVE) != up)
 			return false;
 		alive += up;
@@ -268,7 +318,7 @@ bool sim_members_agree(struct sim *sim, uint32_t group)
 			return false;
 		one = s->swim;
 	}
-	return true;
+	return one != NULL;
 }
 
 bool sim_maps_agree(struct sim *sim, uint32_t group)
@@ -287,5 +337,5 @@ bool sim_maps_agree(struct sim *sim, uint32_t group)
 			return false;
 		one = m;
 	}
-	return true;
+	return one != NULL;
 }

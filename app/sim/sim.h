@@ -15,7 +15,7 @@
 #include "deltamap/deltamap.h"
 #include "swim/swim.h"
 
-enum { SIM_SERVERS_MAX = 8192, SIM_GROUP_MAX = SW_MEMBERS_MAX };
+enum { SIM_SERVERS_MAX = 8192, SIM_GROUP_MAX = SW_MEMBERS_MAX, SIM_SEEDS = 3 /* the first of a group */ };
 
 struct sim;
 
@@ -70,6 +70,8 @@ const struct sim_config *sim_config(const struct sim *sim);
 bool sim_is_up(const struct sim *sim, uint32_t server);
 /* Empty, under this least epoch (0: from virtual time, as from a wall clock), as a new instance. */
 void sim_start(struct sim *sim, uint32_t server, uint32_t epoch);
+/* The same under the id of another server: by mistake there are two. Until it stops. */
+void sim_start_twin(struct sim *sim, uint32_t server, uint32_t of);
 void sim_crash(struct sim *sim, uint32_t server);
 /* Runs nothing; what arrives waits. */
 void sim_pause(struct sim *sim, uint32_t server, bool on);
@@ -81,6 +83,7 @@ void sim_starve(struct sim *sim, uint32_t server, uint64_t run_ns, uint64_t peri
 void sim_clock(struct sim *sim, uint32_t server, int32_t rate_ppm, uint64_t offset_ns);
 void sim_leave(struct sim *sim, uint32_t server);
 void sim_drain(struct sim *sim, uint32_t server, bool on);
+int sim_forget(struct sim *sim, uint32_t at, uint32_t server); /* as swim_forget() */
 bool sim_is_healthy(const struct sim *sim, uint32_t server); /* up, neither paused, blocked nor starved */
 
 /* ---- network ---- */
@@ -91,16 +94,22 @@ void sim_split(struct sim *sim, uint32_t group, const uint64_t side[SIM_GROUP_MA
 void sim_heal(struct sim *sim);
 
 /* ---- looking in ---- */
+uint64_t sim_instance(const struct sim *sim, uint32_t server); /* of its last start */
 struct swim *sim_swim(struct sim *sim, uint32_t server);
 struct map *sim_map(struct sim *sim, uint32_t server);
 uint64_t sim_id(uint32_t server);
+uint32_t sim_identity(const struct sim *sim, uint32_t server); /* whose id it runs under: its own but for twins */
 uint32_t sim_group_first(const struct sim *sim, uint32_t server);
 uint32_t sim_group_size(const struct sim *sim, uint32_t server);
-/* All that run hold exactly all that run for alive, in equal tables. */
+/* All that run hold exactly all that run for alive, in equal tables; and somebody runs. */
 bool sim_members_agree(struct sim *sim, uint32_t group);
-/* All that run are ready and hold equal contents under equal vectors. */
+/* All that run are ready and hold equal contents under equal vectors; and somebody runs. */
 bool sim_maps_agree(struct sim *sim, uint32_t group);
 /* What `viewer` holds `server` for (enum wire_member_state); -1: unknown. */
 int sim_state(struct sim *sim, uint32_t viewer, uint32_t server);
-/* After a local write: the server acts on it now. */
-void sim_touch(struct sim *sim, uint32_t server);
+
+/* ---- the map; texts ---- */
+int sim_put(struct sim *sim, uint32_t server, const char *key, const char *value); /* as map_put_owner() */
+int sim_del(struct sim *sim, uint32_t server, const char *key);
+/* NULL: absent or deleted. Valid until the next call. */
+const char *sim_get(struct sim *sim, uint32_t server, const char *key);

@@ -71,7 +71,12 @@ struct shim {
 	struct sw_endpoint block[SHIM_BLOCKS_MAX];
 };
 
-enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE };
+enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE, LANE_FORGET };
+
+struct lane_command {
+	uint64_t server_id; /* LANE_FORGET */
+	enum lane_command_kind kind;
+};
 
 /* Written by its lane alone; anyone reads. */
 struct lane_counters {
@@ -158,7 +163,7 @@ struct appliance {
 	struct keeper keeper;
 
 	struct rte_ring *keeper_to_lane; /* mbufs, payload alone */
-	struct rte_ring *lane_commands;	 /* control to lane 0: enum lane_command_kind as uint32_t */
+	struct rte_ring *lane_commands;	 /* control to lane 0: struct lane_command */
 	struct rte_ring *events;	 /* lane 0 to control: struct swim_event */
 	struct rte_ring *commands;	 /* control to keeper: struct keeper_command * */
 	struct rte_ring *commands_done;

@@ -38,6 +38,7 @@ struct config_membership {
 	uint32_t indirect_probes;
 	uint32_t table_sync_interval_us;
 	uint32_t rejoin_interval_us;
+	uint32_t forget_after_s;
 	uint32_t packets_per_s_max; /* budget for direct dissemination */
 };
 

@@ -78,6 +78,7 @@ struct config_file {
 		uint32_t indirect_probes;
 		double table_sync_interval_ms;
 		double rejoin_interval_ms;
+		uint32_t forget_after_s;
 		uint32_t packets_per_s_max;
 	} membership;
 	struct {

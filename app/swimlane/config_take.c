@@ -139,6 +139,7 @@ void config_take(
 		.indirect_probes = file->membership.indirect_probes,
 		.table_sync_interval_us = us_of_ms(file->membership.table_sync_interval_ms),
 		.rejoin_interval_us = us_of_ms(file->membership.rejoin_interval_ms),
+		.forget_after_s = file->membership.forget_after_s,
 		.packets_per_s_max = file->membership.packets_per_s_max,
 	};
 	config->map_records_max = file->map.records_max;
@@ -182,6 +183,7 @@ void config_membership_times(const struct config *config, struct swim_profile *t
 	override_us(&times->suspicion_max_ns, m->suspicion_us);
 	override_us(&times->table_sync_interval_ns, m->table_sync_interval_us);
 	override_us(&times->rejoin_interval_ns, m->rejoin_interval_us);
+	times->forget_after_ns = m->forget_after_s * SW_NS_PER_S;
 	override_count(&times->indirect_probes, m->indirect_probes);
 	override_count(&times->packets_per_s_max, m->packets_per_s_max);
 	/* At most an hour times a few seconds, both in microseconds: fits 64 bits. */

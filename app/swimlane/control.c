@@ -41,10 +41,10 @@ void control_stop(struct control *control, int exit_code)
 	(void)event_base_loopbreak(control->base);
 }
 
-bool control_lane(struct control *control, enum lane_command_kind kind)
+bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t server_id)
 {
-	uint32_t word = kind;
-	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &word, sizeof(word)) == 0;
+	struct lane_command command = {server_id, kind};
+	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &command, sizeof(command)) == 0;
 }
 
 void control_leave(struct control *control)
@@ -54,7 +54,7 @@ void control_leave(struct control *control)
 	control->leaving = true;
 	control->leave_deadline_ns = ticks_now_ns() + LEAVE_MS * SW_NS_PER_MS;
 	log_line(LOG_INFO, "leaving: telling the others");
-	(void)control_lane(control, LANE_LEAVE); /* a full ring: they find out by themselves */
+	(void)control_lane(control, LANE_LEAVE, 0); /* a full ring: they find out by themselves */
 	control_soon(control);
 }
 
@@ -70,16 +70,24 @@ static void finish_leave(struct control *control)
 	control_stop(control, 0);
 }
 
+/* Not while online: the disk may take its time, and nothing is reclaimed meanwhile. */
+static void remember_epoch(struct control *control)
+{
+	char error[256];
+	if (control->epoch <= control->epoch_written)
+		return;
+	control->epoch_written = control->epoch;
+	if (epoch_remember(control->app->config->state_dir, control->epoch, error, sizeof(error)) < 0)
+		log_line(LOG_WARNING, "%s", error);
+}
+
 /* Peers for the port, the epoch for the state folder. */
 static void follow_members(struct control *control)
 {
 	const struct members_view *view = view_get_reader(control->app->board);
-	char error[256];
 	if (view->version == control->members_seen)
 		return;
-	if (control->members_seen == 0 || view->self.epoch > control->info->epoch)
-		if (epoch_remember(control->app->config->state_dir, view->self.epoch, error, sizeof(error)) < 0)
-			log_line(LOG_WARNING, "%s", error);
+	control->epoch = view->self.epoch;
 	control->members_seen = view->version;
 	for (uint32_t i = 0; i < view->count; i++)
 		if (!view->members[i].self && nic_want_peer(control->app->port, &view->members[i].record.at) == -ENOSPC)
@@ -105,6 +113,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	follow_members(control);
 	origins_tick(control);
 	control_offline(control);
+	remember_epoch(control);
 	if (now_ns >= control->next_port_ns) {
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
@@ -117,13 +126,14 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct control *control = arg;
 	(void)what;
-	/* The second one ends the process at once. */
-	if (control->leaving) {
+	/* The second one ends the process at once; the first after a `leave` by RPC is not the second. */
+	if (control->signalled) {
 		log_line(LOG_ERROR, "second signal: stopping without leaving");
 		(void)signal((int)number, SIG_DFL);
 		(void)raise((int)number);
 		_exit(1);
 	}
+	control->signalled = true;
 	control_leave(control);
 }
 
@@ -151,6 +161,17 @@ const char *control_text(struct rpc_call *call, json_t *params, const char *name
 	if (text == NULL)
 		rpc_error(call, RPC_INVALID_PARAMS, "%s: a text is needed, as in {\"%s\": \"…\"}", name, name);
 	return text;
+}
+
+bool control_text_or(struct rpc_call *call, json_t *params, const char *name, const char **text)
+{
+	json_t *value = json_object_get(params, name);
+	if (value == NULL || json_is_null(value))
+		return true;
+	*text = json_string_value(value);
+	if (*text == NULL)
+		rpc_error(call, RPC_INVALID_PARAMS, "%s: must be a text", name);
+	return *text != NULL;
 }
 
 static int open_rpc(struct control *control)
@@ -214,6 +235,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->app = app;
 	control->info = info;
 	control->exit_code = 1;
+	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
 	if (open_loop(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {

@@ -55,10 +55,12 @@ struct control {
 	uint64_t changes_missed_seen;
 
 	uint64_t members_seen;
+	uint32_t epoch, epoch_written; /* own, and what the state folder has */
 	uint64_t next_port_ns;
 	uint32_t origins_put; /* of the configuration */
 	bool was_ready;
 	bool leaving;
+	bool signalled;
 	uint64_t leave_deadline_ns;
 	int exit_code;
 };
@@ -71,13 +73,16 @@ void control_offline(struct control *control);
 void control_soon(struct control *control); /* look at the rings again very soon */
 void control_leave(struct control *control);
 void control_stop(struct control *control, int exit_code);
-bool control_lane(struct control *control, enum lane_command_kind kind);
+bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t server_id);
 
 /* control_commands.c: 0, or -EBUSY if as many commands as there may be are under way, -EMSGSIZE. */
 void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key, const void *value,
 	size_t value_len, void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
+/* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about text. */
+void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind, const char *key,
+	const void *value, size_t value_len, const char *label, const char *text);
 /* Answers a call with a command's error; result < 0. */
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
@@ -116,3 +121,5 @@ void origins_changed(struct control *control, const struct map_change *change);
 void control_add(struct control *control, const char *name, control_method run);
 /* A text parameter, or NULL after answering the call with what is wrong. */
 const char *control_text(struct rpc_call *call, json_t *params, const char *name);
+/* *text is left as it is if there is none; false after answering the call with what is wrong. */
+bool control_text_or(struct rpc_call *call, json_t *params, const char *name, const char **text);

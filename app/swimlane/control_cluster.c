@@ -1,4 +1,4 @@
-/* status, members, owner, owned, drain, leave */
+/* status, members, owner, owned, drain, leave, forget */
 #include "control.h"
 
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 
 #include <rte_lcore.h>
 
+#include "rpc/request.h"
 #include "swimlane_version.h"
 #include "ticks.h"
 
@@ -21,10 +22,14 @@ static const char *const state_names[] = {"alive", "suspect", "dead", "left", "f
 const char *server_name(const struct control *control, uint64_t id, char *text)
 {
 	const struct swim_member *m = view_find(view_get_reader(control->app->board), id);
-	if (m != NULL)
-		(void)snprintf(text, 64, "%s", m->record.name);
-	else
+	if (m == NULL) {
 		(void)snprintf(text, 64, "%016" PRIx64, id);
+		return text;
+	}
+	/* What others call themselves need not be UTF-8, and JSON takes nothing else. */
+	json_t *name = rpc_text(m->record.name);
+	(void)snprintf(text, 64, "%s", json_string_value(name));
+	json_decref(name);
 	return text;
 }
 
@@ -124,10 +129,11 @@ static json_t *member_to_json(const struct swim_member *m)
 {
 	const struct wire_member *r = &m->record;
 	char address[SW_ENDPOINT_TEXT_MAX];
-	json_t *j = json_pack("{s:s, s:o, s:I, s:o, s:I, s:s, s:b, s:i, s:s, s:s, s:b, s:I, s:s}", "name", r->name, "id",
+	json_t *j = json_pack("{s:o, s:o, s:I, s:o, s:I, s:s, s:b, s:i, s:o, s:s, s:b, s:I, s:s}", "name",
+		rpc_text(r->name), "id",
 		hex(r->actor.id), "epoch", (json_int_t)r->actor.epoch, "instance", hex(r->instance), "incarnation",
 		(json_int_t)r->incarnation, "state", state_names[r->state], "drain", (r->flags & WIRE_MEMBER_DRAIN) != 0,
-		"weight", (int)r->weight, "zone", r->zone, "address", sw_endpoint_format(&r->at, address), "self",
+		"weight", (int)r->weight, "zone", rpc_text(r->zone), "address", sw_endpoint_format(&r->at, address), "self",
 		(int)m->self, "since_ms", (json_int_t)ticks_wall_ms_at(m->since_ns), "why", m->why);
 	json_object_set_new(j, "rtt_us",
 		m->rtt_ns > 0 ? json_integer((json_int_t)(m->rtt_ns / SW_NS_PER_US)) : json_null());
@@ -141,7 +147,7 @@ static void members(struct control *control, struct rpc_call *call, json_t *para
 	(void)params;
 	for (uint32_t i = 0; i < view->count; i++)
 		json_array_append_new(list, member_to_json(&view->members[i]));
-	rpc_result(call, json_pack("{s:o}", "members", list));
+	rpc_result(call, json_pack("{s:o, s:i}", "members", list, "local_health", (int)view->local_health));
 }
 
 /* For a key that is not registered: ranked here and now, over the same kind of servers. */
@@ -235,7 +241,7 @@ static void owned(struct control *control, struct rpc_call *call, json_t *params
 	while (map_scan_reader(control->app->map, &cursor, 4096, visit_owned, &scan)) {
 	}
 	json_int_t count = (json_int_t)json_array_size(scan.keys);
-	rpc_result(call, json_pack("{s:s, s:o, s:o, s:I}", "server", m->record.name, "id", hex(m->record.actor.id),
+	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "server", rpc_text(m->record.name), "id", hex(m->record.actor.id),
 		"keys", json_sort(scan.keys, by_text), "count", count));
 }
 
@@ -247,7 +253,7 @@ static void drain(struct control *control, struct rpc_call *call, json_t *params
 		return;
 	}
 	bool wanted = on == NULL || json_is_true(on);
-	if (control_lane(control, wanted ? LANE_DRAIN : LANE_UNDRAIN))
+	if (control_lane(control, wanted ? LANE_DRAIN : LANE_UNDRAIN, 0))
 		rpc_result(call, json_pack("{s:b}", "drain", (int)wanted));
 	else
 		rpc_error(call, RPC_BUSY, "lane 0 has as many commands as it takes; try again");
@@ -260,6 +266,23 @@ static void leave(struct control *control, struct rpc_call *call, json_t *params
 	control_leave(control);
 }
 
+static void forget(struct control *control, struct rpc_call *call, json_t *params)
+{
+	const char *server = control_text(call, params, "server");
+	if (server == NULL)
+		return;
+	const struct swim_member *m = server_find(control, server);
+	if (m == NULL)
+		rpc_error(call, RPC_NOT_FOUND, "no such server: %s; `members` lists them", server);
+	else if (m->record.state != WIRE_DEAD)
+		rpc_error(call, RPC_REFUSED, "%s is %s: only a dead server can be forgotten", m->record.name,
+			state_names[m->record.state]);
+	else if (control_lane(control, LANE_FORGET, m->record.actor.id))
+		rpc_result(call, json_pack("{s:s}", "forgotten", m->record.name));
+	else
+		rpc_error(call, RPC_BUSY, "lane 0 has as many commands as it takes; try again");
+}
+
 void cluster_methods(struct control *control)
 {
 	control_add(control, "status", status);
@@ -268,4 +291,5 @@ void cluster_methods(struct control *control)
 	control_add(control, "owned", owned);
 	control_add(control, "drain", drain);
 	control_add(control, "leave", leave);
+	control_add(control, "forget", forget);
 }

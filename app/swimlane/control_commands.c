@@ -1,6 +1,8 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ticks.h"
@@ -57,7 +59,7 @@ void commands_rpc_error(struct rpc_call *call, const char *key, int result)
 		rpc_error(call, RPC_BUSY, "%d writes are under way; try again", COMMANDS_MAX);
 		break;
 	case -ENOENT:
-		rpc_error(call, RPC_NOT_FOUND, "no such key: %s", key);
+		rpc_error(call, RPC_NOT_FOUND, "nothing is known as %s", key);
 		break;
 	case -EMSGSIZE:
 		rpc_error(call, RPC_TOO_LARGE, "a key has at most %d bytes, key and value together %d: a record is never "
@@ -73,6 +75,53 @@ void commands_rpc_error(struct rpc_call *call, const char *key, int result)
 		rpc_error(call, RPC_INTERNAL, "%s: %s", key, strerror(-result));
 		break;
 	}
+}
+
+/* A write whose caller waits for it. If the caller goes first, `call` is cleared. */
+struct write {
+	struct control *control;
+	struct rpc_call *call;
+	const char *label;
+	char text[SW_KEY_MAX + 1];
+};
+
+static void on_gone(struct rpc_call *call, void *context)
+{
+	struct write *w = context;
+	(void)call;
+	w->call = NULL;
+}
+
+static void on_written(struct keeper_command *command)
+{
+	struct write *w = command->context;
+	if (w->call != NULL && command->result < 0)
+		commands_rpc_error(w->call, w->text, command->result);
+	else if (w->call != NULL)
+		rpc_result(w->call,
+			json_pack("{s:s, s:o}", w->label, w->text, "dot", dot_to_json(w->control, command->dot)));
+	free(w);
+}
+
+void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind, const char *key,
+	const void *value, size_t value_len, const char *label, const char *text)
+{
+	struct write *w = calloc(1, sizeof(*w));
+	if (w == NULL) {
+		rpc_error(call, RPC_INTERNAL, "no memory");
+		return;
+	}
+	w->control = control;
+	w->call = call;
+	w->label = label;
+	(void)snprintf(w->text, sizeof(w->text), "%s", text);
+	int rc = commands_submit(control, kind, key, value, value_len, on_written, w);
+	if (rc == 0) {
+		rpc_defer(call, on_gone, w);
+		return;
+	}
+	commands_rpc_error(call, text, rc);
+	free(w);
 }
 
 json_t *dot_to_json(const struct control *control, struct dot dot)

@@ -11,13 +11,6 @@
 
 enum { LS_DEFAULT = 1000, LS_MAX = 10000 };
 
-/* A write whose caller waits. If the caller goes first, `call` is cleared. */
-struct pending {
-	struct control *control;
-	struct rpc_call *call;
-	char key[SW_KEY_MAX + 1];
-};
-
 static void set_bytes(json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
 {
 	json_t *text = json_stringn(bytes, len);
@@ -51,43 +44,6 @@ json_t *record_to_json(const struct control *control, const struct map_view *v)
 	return j;
 }
 
-static void on_gone(struct rpc_call *call, void *context)
-{
-	struct pending *p = context;
-	(void)call;
-	p->call = NULL;
-}
-
-static void on_done(struct keeper_command *command)
-{
-	struct pending *p = command->context;
-	if (p->call != NULL && command->result < 0)
-		commands_rpc_error(p->call, p->key, command->result);
-	else if (p->call != NULL)
-		rpc_result(p->call, json_pack("{s:s, s:o}", "key", p->key, "dot", dot_to_json(p->control, command->dot)));
-	free(p);
-}
-
-static void write_key(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
-	const char *key, const void *value, size_t len)
-{
-	struct pending *p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		rpc_error(call, RPC_INTERNAL, "no memory");
-		return;
-	}
-	p->control = control;
-	p->call = call;
-	strncpy(p->key, key, SW_KEY_MAX);
-	int rc = commands_submit(control, kind, key, value, len, on_done, p);
-	if (rc == 0) {
-		rpc_defer(call, on_gone, p);
-		return;
-	}
-	commands_rpc_error(call, key, rc);
-	free(p);
-}
-
 static void put(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *key = control_text(call, params, "key");
@@ -99,7 +55,8 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 		return;
 	}
 	if (json_is_string(value)) {
-		write_key(control, call, KEEPER_PUT, key, json_string_value(value), json_string_length(value));
+		commands_write(control, call, KEEPER_PUT, key, json_string_value(value), json_string_length(value),
+			"key", key);
 		return;
 	}
 	size_t len;
@@ -107,7 +64,7 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 	if (bytes == NULL)
 		rpc_error(call, RPC_INVALID_PARAMS, "value_base64: not base64");
 	else
-		write_key(control, call, KEEPER_PUT, key, bytes, len);
+		commands_write(control, call, KEEPER_PUT, key, bytes, len, "key", key);
 	free(bytes);
 }
 
@@ -115,7 +72,7 @@ static void del(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *key = control_text(call, params, "key");
 	if (key != NULL)
-		write_key(control, call, KEEPER_DEL, key, NULL, 0);
+		commands_write(control, call, KEEPER_DEL, key, NULL, 0, "key", key);
 }
 
 static void get(struct control *control, struct rpc_call *call, json_t *params)
@@ -176,7 +133,7 @@ static void visit(void *context, const struct map_view *v)
 /* What the views point to stays as long as this method runs: it is online in RCU. */
 static json_t *page(struct control *control, struct listing *l, size_t limit)
 {
-	json_t *records = json_array(), *next = json_null();
+	json_t *records = json_array(), *j = json_pack("{s:n}", "next");
 	qsort(l->views, l->count, sizeof(l->views[0]), by_key);
 	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there twice. */
 	for (size_t i = 0; i < l->count && json_array_size(records) < limit; i++) {
@@ -184,28 +141,37 @@ static json_t *page(struct control *control, struct listing *l, size_t limit)
 			continue;
 		json_array_append_new(records, record_to_json(control, &l->views[i]));
 		if (json_array_size(records) == limit && i + 1 < l->count)
-			next = json_stringn((const char *)l->views[i].key, l->views[i].key_len);
+			set_bytes(j, "next", "next_base64", l->views[i].key, l->views[i].key_len);
 	}
-	return json_pack("{s:o, s:o}", "records", records, "next", next);
+	json_object_set_new(j, "records", records);
+	return j;
 }
 
 static void ls(struct control *control, struct rpc_call *call, json_t *params)
 {
 	json_t *limit = json_object_get(params, "limit");
+	const char *base64 = NULL;
 	uint32_t cursor = 0;
 	struct listing l = {
-		.prefix = json_string_value(json_object_get(params, "prefix")),
-		.after = json_string_value(json_object_get(params, "after")),
+		.prefix = "",
 		.tombstones = json_is_true(json_object_get(params, "tombstones")),
 	};
+	if (!control_text_or(call, params, "prefix", &l.prefix) || !control_text_or(call, params, "after", &l.after) ||
+		!control_text_or(call, params, "after_base64", &base64))
+		return;
 	json_int_t wanted = limit == NULL ? LS_DEFAULT : json_integer_value(limit);
 	if (wanted < 1 || wanted > LS_MAX) {
 		rpc_error(call, RPC_INVALID_PARAMS, "limit: 1 to %d", LS_MAX);
 		return;
 	}
-	l.prefix = l.prefix != NULL ? l.prefix : "";
 	l.prefix_len = strlen(l.prefix);
 	l.after_len = l.after != NULL ? strlen(l.after) : 0;
+	char *after = base64 != NULL ? base64_decode(base64, &l.after_len) : NULL;
+	if (base64 != NULL && after == NULL) {
+		rpc_error(call, RPC_INVALID_PARAMS, "after_base64: not base64");
+		return;
+	}
+	l.after = after != NULL ? after : l.after;
 	while (map_scan_reader(control->app->map, &cursor, 4096, visit, &l)) {
 	}
 	if (l.failed)
@@ -213,12 +179,14 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 	else
 		rpc_result(call, page(control, &l, (size_t)wanted));
 	free(l.views);
+	free(after);
 }
 
 static void watch(struct control *control, struct rpc_call *call, json_t *params)
 {
-	const char *prefix = json_string_value(json_object_get(params, "prefix"));
-	prefix = prefix != NULL ? prefix : "";
+	const char *prefix = "";
+	if (!control_text_or(call, params, "prefix", &prefix))
+		return;
 	if (strlen(prefix) > SW_KEY_MAX)
 		rpc_error(call, RPC_INVALID_PARAMS, "prefix: at most %d bytes", SW_KEY_MAX);
 	else if (subscribe(control, call, false, prefix) == NULL)

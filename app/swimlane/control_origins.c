@@ -25,7 +25,7 @@ static bool starts_with(const struct map_view *v, const char *prefix)
 	return v->key_len > PREFIX && memcmp(v->key, prefix, PREFIX) == 0;
 }
 
-/* The name behind the prefix; false if it is longer than a name may be. */
+/* The name behind the prefix; false if an origin cannot have it: keys are any bytes, and from anybody. */
 static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 {
 	size_t len = v->key_len - PREFIX;
@@ -33,7 +33,7 @@ static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 		return false;
 	memcpy(name, v->key + PREFIX, len);
 	name[len] = '\0';
-	return true;
+	return strlen(name) == len && health_is_name(name);
 }
 
 static bool read_verdict(const struct control *control, const char *name, struct health_verdict *verdict,
@@ -256,53 +256,6 @@ void origins_fini(struct control *control)
 
 /* ---- methods ---- */
 
-struct pending {
-	struct control *control;
-	struct rpc_call *call;
-	char name[HEALTH_NAME_MAX + 1];
-};
-
-static void on_gone(struct rpc_call *call, void *context)
-{
-	struct pending *p = context;
-	(void)call;
-	p->call = NULL;
-}
-
-static void on_written(struct keeper_command *command)
-{
-	struct pending *p = command->context;
-	if (p->call != NULL && command->result == -ENOENT)
-		rpc_error(p->call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", p->name);
-	else if (p->call != NULL && command->result < 0)
-		commands_rpc_error(p->call, p->name, command->result);
-	else if (p->call != NULL)
-		rpc_result(p->call, json_pack("{s:s, s:o}", "name", p->name, "dot", dot_to_json(p->control, command->dot)));
-	free(p);
-}
-
-static void write_origin(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
-	const char *name, const char *value)
-{
-	char key[SW_KEY_MAX + 1];
-	struct pending *p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		rpc_error(call, RPC_INTERNAL, "no memory");
-		return;
-	}
-	p->control = control;
-	p->call = call;
-	(void)snprintf(p->name, sizeof(p->name), "%s", name);
-	(void)snprintf(key, sizeof(key), ORIGIN "%s", p->name);
-	int rc = commands_submit(control, kind, key, value, value != NULL ? strlen(value) : 0, on_written, p);
-	if (rc == 0) {
-		rpc_defer(call, on_gone, p);
-		return;
-	}
-	commands_rpc_error(call, key, rc);
-	free(p);
-}
-
 static const char *origin_name(struct rpc_call *call, json_t *params)
 {
 	const char *name = control_text(call, params, "name");
@@ -315,7 +268,7 @@ static const char *origin_name(struct rpc_call *call, json_t *params)
 static void origin_add(struct control *control, struct rpc_call *call, json_t *params)
 {
 	struct health_origin origin;
-	char error[256];
+	char error[256], key[SW_KEY_MAX + 1];
 	const char *name = origin_name(call, params);
 	if (name == NULL)
 		return;
@@ -330,7 +283,11 @@ static void origin_add(struct control *control, struct rpc_call *call, json_t *p
 	}
 	json_t *whole = health_origin_to_json(&origin);
 	char *text = json_dumps(whole, JSON_COMPACT);
-	write_origin(control, call, KEEPER_PUT, name, text);
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", name);
+	if (text != NULL)
+		commands_write(control, call, KEEPER_PUT, key, text, strlen(text), "name", name);
+	else
+		rpc_error(call, RPC_INTERNAL, "no memory");
 	free(text);
 	json_decref(whole);
 }
@@ -344,7 +301,8 @@ static void origin_rm(struct control *control, struct rpc_call *call, json_t *pa
 	/* Its verdict goes with it; if there is none, nothing is lost. */
 	(void)snprintf(key, sizeof(key), HEALTH "%s", name);
 	(void)commands_submit(control, KEEPER_DEL, key, NULL, 0, NULL, NULL);
-	write_origin(control, call, KEEPER_DEL, name, NULL);
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", name);
+	commands_write(control, call, KEEPER_DEL, key, NULL, 0, "name", name);
 }
 
 struct origin_scan {
@@ -421,7 +379,9 @@ static void origin_list(struct control *control, struct rpc_call *call, json_t *
 
 static void health(struct control *control, struct rpc_call *call, json_t *params)
 {
-	const char *only = json_string_value(json_object_get(params, "name"));
+	const char *only = NULL;
+	if (!control_text_or(call, params, "name", &only))
+		return;
 	json_t *list = scan_origins(control, only, true);
 	if (only != NULL && json_array_size(list) == 0) {
 		json_decref(list);

@@ -41,13 +41,17 @@ static bool receive_from_lanes(struct lane *lane, uint64_t now_ns)
 static bool take_commands(struct lane *lane, uint64_t now_ns)
 {
 	struct swim *swim = lane->app->swim;
-	uint32_t kind;
-	if (rte_ring_sc_dequeue_elem(lane->app->lane_commands, &kind, sizeof(kind)) != 0)
+	struct lane_command command;
+	if (rte_ring_sc_dequeue_elem(lane->app->lane_commands, &command, sizeof(command)) != 0)
 		return false;
-	switch ((enum lane_command_kind)kind) {
+	switch (command.kind) {
 	case LANE_DRAIN: swim_drain(swim, now_ns, true); break;
 	case LANE_UNDRAIN: swim_drain(swim, now_ns, false); break;
 	case LANE_LEAVE: swim_leave(swim, now_ns); break;
+	case LANE_FORGET:
+		/* Control has looked: it is dead, or came back meanwhile, and then there is nothing to forget. */
+		(void)swim_forget(swim, now_ns, command.server_id);
+		break;
 	}
 	return true;
 }

@@ -136,35 +136,35 @@ static bool open_packet(struct lane *lane, struct rte_mbuf *m, const uint8_t *pa
 		drop(lane, m, reason);
 		return false;
 	}
-	lane->counters.packets++;
 	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
 
-static void handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+/* True if it was a packet of this cluster's that this server may take. */
+static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 {
 	struct wire_header h;
 	struct sw_reader body;
 	struct contents c;
 	if (!open_packet(lane, d->mbuf, d->payload, d->payload_len, &h, &body))
-		return;
+		return false;
 	if (!look_inside(body, &c)) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);
-		return;
+		return false;
 	}
 	if (c.map) {
 		if (!c.session && is_covered(lane->app->map, body))
 			drop(lane, d->mbuf, DROP_COVERED);
 		else
 			to_keeper(lane, d);
-		return;
+		return true;
 	}
 	if (lane->index != 0 && c.membership) {
 		*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
 		if (rte_ring_sp_enqueue(lane->to_lane0, d->mbuf) != 0)
 			drop(lane, d->mbuf, DROP_LANE_FULL);
-		return;
+		return true;
 	}
 	if (lane->index == 0)
 		input_membership(lane, now_ns, &h, &d->from, body);
@@ -172,6 +172,7 @@ static void handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 		answer(lane, now_ns, d, h.sender.id, c.ping_seq);
 	else
 		rte_pktmbuf_free(d->mbuf);
+	return true;
 }
 
 void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
@@ -179,7 +180,7 @@ void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 	if (shim_drops(lane, &d->from))
 		drop(lane, d->mbuf, DROP_SHIM);
 	else
-		handle(lane, now_ns, d);
+		lane->counters.packets += handle(lane, now_ns, d);
 }
 
 /* Lane 0: a packet that another lane took in. */
@@ -193,5 +194,5 @@ void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 		.payload_offset = meta.payload_offset,
 		.from = meta.peer,
 	};
-	handle(lane, now_ns, &d);
+	(void)handle(lane, now_ns, &d); /* counted by the lane that received it */
 }

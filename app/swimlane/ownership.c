@@ -18,6 +18,7 @@ struct slot {
 /* When a server may own keys: at once, or some time after it came back. */
 struct standing {
 	uint64_t id;
+	uint64_t instance; /* 0: not seen yet */
 	bool gone;
 	uint64_t eligible_ns;
 };
@@ -96,6 +97,21 @@ static struct slot *take_slot(struct ownership *o, uint64_t key_hash)
 	return s;
 }
 
+/* Unused slots in front of an empty one are empty too: no key's way leads past them. Else every key that
+ * ever was would lengthen the search for one that is not there. */
+static void empty_slots(struct ownership *o, const struct slot *last)
+{
+	uint32_t at = (uint32_t)(last - o->slots);
+	if (atomic_load_explicit(&o->slots[(at + 1) & o->mask].key_hash, memory_order_relaxed) != 0)
+		return;
+	for (uint32_t i = 0; i <= o->mask; i++, at--) {
+		struct slot *s = &o->slots[at & o->mask];
+		if (s->keys > 0 || atomic_load_explicit(&s->key_hash, memory_order_relaxed) == 0)
+			return;
+		atomic_store_explicit(&s->key_hash, 0, memory_order_release);
+	}
+}
+
 /* A record of a registered key entered the map. */
 void ownership_key(struct ownership *o, const struct map_view *view)
 {
@@ -114,6 +130,7 @@ void ownership_key(struct ownership *o, const struct map_view *view)
 		atomic_store_explicit(&s->entry, NO_ENTRY, memory_order_release);
 		s->keys = 0;
 		rendezvous_table_unregister(o->table, now);
+		empty_slots(o, s);
 		atomic_fetch_sub_explicit(&o->keys, 1, memory_order_relaxed);
 	}
 }
@@ -143,8 +160,11 @@ static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct m
 		s->gone = true;
 		return SW_NEVER_NS;
 	}
-	if (s->gone || (m->self && view->remembered && s->eligible_ns == 0))
+	/* Another process under this id came back too, even if nobody saw it gone: it waits by itself. */
+	bool restarted = s->instance != 0 && s->instance != m->record.instance;
+	if (s->gone || restarted || (m->self && view->remembered && s->eligible_ns == 0))
 		s->eligible_ns = now_ns + stable_ns;
+	s->instance = m->record.instance;
 	s->gone = false;
 	return s->eligible_ns;
 }
@@ -175,8 +195,9 @@ bool ownership_read_reader(const struct ownership *o, uint64_t key_hash, struct 
 	uint32_t entry = s == NULL ? NO_ENTRY : atomic_load_explicit(&s->entry, memory_order_acquire);
 	if (entry == NO_ENTRY || !rendezvous_table_read_reader(o->table, entry, ranks))
 		return false;
-	/* Not given to another key in between. */
-	return atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
+	/* Neither the slot nor the entry was given to another key in between. */
+	return atomic_load_explicit(&s->entry, memory_order_acquire) == entry &&
+		atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
 }
 
 uint64_t ownership_keys(const struct ownership *o)

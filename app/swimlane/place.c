@@ -67,21 +67,29 @@ static int place_given(const struct config *c, const cpu_set_t *allowed, struct 
 	return sched_setaffinity(0, sizeof(control), &control) == 0 ? 0 : -errno;
 }
 
+/* "0-3,8": ranges, so that it stays short on any machine. */
+static void write_cpus(const cpu_set_t *allowed, struct text *t)
+{
+	const char *comma = "";
+	for (unsigned first = 0; first < CPU_SETSIZE; first++) {
+		unsigned last = first;
+		if (!CPU_ISSET(first, allowed))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, allowed))
+			last++;
+		append(t, first == last ? "%s%u" : "%s%u-%u", comma, first, last);
+		comma = ",";
+		first = last;
+	}
+}
+
 /* No CPUs given: every role may run on any of the process's CPUs, and the kernel balances. */
 static void place_floating(const struct config *c, const cpu_set_t *allowed, struct place *p)
 {
-	char set[200];
-	struct text s = {set, sizeof(set)}, t = {p->lcores, sizeof(p->lcores)};
-	const char *comma = "";
-	for (unsigned cpu = 0; cpu < CPU_SETSIZE && s.left > 8; cpu++) {
-		if (!CPU_ISSET(cpu, allowed))
-			continue;
-		append(&s, "%s%u", comma, cpu);
-		comma = ",";
-	}
-	(void)snprintf(p->cpus, sizeof(p->cpus), "%s", set);
+	struct text s = {p->cpus, sizeof(p->cpus)}, t = {p->lcores, sizeof(p->lcores)};
+	write_cpus(allowed, &s);
 	for (unsigned i = 0; i < LCORE_LANE + (unsigned)c->lane_count; i++)
-		append(&t, "%s%u@(%s)", i == 0 ? "" : ",", i, set);
+		append(&t, "%s%u@(%s)", i == 0 ? "" : ",", i, p->cpus);
 	p->shared = true;
 }
 

@@ -9,7 +9,7 @@
 enum { LCORE_CONTROL = 0, LCORE_KEEPER = 1, LCORE_LANE = 2 };
 
 struct place {
-	char lcores[2048]; /* for EAL's --lcores */
+	char lcores[8192]; /* for EAL's --lcores */
 	char cpus[256];	   /* for people: where roles float, or empty if each has a CPU of its own */
 	unsigned cpu_count; /* CPUs that this process may use */
 	bool shared;	   /* some roles share a CPU */

@@ -156,9 +156,10 @@ static int create_rings(struct appliance *app, char *error)
 {
 	char name[RTE_RING_NAMESIZE];
 	const unsigned pointer = sizeof(void *);
-	_Static_assert(sizeof(struct swim_event) % 4 == 0, "ring elements are whole words");
+	_Static_assert(sizeof(struct swim_event) % 4 == 0 && sizeof(struct lane_command) % 4 == 0,
+		"ring elements are whole words");
 	app->keeper_to_lane = ring("keeper_to_lane", KEEPER_TO_LANE_MAX, pointer, error);
-	app->lane_commands = ring("lane_commands", 16, sizeof(uint32_t), error);
+	app->lane_commands = ring("lane_commands", 16, sizeof(struct lane_command), error);
 	app->events = ring("events", EVENTS_MAX, sizeof(struct swim_event), error);
 	app->commands = ring("commands", COMMANDS_MAX, pointer, error);
 	app->commands_done = ring("commands_done", COMMANDS_MAX, pointer, error);

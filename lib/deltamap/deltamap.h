@@ -111,7 +111,7 @@ void map_destroy(struct map *map);
 
 /* ---- local writes ----
  * 0 and *dot; or -EAGAIN before the first complete session, -EMSGSIZE if key and value are over their
- * limits, -EINVAL for an empty key, -ENOSPC if the map is full, -ENOENT for a delete of what is not there,
+ * limits, -EINVAL for an empty key, -ENOSPC if the map or its vector is full, -ENOENT for a delete of what is not there,
  * -EOVERFLOW if somebody claimed the largest clock or seq there is. */
 int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
 	const void *value, size_t value_len, struct dot *dot);

@@ -130,6 +130,7 @@ struct map {
 	struct pulling pulling;
 	uint32_t got_words;
 	uint64_t next_pull_ns;
+	uint64_t no_hint_before_ns; /* there was no room: news do not hasten the next pull */
 	uint64_t hint_id;
 	uint64_t budget_ns;
 

@@ -141,6 +141,8 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	if (seq > SEQ_MAX || clock > MAP_CLOCK_MAX)
 		return 0;
 	*error = -ENOSPC;
+	if (map->self_slot == NO_ACTOR)
+		return 0;
 	if (o == NULL && atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
 		return 0;
 	record_ref ref = store_alloc(s, key_len, value_len);

@@ -22,6 +22,14 @@ static void end_pull(struct map *map, uint64_t now_ns, bool done)
 		map->next_pull_ns = now_ns + map->config.resend_ns;
 }
 
+/* What came could not be kept, and it would not be kept in a moment either. */
+static void end_pull_without_room(struct map *map, uint64_t now_ns)
+{
+	end_pull(map, now_ns, false);
+	wait_for_pull(map, now_ns);
+	map->no_hint_before_ns = map->next_pull_ns;
+}
+
 static void send_vector(struct map *map)
 {
 	struct pulling *p = &map->pulling;
@@ -58,13 +66,40 @@ static void start_pull(struct map *map, uint64_t now_ns, const struct peer *peer
 	send_vector(map);
 }
 
-static const struct peer *choose_peer(struct map *map)
+/* Said to be starting itself, not longer ago than within_ns. */
+static bool is_starting(const struct peer *p, uint64_t now_ns, uint64_t within_ns)
+{
+	return p->starting_ns != 0 && now_ns - p->starting_ns < within_ns;
+}
+
+/* Long enough to ask all peers, one after the other, and some of them again. */
+static uint64_t starting_for_ns(const struct map *map)
+{
+	return 4 * (map->config.first_after_ns + map->peer_count * map->config.resend_ns);
+}
+
+/* Who has said that it is starting is asked again only when that is old: where all are starting, one of
+ * them must hear it from all the others before the first answer is too old. */
+static const struct peer *choose_to_start_from(struct map *map, uint64_t now_ns)
+{
+	const struct peer *chosen = NULL;
+	uint64_t within_ns = starting_for_ns(map) / 2;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < map->peer_count; i++)
+		if (!is_starting(&map->peers[i], now_ns, within_ns) && sw_random_below(&map->random, ++n) == 0)
+			chosen = &map->peers[i];
+	return chosen;
+}
+
+static const struct peer *choose_peer(struct map *map, uint64_t now_ns)
 {
 	if (map->peer_count == 0)
 		return NULL;
-	const struct peer *hinted = map->hint_id != 0 ? map_peer_find(map, map->hint_id) : NULL;
+	const struct peer *chosen = map->hint_id != 0 ? map_peer_find(map, map->hint_id) : NULL;
 	map->hint_id = 0;
-	return hinted != NULL ? hinted : &map->peers[sw_random_below(&map->random, map->peer_count)];
+	if (chosen == NULL && !atomic_load_explicit(&map->ready, memory_order_relaxed))
+		chosen = choose_to_start_from(map, now_ns);
+	return chosen != NULL ? chosen : &map->peers[sw_random_below(&map->random, map->peer_count)];
 }
 
 /* Nobody to start from: alone, or all others are starting too and this is the smallest id. */
@@ -72,8 +107,7 @@ static bool is_first(const struct map *map, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < map->peer_count; i++) {
 		const struct peer *p = &map->peers[i];
-		bool starting = p->starting_ns != 0 && now_ns - p->starting_ns < 4 * map->config.first_after_ns;
-		if (!starting || p->actor.id < map->self.id)
+		if (!is_starting(p, now_ns, starting_for_ns(map)) || p->actor.id < map->self.id)
 			return false;
 	}
 	return map->running && now_ns - map->quiet_since_ns >= map->config.first_after_ns;
@@ -119,12 +153,14 @@ static void complete(struct map *map, uint64_t now_ns)
 		else
 			store_raise(&map->store, slot, p->vector.entries[i].seq);
 	}
-	if (!whole)
-		map->counters.refused_actors++;
 	map_out_push(map, &out);
-	if (whole)
-		atomic_store_explicit(&map->ready, true, memory_order_release);
-	end_pull(map, now_ns, whole);
+	if (!whole) {
+		map->counters.refused_actors++;
+		end_pull_without_room(map, now_ns);
+		return;
+	}
+	atomic_store_explicit(&map->ready, true, memory_order_release);
+	end_pull(map, now_ns, true);
 }
 
 /* False: a record could not be stored, so this packet does not count as in. */
@@ -159,7 +195,7 @@ void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *heade
 	if (!p->begun) {
 		if (data->packets > map->got_words * 64) {
 			map->counters.refused_full++;
-			end_pull(map, now_ns, false);
+			end_pull_without_room(map, now_ns);
 			return;
 		}
 		p->begun = true;
@@ -171,7 +207,7 @@ void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *heade
 	if (data->snapshot != p->snapshot || data->packets != p->packets || is_in(p, data->index))
 		return;
 	if (!take_packet(map, messages)) {
-		end_pull(map, now_ns, false);
+		end_pull_without_room(map, now_ns);
 		return;
 	}
 	p->got[data->index / 64] |= 1ULL << (data->index % 64);
@@ -201,9 +237,10 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id)
 {
-	if (map->pulling.open)
+	/* What a stranger has written is not to be had from anybody yet. */
+	if (map->pulling.open || map_peer_find(map, server_id) == NULL)
 		return;
-	uint64_t at = now_ns + map->config.hole_delay_ns;
+	uint64_t at = sw_max_u64(now_ns + map->config.hole_delay_ns, map->no_hint_before_ns);
 	if (at < map->next_pull_ns) {
 		map->next_pull_ns = at;
 		map->hint_id = server_id;
@@ -233,7 +270,7 @@ void pull_tick(struct map *map, uint64_t now_ns)
 		wait_for_pull(map, now_ns);
 		return;
 	}
-	const struct peer *peer = choose_peer(map);
+	const struct peer *peer = choose_peer(map, now_ns);
 	if (peer != NULL)
 		start_pull(map, now_ns, peer);
 	else

@@ -83,6 +83,12 @@ static void want_packet(struct serving *sv, uint32_t index)
 		sv->pending[sv->pending_head++ % PENDING_MAX] = index;
 }
 
+static void want_window(struct serving *sv)
+{
+	for (uint32_t i = 0; i < WINDOW; i++)
+		want_packet(sv, i);
+}
+
 static void take_snapshot(struct map *map, struct serving *sv, const struct version_vector *theirs)
 {
 	sv->ref_count = 0;
@@ -96,8 +102,7 @@ static void take_snapshot(struct map *map, struct serving *sv, const struct vers
 	sv->snapshot = map->next_snapshot++;
 	sv->pending_head = sv->pending_tail = 0;
 	sv->sent_to = 0;
-	for (uint32_t i = 0; i < WINDOW; i++)
-		want_packet(sv, i);
+	want_window(sv);
 }
 
 static void open_session(struct map *map, uint64_t now_ns, const struct wire_header *header,
@@ -105,7 +110,10 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 {
 	struct serving *sv = find_session(map, header->sender, req->nonce);
 	if (sv != NULL) {
-		/* The request came twice: the session is the one it has already. */
+		/* The request came twice: the session is the one it has already. Soon after the first it is
+		 * the network's doing; later, nothing of the answer came through. */
+		if (sv->pending_head == sv->pending_tail && now_ns - sv->last_ns >= map->config.resend_ns / 2)
+			want_window(sv);
 		sv->last_ns = now_ns;
 		return;
 	}
@@ -149,8 +157,14 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_STARTING);
 		return;
 	}
+	/* A session is many packets for one: they go to where membership knows the asker, or nowhere. */
+	const struct peer *peer = map_peer_find(map, header->sender.id);
+	if (peer == NULL || !actor_equal(peer->actor, header->sender)) {
+		refuse(map, header, from, req->nonce, WIRE_REFUSE_UNKNOWN);
+		return;
+	}
 	if (req->parts == 1) {
-		open_session(map, now_ns, header, from, req, part);
+		open_session(map, now_ns, header, &peer->at, req, part);
 		return;
 	}
 	if (req->parts > 32) {
@@ -163,7 +177,7 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 	a->parts_in |= 1u << req->part;
 	uint32_t all = req->parts == 32 ? UINT32_MAX : (1u << req->parts) - 1;
 	if (a->parts_in == all)
-		open_session(map, now_ns, header, from, req, &a->vector);
+		open_session(map, now_ns, header, &peer->at, req, &a->vector);
 }
 
 void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *header,

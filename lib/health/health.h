@@ -56,6 +56,9 @@ struct health_verdict {
 	char error[HEALTH_ERROR_MAX]; /* why the last check failed, in words; empty if it did not */
 };
 
+/* 1 to HEALTH_NAME_MAX letters, digits and ._- */
+bool health_is_name(const char *name);
+
 /* Defaults: interval 5 s, timeout 1 s, rise 2, fall 3. The object's keys are the field names above
  * (type as "tcp", "http", "https"); or {"url": "https://host:port/path", ...} for type, address,
  * port and path at once. Unknown keys and values out of range are refused: -EINVAL with the key in

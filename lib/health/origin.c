@@ -317,7 +317,7 @@ static int get_expectations(const struct parse *parse, struct health_origin *ori
 	return rc;
 }
 
-static bool is_name(const char *name)
+bool health_is_name(const char *name)
 {
 	size_t len = strlen(name);
 	if (len == 0 || len > HEALTH_NAME_MAX)
@@ -333,7 +333,7 @@ int health_origin_from_json(
 {
 	const struct parse parse = {json, error, error_len};
 	struct health_origin o = {0};
-	if (!is_name(name))
+	if (!health_is_name(name))
 		return refuse(
 			&parse, "name: must be 1 to %d letters, digits or ._-", HEALTH_NAME_MAX);
 	if (!json_is_object(json))

@@ -46,7 +46,10 @@ uint32_t nic_mbufs_needed(const struct nic_config *config)
 	uint32_t tx = or_default(config->tx_descriptors, DEVICE_DESCRIPTORS);
 	uint32_t ours = NIC_TX_BURST + 2 * NIC_BURST + MBUF_CACHE;
 	switch (config->kind) {
-	case NIC_AF_XDP: return config->queues * (AF_XDP_FILL + AF_XDP_COMPLETE + 2 * rx + ours);
+	case NIC_AF_XDP:
+		/* Filled and received ones together never exceed what was filled at first; the
+		 * driver makes both rings as long as the receive ring was asked to be. */
+		return config->queues * (AF_XDP_FILL + AF_XDP_COMPLETE + rx + ours);
 	case NIC_AF_PACKET: /* copies both ways: nothing stays in the rings */
 	case NIC_MEMIF: return config->queues * ours;
 	case NIC_PCI:

@@ -107,7 +107,9 @@ static int find_device(struct nic_port *port, char *error)
 static uint16_t descriptors(
 	uint16_t wanted, uint16_t preferred, const struct rte_eth_desc_lim *limits)
 {
-	uint16_t n = wanted != 0 ? wanted : preferred != 0 ? preferred : DEVICE_DESCRIPTORS;
+	/* Never more than nic_mbufs_needed() counted on. */
+	bool fits = preferred != 0 && preferred < DEVICE_DESCRIPTORS;
+	uint16_t n = wanted != 0 ? wanted : fits ? preferred : DEVICE_DESCRIPTORS;
 	if (limits->nb_max != 0 && n > limits->nb_max)
 		n = limits->nb_max;
 	if (n < limits->nb_min)
@@ -150,6 +152,11 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 				"DPDK's messages say more",
 				port->info.name, q, rx, tx, rte_strerror(-rc));
 	}
+	/* Drivers that made their rings when EAL started were told then. */
+	if (config->kind == NIC_AF_PACKET)
+		rx = tx = (uint16_t)device_af_packet_frames(config);
+	else if (config->kind == NIC_MEMIF)
+		rx = tx = (uint16_t)(1u << device_memif_ring_log2(config));
 	port->info.rx_descriptors = rx;
 	port->info.tx_descriptors = tx;
 	return 0;

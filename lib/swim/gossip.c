@@ -222,8 +222,8 @@ void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t se
 	(void)now_ns;
 	struct wire_probe probe = probe_message(swim, seq);
 	wire_put_probe(w, WIRE_ACK, &probe);
-	/* While joining this server says nothing of itself: its epoch is not settled. */
-	if (swim->phase != SWIM_JOINING)
+	/* While joining its epoch is not settled; who left or stood down knows only old news. */
+	if (swim->phase == SWIM_RUNNING)
 		gossip_piggyback(swim, swim->suspect_count > 0 || swim->live_count < swim->member_count ?
 			news_about(swim, to_id) : NO_SLOT, w);
 }
@@ -265,13 +265,30 @@ static bool next_direct(struct swim *swim, uint64_t now_ns, struct out *out)
 	return false;
 }
 
+/* A request for help with a probe that is over: its slot may be free by now, or another member's. */
+static bool is_stale(const struct swim *swim, const struct out *out)
+{
+	if (out->kind != OUT_PING_REQ)
+		return false;
+	const struct member *m = &swim->members[out->slot];
+	return out->seq != swim->probe.seq || !m->used || !actor_equal(m->record.actor, swim->probe.target);
+}
+
+static bool next_out(struct swim *swim, struct out *out)
+{
+	while (swim->out_tail != swim->out_head) {
+		*out = swim->out[swim->out_tail++ % OUT_MAX];
+		if (!is_stale(swim, out))
+			return true;
+	}
+	return false;
+}
+
 bool swim_output(struct swim *swim, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
 	struct sw_endpoint *to)
 {
 	struct out out;
-	if (swim->out_tail != swim->out_head)
-		out = swim->out[swim->out_tail++ % OUT_MAX];
-	else if (!next_direct(swim, now_ns, &out))
+	if (!next_out(swim, &out) && !next_direct(swim, now_ns, &out))
 		return false;
 	write_out(swim, &out, messages);
 	assert(!messages->failed);

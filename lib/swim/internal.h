@@ -61,6 +61,7 @@ struct job {
 struct grave {
 	uint64_t id;
 	uint32_t epoch;
+	uint64_t asked_ns; /* last time that somebody was asked who may lie in it */
 };
 
 struct relay {
@@ -160,10 +161,13 @@ void table_verdicts(struct swim *swim, uint64_t now_ns);
 uint64_t table_next_verdict(const struct swim *swim);
 void table_reap(struct swim *swim, uint64_t now_ns);
 void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why);
-void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch);
+/* Goes on under the next epoch; where there is none, stands down. */
+void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above);
 void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from);
 bool swim_is_live(const struct member *m);
+/* A record's share of the digest, which is their sum. */
+uint64_t table_record_hash(const struct wire_member *r);
 
 /* join.c */
 void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to);

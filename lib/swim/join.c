@@ -1,4 +1,5 @@
 #include "swim/internal.h"
+#include "swim/mutation.h"
 
 static void become_member(struct swim *swim, uint64_t now_ns)
 {
@@ -40,7 +41,7 @@ static void try_rejoin(struct swim *swim, uint64_t now_ns)
 				continue;
 		} else {
 			const struct member *m = &swim->members[at - swim->config.seed_count];
-			if (!m->used || m->record.state != WIRE_DEAD)
+			if (!m->used || (m->record.state != WIRE_DEAD && m->record.state != WIRE_FORGOTTEN))
 				continue;
 			out.to = m->record.at;
 		}
@@ -107,8 +108,9 @@ void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack 
 	const struct wire_member *self = &swim->members[SELF].record;
 	if (swim->phase != SWIM_JOINING || ack->asker_instance != self->instance)
 		return;
-	if (ack->epoch_seen >= self->actor.epoch && ack->instance_seen != self->instance)
-		table_take_epoch(swim, now_ns, ack->epoch_seen + 1);
+	if (ack->epoch_seen >= self->actor.epoch && ack->instance_seen != self->instance &&
+		!SWIM_MUTANT(JOIN_ACK_IGNORED))
+		table_take_epoch_above(swim, now_ns, ack->epoch_seen);
 	swim->remembered |= ack->epoch_seen > 0 && ack->instance_seen != self->instance;
 	swim->join_acks++;
 	/* The other seeds get a moment: one of them may remember more. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "swim/internal.h"
+#include "swim/mutation.h"
 
 #define MS SW_NS_PER_MS
 
@@ -211,12 +212,14 @@ void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *he
 		swim->counters.malformed++;
 }
 
-/* Suspicions must not run out while nobody was there to hear the answers. */
-static void shift_verdicts(struct swim *swim, uint64_t by_ns)
+/* Suspicions must not run out while nobody was there to hear the answers. One that began after the pause,
+ * with a packet that had waited, has lost nothing. */
+static void shift_verdicts(struct swim *swim, uint64_t now_ns, uint64_t lost_ns)
 {
 	for (uint16_t i = 1; i < swim->member_count; i++) {
 		struct member *m = &swim->members[i];
 		if (m->used && m->record.state == WIRE_SUSPECT) {
+			uint64_t by_ns = sw_min_u64(lost_ns, now_ns - m->suspected_ns);
 			m->verdict_ns += by_ns;
 			m->suspected_ns += by_ns;
 		}
@@ -227,7 +230,7 @@ static void shift_verdicts(struct swim *swim, uint64_t by_ns)
 static bool was_paused(struct swim *swim, uint64_t now_ns, uint64_t due_ns)
 {
 	uint64_t limit_ns = swim->profile.probe_timeout_ns, lost_ns = 0;
-	if (!swim->config.features.pause_aware)
+	if (!swim->config.features.pause_aware || SWIM_MUTANT(PAUSE_NOT_VOIDED))
 		return false;
 	if (now_ns - due_ns > limit_ns)
 		lost_ns = now_ns - due_ns + limit_ns;
@@ -237,7 +240,7 @@ static bool was_paused(struct swim *swim, uint64_t now_ns, uint64_t due_ns)
 		return false;
 	swim->counters.pauses++;
 	swim_health_worse(swim, 1);
-	shift_verdicts(swim, lost_ns);
+	shift_verdicts(swim, now_ns, lost_ns);
 	return true;
 }
 
@@ -284,22 +287,27 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 	uint8_t flags = on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
 		return;
+	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
 	self.flags = flags;
-	self.incarnation++;
+	self.incarnation += !last;
 	table_self_set(swim, now_ns, &self, on ? "drain asked for" : "drain ended");
-	if (swim->phase == SWIM_RUNNING)
+	if (last)
+		table_take_epoch_above(swim, now_ns, self.actor.epoch);
+	else if (swim->phase == SWIM_RUNNING)
 		gossip_to_all(swim, SELF);
 }
 
 void swim_leave(struct swim *swim, uint64_t now_ns)
 {
 	swim->clock_ns = now_ns;
-	if (swim->phase == SWIM_RUNNING) {
+	if (swim->phase <= SWIM_RUNNING) {
+		/* While joining too: who is probed still answers, and must not say that it is here. */
 		struct wire_member self = swim->members[SELF].record;
 		self.state = WIRE_LEFT;
 		table_self_set(swim, now_ns, &self, "leave asked for");
-		gossip_to_all(swim, SELF);
 	}
+	if (swim->phase == SWIM_RUNNING)
+		gossip_to_all(swim, SELF);
 	if (swim->phase != SWIM_STOOD_DOWN)
 		swim->phase = SWIM_LEFT;
 	swim->version++;

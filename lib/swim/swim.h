@@ -4,8 +4,8 @@
  * (3.1), suspicion that an incarnation refutes (4.2), dissemination piggybacked on probes (4.1).
  * Lifeguard (Dadgar, Phillips, Currey: Lifeguard, 2017): local health (IV-A, with NACKs), suspicion
  * that shrinks with independent confirmations (IV-B), buddy (IV-C). Beyond them: a member's record is
- * a lattice, (epoch, instance, incarnation, state) and join = max, so that order of arrival does not
- * matter; a change goes to everybody at once while the packet budget allows; probes carry a digest of
+ * a lattice, (epoch, forgotten, instance, left, incarnation, state) and join = max, so that order of
+ * arrival does not matter; a change goes to everybody at once while the packet budget allows; probes carry a digest of
  * the table, and servers that differ exchange table pages; a verdict that was reached while this
  * server itself was not running is void.
  *
@@ -188,5 +188,7 @@ const struct swim_counters *swim_counters(const struct swim *swim);
 /* Copies at most `cap` members (this server first) and returns how many there are. */
 uint32_t swim_members(const struct swim *swim, struct swim_member *out, uint32_t cap);
 
-/* (epoch, instance, incarnation, state) of one server's records: < 0, 0, > 0. The lattice's order. */
+/* (epoch, forgotten, instance, left, incarnation, state) of one server's records: < 0, 0, > 0. The lattice's
+ * order. Left and forgotten end a life: no refutation that is still on its way comes after them, and who
+ * is forgotten goes on under a larger epoch. */
 int swim_record_compare(const struct wire_member *a, const struct wire_member *b);

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "swim/internal.h"
+#include "swim/mutation.h"
 
 bool swim_is_live(const struct member *m)
 {
@@ -17,11 +18,15 @@ uint16_t table_find(const struct swim *swim, uint64_t id)
 
 int swim_record_compare(const struct wire_member *a, const struct wire_member *b)
 {
-	if (a->actor.epoch != b->actor.epoch)
+	if (a->actor.epoch != b->actor.epoch && !SWIM_MUTANT(EPOCH_IGNORED))
 		return a->actor.epoch < b->actor.epoch ? -1 : 1;
+	if ((a->state == WIRE_FORGOTTEN) != (b->state == WIRE_FORGOTTEN))
+		return a->state == WIRE_FORGOTTEN ? 1 : -1;
 	if (a->instance != b->instance)
 		return a->instance < b->instance ? -1 : 1;
-	if (a->incarnation != b->incarnation)
+	if ((a->state == WIRE_LEFT) != (b->state == WIRE_LEFT))
+		return a->state == WIRE_LEFT ? 1 : -1;
+	if (a->incarnation != b->incarnation && !SWIM_MUTANT(INCARNATION_IGNORED))
 		return a->incarnation < b->incarnation ? -1 : 1;
 	if (a->state != b->state)
 		return a->state < b->state ? -1 : 1;
@@ -29,14 +34,14 @@ int swim_record_compare(const struct wire_member *a, const struct wire_member *b
 }
 
 /* Only the living count: dead records are reaped at different times on different servers. */
-static uint64_t record_hash(const struct wire_member *r)
+uint64_t table_record_hash(const struct wire_member *r)
 {
 	if (r->state > WIRE_SUSPECT)
 		return 0;
 	uint64_t h = sw_mix64(r->actor.id);
 	h = sw_mix64(h + r->actor.epoch);
 	h = sw_mix64(h + r->instance);
-	h = sw_mix64(h + r->incarnation);
+	h = sw_mix64(h + (SWIM_MUTANT(DIGEST_BLIND) ? 0 : r->incarnation));
 	return sw_mix64(h + ((uint64_t)r->state << 24 | (uint64_t)r->flags << 16 | r->weight));
 }
 
@@ -71,7 +76,7 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	bool was_live = swim_is_live(m);
 
 	if (was_used)
-		swim->digest -= record_hash(&old);
+		swim->digest -= table_record_hash(&old);
 	if (was_used && old.state == WIRE_SUSPECT)
 		swim->suspect_count--;
 	if (!was_used || old.state != record->state || !actor_equal(old.actor, record->actor))
@@ -79,7 +84,7 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	m->used = true;
 	m->record = *record;
 	m->why = why_of(record, why);
-	swim->digest += record_hash(record);
+	swim->digest += table_record_hash(record);
 	if (record->state == WIRE_SUSPECT)
 		swim->suspect_count++;
 	swim->live_count += (uint32_t)swim_is_live(m) - (uint32_t)was_live;
@@ -114,8 +119,8 @@ static void reap_slot(struct swim *swim, uint16_t slot)
 {
 	struct member *m = &swim->members[slot];
 	swim->graves[swim->grave_count++ % SW_MEMBERS_MAX] =
-		(struct grave){m->record.actor.id, m->record.actor.epoch};
-	swim->digest -= record_hash(&m->record);
+		(struct grave){m->record.actor.id, m->record.actor.epoch, 0};
+	swim->digest -= table_record_hash(&m->record);
 	if (m->gossip_left > 0)
 		swim->gossip_count--;
 	*m = (struct member){.used = false};
@@ -161,7 +166,8 @@ static bool is_accuser(const struct member *m, uint64_t id)
 /* True if this accuser is new. */
 static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
 {
-	if (is_accuser(m, accuser_id) || accuser_id == 0 || m->accuser_count > CONFIRMERS_MAX)
+	if ((is_accuser(m, accuser_id) && !SWIM_MUTANT(HEARSAY_CONFIRMS)) || accuser_id == 0 ||
+		m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
 	/* Never in the past: a verdict that is overdue at once is no sign of a pause. */
@@ -297,11 +303,33 @@ void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member
 	store(swim, now_ns, SELF, record, why);
 }
 
+static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_member *why_record, const char *why)
+{
+	swim->phase = SWIM_STOOD_DOWN;
+	swim->version++;
+	swim_event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, why_record, why);
+}
+
+void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above)
+{
+	struct wire_member record = swim->members[SELF].record;
+	if (above == UINT32_MAX) {
+		stand_down(swim, now_ns, &record, "no epoch is left above the one that is remembered of this id");
+		return;
+	}
+	record.actor.epoch = above + 1;
+	record.incarnation = 0;
+	store(swim, now_ns, SELF, &record, "took a larger epoch");
+	swim_event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
+	if (swim->phase == SWIM_RUNNING)
+		gossip_to_all(swim, SELF);
+}
+
 static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen)
 {
 	struct wire_member record = swim->members[SELF].record;
 	if (incarnation_seen == UINT32_MAX || record.incarnation == UINT32_MAX) {
-		table_take_epoch(swim, now_ns, record.actor.epoch + 1);
+		table_take_epoch_above(swim, now_ns, record.actor.epoch);
 		return;
 	}
 	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
@@ -311,22 +339,10 @@ static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen
 	gossip_to_all(swim, SELF);
 }
 
-void table_take_epoch(struct swim *swim, uint64_t now_ns, uint32_t epoch)
+static void answer_for_self(struct swim *swim, const struct sw_endpoint *to)
 {
-	struct wire_member record = swim->members[SELF].record;
-	record.actor.epoch = epoch;
-	record.incarnation = 0;
-	store(swim, now_ns, SELF, &record, "took a larger epoch");
-	swim_event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
-	if (swim->phase == SWIM_RUNNING)
-		gossip_to_all(swim, SELF);
-}
-
-static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_member *other)
-{
-	swim->phase = SWIM_STOOD_DOWN;
-	swim->version++;
-	swim_event_push(swim, now_ns, SWIM_EVENT_STOOD_DOWN, other, "another live server has this id and a newer life");
+	struct out out = {.kind = OUT_GOSSIP, .to = *to, .slot = SELF};
+	swim_out_push(swim, &out);
 }
 
 /* What others say of this server. */
@@ -337,38 +353,51 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	if (swim->phase != SWIM_RUNNING)
 		return;
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
-		if (swim_record_compare(r, self) <= 0)
-			return;
-		if (r->state == WIRE_FORGOTTEN) {
-			/* Others have closed this epoch: go on under a new one. */
-			table_take_epoch(swim, now_ns, r->actor.epoch + 1);
+		if (swim_record_compare(r, self) <= 0 || SWIM_MUTANT(NO_REFUTATION)) {
+			/* An accusation that was refuted already: its sender did not hear of that. */
+			if (r->state != WIRE_ALIVE)
+				answer_for_self(swim, from);
 			return;
 		}
-		refute(swim, now_ns, r->incarnation);
-		if (!swim->config.features.direct)
-			return;
-		struct out out = {.kind = OUT_GOSSIP, .to = *from, .slot = SELF};
-		swim_out_push(swim, &out);
+		if (r->state == WIRE_FORGOTTEN) /* others have closed this epoch: go on under a new one */
+			table_take_epoch_above(swim, now_ns, r->actor.epoch);
+		else
+			refute(swim, now_ns, r->incarnation);
+		if (r->state == WIRE_FORGOTTEN || swim->config.features.direct)
+			answer_for_self(swim, from);
 		return;
 	}
 	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
 	bool former = sw_endpoint_equal(&r->at, &self->at) || r->state > WIRE_SUSPECT;
 	if (former && r->actor.epoch >= self->actor.epoch)
-		table_take_epoch(swim, now_ns, r->actor.epoch + 1);
+		table_take_epoch_above(swim, now_ns, r->actor.epoch);
 	else if (!former && swim_record_compare(r, self) > 0)
-		stand_down(swim, now_ns, r);
+		stand_down(swim, now_ns, r, "another live server has this id and a newer life");
 	else
 		gossip_record(swim, SELF);
 }
 
-/* The epoch under which this id was reaped; 0: it was not. */
-static uint32_t grave_epoch(const struct swim *swim, uint64_t id)
+/* The latest epoch under which this id was reaped; NULL: it was not. */
+static struct grave *find_grave(struct swim *swim, uint64_t id)
 {
-	uint32_t epoch = 0;
-	for (uint32_t i = 0; i < swim->grave_count && i < SW_MEMBERS_MAX; i++)
-		if (swim->graves[i].id == id && swim->graves[i].epoch > epoch)
-			epoch = swim->graves[i].epoch;
-	return epoch;
+	struct grave *latest = NULL;
+	for (uint32_t i = 0; i < swim->grave_count && i < SW_MEMBERS_MAX; i++) {
+		struct grave *g = &swim->graves[i];
+		if (g->id == id && (latest == NULL || g->epoch > latest->epoch))
+			latest = g;
+	}
+	return latest;
+}
+
+/* Somebody who was reaped here may be alive: its own table will say so, and then it can be told. */
+static void ask_grave(struct swim *swim, uint64_t now_ns, struct grave *grave, const struct sw_endpoint *at)
+{
+	if (swim->phase != SWIM_RUNNING ||
+		(grave->asked_ns != 0 && now_ns - grave->asked_ns < swim->profile.table_sync_interval_ns))
+		return;
+	grave->asked_ns = now_ns;
+	struct out out = {.kind = OUT_TABLE_REQ, .to_id = grave->id, .to = *at};
+	swim_out_push(swim, &out);
 }
 
 static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
@@ -392,10 +421,13 @@ static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire
 static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
 	uint64_t from_id, const struct sw_endpoint *from)
 {
-	if (r->actor.epoch <= grave_epoch(swim, r->actor.id)) {
+	struct grave *grave = find_grave(swim, r->actor.id);
+	if (grave != NULL && r->actor.epoch <= grave->epoch && !SWIM_MUTANT(GRAVES_IGNORED)) {
 		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
 		if (r->actor.id == from_id)
 			tell_forgotten(swim, now_ns, r, from);
+		else if (r->state == WIRE_ALIVE)
+			ask_grave(swim, now_ns, grave, &r->at);
 		return;
 	}
 	/* A stranger's death is no news, and a reaped record must not come back from somebody's table. */
@@ -432,15 +464,18 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;
-	if (hearsay == HEARSAY_TABLE && record.state >= WIRE_DEAD && record.state != WIRE_LEFT && swim_is_live(m) &&
-		actor_equal(record.actor, m->record.actor)) {
-		/* Somebody's old verdict: let the accused answer for itself first. */
+	const char *why = NULL;
+	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && record.state >= WIRE_DEAD &&
+		record.state != WIRE_LEFT && swim_is_live(m)) {
+		/* Somebody's old verdict, on this life or a later one: let the accused answer for itself
+		 * first. Who passes a verdict on did not probe the accused, and counts for no accuser. */
 		record.state = WIRE_SUSPECT;
-		record.accuser_id = from_id;
+		record.accuser_id = 0;
+		why = "dead in another's table: may answer for itself";
 		if (swim_record_compare(&record, &m->record) <= 0)
 			return;
 	}
-	store(swim, now_ns, slot, &record, NULL);
+	store(swim, now_ns, slot, &record, why);
 	if (record.state == WIRE_SUSPECT)
 		start_suspicion(swim, now_ns, m, record.accuser_id);
 	if (record.state == WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
@@ -452,7 +487,13 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	const struct sw_endpoint *from)
 {
 	uint16_t slot = table_find(swim, header->sender.id);
-	if (slot == NO_SLOT || slot == SELF)
+	if (slot == NO_SLOT) {
+		struct grave *grave = find_grave(swim, header->sender.id);
+		if (grave != NULL && header->sender.epoch <= grave->epoch)
+			ask_grave(swim, now_ns, grave, from);
+		return;
+	}
+	if (slot == SELF)
 		return;
 	struct member *m = &swim->members[slot];
 	if (!actor_equal(m->record.actor, header->sender) || m->record.instance != header->instance)

@@ -71,13 +71,13 @@ def build(options, screen):
     commands.append(["ninja", "-C", str(folder)])
     screen.head("build")
     for command in commands:
-        screen.say(" ".join(command))
+        screen.say(" ".join(command).replace(f"{lab.ROOT}/", ""))
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             screen.line(done.stdout)
             raise RuntimeError(f"{' '.join(command)}: exit code {done.returncode}")
     screen.good(f"built in {time.monotonic() - started:.1f} s")
-    return f"{folder} in {time.monotonic() - started:.1f} s"
+    return f"in {time.monotonic() - started:.1f} s"
 
 
 # ---- what an earlier demo left ----

@@ -89,7 +89,7 @@ class Fleet:
             state_dir=server.state_dir, kind=self.options.kind, udp_port=UDP_PORT,
             seeds="\n".join(f"  - {s.address}:{UDP_PORT}" for s in seeds),
             ramp_us=50, ceiling_us=self.options.ceiling_us,
-            hugepages="on" if self.options.hugepages else "off", megabytes=self.options.megabytes,
+            hugepages="auto" if self.options.hugepages else "off", megabytes=self.options.megabytes,
             stable_ms=self.options.stable_ms, socket=server.socket))
 
     def start(self, server, timeout_s=30):

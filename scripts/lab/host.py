@@ -1,4 +1,5 @@
 """The machine under a lab: commands, root or a user namespace of one's own, hugepages."""
+import fcntl
 import os
 import pathlib
 import shutil
@@ -14,7 +15,7 @@ An ordinary user needs user namespaces for this, and the kernel refuses them. On
   sysctl -w kernel.unprivileged_userns_clone=1                (Debian's switch, where it exists)
   sysctl -w user.max_user_namespaces=10000                    (where it is 0)
   sysctl -w kernel.apparmor_restrict_unprivileged_userns=0    (where AppArmor restricts them)
-Or run it as root."""
+In a chroot or an unprivileged container they may be out of reach. Or run it as root."""
 
 
 class CommandFailed(RuntimeError):
@@ -129,27 +130,41 @@ def memory_info():
     return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
 
 
+def add_hugepages(count):
+    """Changes the number of pages by count, beside other labs that do the same; how many it became."""
+    if count == 0:
+        return 0
+    lock = os.open("/run", os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = int(NR_HUGEPAGES.read_text())
+        NR_HUGEPAGES.write_text(str(max(0, before + count)))
+        return int(NR_HUGEPAGES.read_text()) - before
+    finally:
+        os.close(lock)
+
+
 def reserve_hugepages(ledger, megabytes):
     """Sees to that many free MiB of hugepages, if the machine can spare them. True if they are there."""
     wanted = (megabytes + 1) // 2
     info = memory_info()
     if info.get("Hugepagesize") != 2048 or not is_root():
         return False
-    if info["HugePages_Free"] - info["HugePages_Rsvd"] >= wanted:
-        return True
-    before = int(NR_HUGEPAGES.read_text())
     more = wanted - (info["HugePages_Free"] - info["HugePages_Rsvd"])
+    if more <= 0:
+        return True
     if more * 2048 > info["MemAvailable"] // 2:
         return False
-    ledger.entries["nr_hugepages"] = before
-    ledger.write()
     try:
-        NR_HUGEPAGES.write_text(str(before + more))
-        info = memory_info()
-        if info["HugePages_Free"] - info["HugePages_Rsvd"] >= wanted:
-            return True
-        NR_HUGEPAGES.write_text(str(before))
+        ledger.entries["hugepages_added"] = more  # first: whoever is killed here takes too many back, at worst
+        ledger.write()
+        added = ledger.entries["hugepages_added"] = add_hugepages(more)
+        ledger.write()
     except OSError:
-        pass
-    return False
-
+        ledger.entries["hugepages_added"] = 0
+        return False
+    if added < more:  # memory is too fragmented
+        add_hugepages(-added)
+        ledger.entries["hugepages_added"] = 0
+        ledger.write()
+    return added >= more

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import time
 
+from . import host
+
 NAME = "ledger.json"
 
 
@@ -27,7 +29,8 @@ def start_time(pid):
 class Ledger:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.entries = {"owner": None, "processes": [], "namespaces": [], "nr_hugepages": None}
+        self.entries = {"owner": None, "processes": [], "namespaces": [], "hugepages_added": 0,
+                        "netns_mounted": False}
 
     @classmethod
     def create(cls, folder):
@@ -104,11 +107,13 @@ class Ledger:
                 done = subprocess.run(["ip", "netns", "del", name], capture_output=True, text=True)
                 if done.returncode:
                     left.append(f"namespace {name}: {done.stderr.strip()}")
-        if self.entries["nr_hugepages"] is not None:
-            try:
-                pathlib.Path("/proc/sys/vm/nr_hugepages").write_text(str(self.entries["nr_hugepages"]))
-            except OSError as error:
-                left.append(f"nr_hugepages: {error}")
+        if self.entries["netns_mounted"] and os.path.isdir("/run/netns") and not os.listdir("/run/netns"):
+            # ip-netns mounts it with the first namespace and leaves it; somebody else's keeps it busy.
+            subprocess.run(["umount", "/run/netns"], capture_output=True)
+        try:
+            host.add_hugepages(-self.entries["hugepages_added"])
+        except OSError as error:
+            left.append(f"nr_hugepages: {error}")
         if not keep_folder and not left:
             shutil.rmtree(self.folder, ignore_errors=True)
             if self.folder.exists():

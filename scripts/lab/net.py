@@ -40,6 +40,8 @@ class Network:
         taken = existing & set(self.names())
         if taken:
             raise RuntimeError(f"network namespaces are there already: {', '.join(sorted(taken))}")
+        if not os.path.ismount("/run/netns"):
+            self.ledger.entries["netns_mounted"] = True
         for name in self.names():
             self.ledger.add("namespaces", name)
             host.run(["ip", "netns", "add", name])

@@ -20,7 +20,7 @@ class Screen:
     def head(self, text):
         if not self.quiet:
             self.line()
-            self.line(self._paint(f"── {text} ", "1"))
+            self.line(self._paint(f"── {text}", "1"))
 
     def say(self, text):
         if not self.quiet:

@@ -293,10 +293,10 @@ class Story:
     def heal(self):
         self.screen.head("the partition heals")
         servers = self.fleet.running()
+        mark = self.feed.mark()
         before = maps.dumps_of(servers)
         wanted = maps.winners(before)
         apart = len(maps.differences(before))
-        mark = self.feed.mark()
         healed_ms = time.time() * 1000
         self.lab.network.heal()
         self.see(lambda: not any(self.still_missing(mark, before, wanted)), 30, "every record on every server")
@@ -306,7 +306,7 @@ class Story:
         latest = healed_ms
         for server in servers:
             came, _ = maps.arrivals(self.feed.since(mark), before, wanted, server.name)
-            last = max(came.values(), default=healed_ms)
+            last = max([healed_ms, *came.values()])
             latest = max(latest, last)
             self.screen.say(f"{server.name} took {len(came):3} records, the last after {ms(last - healed_ms)}")
         self.figures["heal_equal_ms"] = math.ceil(latest - healed_ms)

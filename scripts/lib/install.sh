@@ -39,10 +39,11 @@ if [ ! -e "$refuser" ]; then
 fi
 apt-get -q update </dev/null
 apt-get -q -y install --no-install-recommends "$@" </dev/null
-if [ "$nginx_was_here" != installed ] && command -v systemctl >/dev/null &&
+if [ "$nginx_was_here" != installed ] &&
 	[ "$(dpkg-query -W -f '${db:Status-Status}' nginx 2>/dev/null)" = installed ]; then
-	systemctl disable nginx.service >/dev/null 2>&1 || true
-	[ -z "$made" ] && [ -d /run/systemd/system ] && systemctl stop nginx.service || true
+	{ deb-systemd-helper disable nginx.service; update-rc.d nginx disable; } >/dev/null 2>&1 || true
+	# Somebody's own policy-rc.d may have let it start.
+	[ -n "$made" ] || [ ! -d /run/systemd/system ] || systemctl stop nginx.service || true
 fi
 ROOT
 }

@@ -43,17 +43,17 @@ def body(test, the_lab):
     parted = feed.until(lambda: len({(n.server, n.params["server"]) for n in feed.events(mark, "dead")}) >= 6, 15)
     test.note(f"parted: {'both sides know' if parted else 'not noticed by all'}")
     put_all(test, the_lab, range(third, total))
+    mark = feed.mark()
     before = maps.dumps_of(fleet.running())
     wanted = maps.winners(before)
     test.note(f"{total} keys written; held before the heal: " + ", ".join(f"{n} {len(d)}" for n, d in before.items()))
-    mark = feed.mark()
     healed_ms = time.time() * 1000
     the_lab.network.heal()
     dumps, differ = maps.await_equal(feed, fleet.running(), 30)
     # A watch may tell a moment later than a dump.
     arrivals = lambda: [maps.arrivals(feed.since(mark), before, wanted, s.name) for s in fleet.running()]
     feed.until(lambda: not any(missing for _, missing in arrivals()), 5)
-    latest_ms = max([at_ms for came, _ in arrivals() for at_ms in came.values()], default=healed_ms)
+    latest_ms = max([healed_ms] + [at_ms for came, _ in arrivals() for at_ms in came.values()])
     lost = [f"{s.name} {key}" for s, (_, missing) in zip(fleet.running(), arrivals()) for key in missing]
     test.note(f"the last record was in {latest_ms - healed_ms:.0f} ms after the heal; {len(differ)} keys differ, "
               f"{len(lost)} missing {' '.join(lost[:5])}")

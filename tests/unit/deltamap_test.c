@@ -238,7 +238,7 @@ SW_TEST(map, the_vector_moves_only_when_every_packet_of_the_session_is_in)
 {
 	/* 400 records make about 40 packets; each of them is held back in turn. */
 	for (uint32_t held = 0; held < 12; held++) {
-		struct map *a = first_replica(1, 9, 1000), *b = first_replica(2, 1, 1000);
+		struct map *a = first_replica(1, 2, 1000), *b = first_replica(2, 1, 1000);
 		fill(a, 100, "a value of some length, so that a packet holds a dozen of them");
 		send_all(a, T0); /* pushes to somebody else */
 		ask(a, b, 4 * SW_NS_PER_S);
@@ -260,7 +260,7 @@ SW_TEST(map, the_vector_moves_only_when_every_packet_of_the_session_is_in)
 
 SW_TEST(map, a_lost_packet_is_sent_again_as_it_was_although_the_map_went_on)
 {
-	struct map *a = first_replica(1, 9, 1000), *b = first_replica(2, 1, 1000);
+	struct map *a = first_replica(1, 2, 1000), *b = first_replica(2, 1, 1000);
 	uint64_t now = 4 * SW_NS_PER_S;
 	fill(a, 100, "old value, long enough that several packets are needed for all of them");
 	send_all(a, T0);
@@ -292,7 +292,7 @@ SW_TEST(map, a_lost_packet_is_sent_again_as_it_was_although_the_map_went_on)
 
 SW_TEST(map, packets_of_another_session_or_snapshot_are_not_mixed_in)
 {
-	struct map *a = first_replica(1, 9, 1000), *b = first_replica(2, 1, 1000);
+	struct map *a = first_replica(1, 2, 1000), *b = first_replica(2, 1, 1000);
 	uint64_t now = 4 * SW_NS_PER_S;
 	fill(a, 50, "a value of some length, so that a packet holds a dozen of them");
 	send_all(a, T0);
@@ -315,7 +315,7 @@ SW_TEST(map, packets_of_another_session_or_snapshot_are_not_mixed_in)
 
 SW_TEST(map, a_request_that_comes_twice_gets_one_snapshot)
 {
-	struct map *a = first_replica(1, 9, 1000), *b = first_replica(2, 1, 1000);
+	struct map *a = first_replica(1, 2, 1000), *b = first_replica(2, 1, 1000);
 	uint64_t now = 4 * SW_NS_PER_S;
 	fill(a, 5, "v");
 	send_all(a, T0);
@@ -327,9 +327,27 @@ SW_TEST(map, a_request_that_comes_twice_gets_one_snapshot)
 	map_destroy(b);
 }
 
+SW_TEST(map, a_session_whose_packets_were_all_lost_goes_on_when_it_is_asked_for_again)
+{
+	struct map *a = first_replica(1, 2, 1000), *b = first_replica(2, 1, 1000);
+	uint64_t now = 4 * SW_NS_PER_S;
+	fill(a, 5, "v");
+	send_all(a, T0);
+	ask(a, b, now);
+	SW_ASSERT_TRUE(box.count > 0);
+	/* All lost. Long before the session times out, b asks again. */
+	now += 6 * SW_NS_PER_MS;
+	ask(a, b, now);
+	deliver_all(b, 1, now);
+	SW_EXPECT_EQ(map_seq_reader(b, (struct actor){1, 1}), 5u);
+	SW_EXPECT_EQ(map_counters(a)->sessions, 1u);
+	map_destroy(a);
+	map_destroy(b);
+}
+
 SW_TEST(map, a_full_map_refuses_and_its_vector_never_covers_what_it_could_not_take)
 {
-	struct map *a = first_replica(1, 9, 100), *b = first_replica(2, 1, 60);
+	struct map *a = first_replica(1, 2, 100), *b = first_replica(2, 1, 60);
 	uint64_t now = 4 * SW_NS_PER_S;
 	fill(a, 100, "v");
 	SW_EXPECT_EQ(put(a, "one more", "v"), -ENOSPC);
@@ -346,9 +364,26 @@ SW_TEST(map, a_full_map_refuses_and_its_vector_never_covers_what_it_could_not_ta
 	map_destroy(b);
 }
 
+SW_TEST(map, a_full_map_asks_no_more_often_than_one_with_room)
+{
+	struct map *a = first_replica(1, 2, 100), *b = first_replica(2, 1, 60);
+	uint64_t now = 4 * SW_NS_PER_S;
+	fill(a, 100, "v");
+	send_all(a, T0);
+	for (int ms = 0; ms < 5000; ms++, now += SW_NS_PER_MS) {
+		map_hint_owner(b, now, 1); /* each packet of a says that there is more */
+		ask(a, b, now);
+		deliver_all(b, 1, now);
+	}
+	/* The interval is a second; the first may come at once. */
+	SW_EXPECT_LE(map_counters(b)->pulls, 12u);
+	map_destroy(a);
+	map_destroy(b);
+}
+
 SW_TEST(map, a_replica_that_misses_little_is_sent_little)
 {
-	struct map *a = first_replica(1, 9, 20000), *b = first_replica(2, 1, 20000);
+	struct map *a = first_replica(1, 2, 20000), *b = first_replica(2, 1, 20000);
 	fill(a, 10000, "v");
 	do
 		send_all(a, T0);

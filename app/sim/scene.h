@@ -1,0 +1,62 @@
+/* A simulator with a script played on it, invariants checked after every event, and a trace kept.
+ *
+ * scene_run() plays the script as virtual time passes. The liveness phase comes after it: first a part
+ * heals (scene_settle_part), while the rest stays as broken as it is, then everything (scene_settle).
+ * Both must converge within scene_bound_ns() and scene_maps_bound_ns(), which state how quickly a cluster
+ * must recover and why. One thread.
+ */
+#pragma once
+
+#include "invariants.h"
+#include "marks.h"
+#include "script.h"
+#include "sim.h"
+#include "trace.h"
+
+struct scene {
+	struct sim *sim;
+	const struct script *script;
+	uint32_t next_step;
+	uint64_t began_ns;
+	bool unchecked;
+	struct invariants *invariants;
+	struct marks marks;
+	struct trace trace;
+	bool broken;
+	struct violation violation;
+	uint64_t twinned[SCRIPT_SET_MAX / 64]; /* had a twin, or were one */
+	uint64_t part_ns, members_ns, maps_ns; /* that the phases of settling took */
+	/* Besides; set before scene_run(). */
+	struct sim_observer besides; /* on_event and on_packet */
+	void (*on_step)(void *context, const struct step *step); /* before it is done */
+};
+
+/* The script is used, not copied. Never NULL. */
+struct scene *scene_create(const struct sim_config *config, const struct script *script);
+void scene_destroy(struct scene *scene);
+
+/* False: something broke, scene->violation says what; the scene stands still. */
+bool scene_run(struct scene *scene, uint64_t for_ns);
+/* Every invariant at every server; for callers that acted on the simulator themselves. */
+bool scene_check(struct scene *scene);
+/* Links among these servers (bit i: server i; one group), and they themselves, are made whole: they must
+ * agree about one another, if one of them is a seed or they have all met. */
+bool scene_settle_part(struct scene *scene, const uint64_t part[SCRIPT_SET_MAX / 64]);
+/* Everything is made whole: twins end, and those of `revive` that are no members (any more), or had a twin,
+ * are restarted. */
+bool scene_settle(struct scene *scene, const uint64_t revive[SCRIPT_SET_MAX / 64]);
+
+/* In which all members that run hold equal and right tables, from the moment when all is whole:
+ *
+ *     10 probe intervals + longest suspicion		the claim for those who did not lose each other
+ *   + rejoin interval * (members - 1 + seeds)		lost members and seeds are tried one an interval
+ *   + longest join: wait + interval			whoever has just started
+ *   + probe interval * 45				local health at its worst stretches the next probes by
+ *							9, 8, ... 2: that many intervals until it is well again
+ */
+uint64_t scene_bound_ns(const struct sim_config *config);
+/* In which their maps are equal besides. */
+uint64_t scene_maps_bound_ns(const struct sim_config *config);
+
+/* Drops script steps of a failing run as long as `fails` says that it still fails. */
+void scene_shrink(struct script *script, bool (*fails)(void *context, const struct script *script), void *context);

@@ -1,0 +1,207 @@
+/* The liveness phase: what was broken is made whole, and then convergence is waited for. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "scene.h"
+
+uint64_t scene_bound_ns(const struct sim_config *config)
+{
+	const struct swim_profile *p = &config->profile;
+	uint32_t size = config->group_size > 0 ? config->group_size : config->servers;
+	uint32_t seeds = size < SIM_SEEDS ? size : SIM_SEEDS;
+	return 10 * p->probe_interval_ns + p->suspicion_max_ns + p->rejoin_interval_ns * (size - 1 + seeds) +
+	       p->join_wait_ns + p->join_interval_ns + 45 * p->probe_interval_ns;
+}
+
+uint64_t scene_maps_bound_ns(const struct sim_config *config)
+{
+	const struct swim_profile *p = &config->profile;
+	return scene_bound_ns(config) + 8 * p->join_wait_ns + 60 * SW_NS_PER_S;
+}
+
+static bool in_set(const uint64_t *set, uint32_t i)
+{
+	return set[i / 64] >> (i % 64) & 1;
+}
+
+static void make_whole(struct sim *sim, uint32_t i)
+{
+	if (!sim_is_up(sim, i))
+		return;
+	sim_pause(sim, i, false);
+	sim_block(sim, i, false);
+	sim_starve(sim, i, 0, 0);
+}
+
+static void calm_network(struct sim *sim)
+{
+	struct sim_network *n = sim_network(sim);
+	n->loss_ppm = n->duplicate_ppm = n->reorder_ppm = n->corrupt_ppm = 0;
+}
+
+static bool takes_part(struct sim *sim, uint32_t i)
+{
+	return sim_is_up(sim, i) && swim_phase(sim_swim(sim, i)) <= SWIM_RUNNING;
+}
+
+/* A seed that will stay one: of two servers with its id, the other may win. */
+static bool is_seed(struct sim *sim, uint32_t i)
+{
+	if (i >= SIM_SEEDS || swim_phase(sim_swim(sim, i)) != SWIM_RUNNING)
+		return false;
+	for (uint32_t k = 0; k < sim_config(sim)->group_size; k++)
+		if (sim_is_up(sim, k) && (sim_identity(sim, k) == i) != (k == i))
+			return false;
+	return true;
+}
+
+/* Nobody can find a server that it never heard of but through a seed. */
+static bool part_can_meet(struct sim *sim, const uint64_t *part)
+{
+	uint32_t size = sim_config(sim)->group_size;
+	bool met = true;
+	for (uint32_t i = 0; i < size; i++) {
+		if (!in_set(part, i) || !takes_part(sim, i))
+			continue;
+		if (is_seed(sim, i))
+			return true;
+		for (uint32_t k = 0; k < size; k++)
+			met &= !in_set(part, k) || !takes_part(sim, k) || sim_state(sim, i, k) >= 0;
+		/* Whom both have reaped, neither tries any more. */
+		met &= sim_config(sim)->profile.reap_after_ns > scene_bound_ns(sim_config(sim));
+	}
+	return met;
+}
+
+/* Everyone of the part holds everyone of it for alive, in this life. */
+static bool part_agrees(struct sim *sim, const uint64_t *part)
+{
+	static struct swim_member members[SW_MEMBERS_MAX];
+	uint32_t size = sim_config(sim)->group_size;
+	for (uint32_t i = 0; i < size; i++) {
+		if (!in_set(part, i) || !takes_part(sim, i))
+			continue;
+		if (swim_phase(sim_swim(sim, i)) != SWIM_RUNNING)
+			return false;
+		uint32_t n = swim_members(sim_swim(sim, i), members, SW_MEMBERS_MAX), alive = 0, wanted = 0;
+		for (uint32_t k = 0; k < n; k++) {
+			uint32_t subject = (uint32_t)(members[k].record.actor.id - sim_id(0));
+			alive += in_set(part, subject) && takes_part(sim, subject) &&
+				 members[k].record.state == WIRE_ALIVE &&
+				 members[k].record.instance == sim_instance(sim, subject);
+		}
+		for (uint32_t k = 0; k < size; k++)
+			wanted += in_set(part, k) && takes_part(sim, k) && sim_identity(sim, k) == k;
+		if (alive < wanted)
+			return false;
+	}
+	return true;
+}
+
+static bool runs_as(struct sim *sim, uint32_t identity)
+{
+	for (uint32_t i = 0; i < sim_config(sim)->group_size; i++)
+		if (takes_part(sim, i) && sim_identity(sim, i) == identity)
+			return true;
+	return false;
+}
+
+static bool late(struct scene *s, const char *what, uint64_t bound_ns)
+{
+	uint32_t size = sim_config(s->sim)->group_size, viewer = 0, subject = 0;
+	for (uint32_t i = 0; i < size; i++)
+		for (uint32_t k = 0; k < size; k++)
+			if (takes_part(s->sim, i) && (sim_state(s->sim, i, k) == WIRE_ALIVE) != runs_as(s->sim, k)) {
+				viewer = i;
+				subject = k;
+			}
+	s->broken = true;
+	s->violation.servers[0] = viewer;
+	s->violation.servers[1] = subject;
+	(void)snprintf(s->violation.text, sizeof(s->violation.text),
+		"%s after %.3f s (such as what server %" PRIu32 " holds of %" PRIu32 ": state %d)", what,
+		(double)bound_ns / 1e9, viewer, subject,
+		sim_is_up(s->sim, viewer) ? sim_state(s->sim, viewer, subject) : -1);
+	return false;
+}
+
+bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64])
+{
+	struct sim *sim = s->sim;
+	const struct sim_config *c = sim_config(sim);
+	uint64_t bound_ns = scene_bound_ns(c), from_ns = sim_now(sim), slice_ns = c->profile.probe_interval_ns / 4;
+	trace_step(&s->trace, from_ns - s->began_ns, "a part is made whole");
+	calm_network(sim);
+	for (uint32_t i = 0; i < c->group_size; i++) {
+		if (!in_set(part, i))
+			continue;
+		for (uint32_t k = 0; k < c->group_size; k++)
+			if (in_set(part, k))
+				sim_cut(sim, i, k, false);
+		make_whole(sim, i);
+	}
+	if (!scene_check(s))
+		return false;
+	bool can_meet = part_can_meet(sim, part);
+	while (can_meet && !part_agrees(sim, part)) {
+		if (sim_now(sim) - from_ns > bound_ns)
+			return late(s, "the part that is whole does not agree", bound_ns);
+		if (!scene_run(s, slice_ns))
+			return false;
+	}
+	s->part_ns = sim_now(sim) - from_ns;
+	return true;
+}
+
+/* It must hold now, and go on holding for as long as everybody takes to probe everybody. */
+static bool wait_for(struct scene *s, bool (*agree)(struct sim *sim, uint32_t group), uint64_t bound_ns,
+	const char *what, uint64_t *took_ns)
+{
+	struct sim *sim = s->sim;
+	const struct sim_config *c = sim_config(sim);
+	uint64_t from_ns = sim_now(sim), slice_ns = c->profile.probe_interval_ns / 4;
+	while (!agree(sim, 0)) {
+		if (sim_now(sim) - from_ns > bound_ns)
+			return late(s, what, bound_ns);
+		if (!scene_run(s, slice_ns))
+			return false;
+	}
+	*took_ns = sim_now(sim) - from_ns;
+	return true;
+}
+
+bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
+{
+	struct sim *sim = s->sim;
+	const struct sim_config *c = sim_config(sim);
+	trace_step(&s->trace, sim_now(sim) - s->began_ns, "everything is made whole");
+	calm_network(sim);
+	sim_heal(sim);
+	for (uint32_t i = 0; i < c->servers; i++) {
+		make_whole(sim, i);
+		if (sim_is_up(sim, i) && sim_identity(sim, i) != i) {
+			marks_collect(&s->marks, sim, i);
+			sim_crash(sim, i);
+		}
+		if (i >= SCRIPT_SET_MAX || !in_set(revive, i) || (takes_part(sim, i) && !in_set(s->twinned, i)))
+			continue;
+		marks_collect(&s->marks, sim, i);
+		sim_crash(sim, i);
+		sim_start(sim, i, 0);
+	}
+	if (!scene_check(s))
+		return false;
+	if (!wait_for(s, sim_members_agree, scene_bound_ns(c), "the tables of those that run are not equal and right",
+		    &s->members_ns))
+		return false;
+	if (!scene_run(s, 10 * c->profile.probe_interval_ns))
+		return false;
+	if (!sim_members_agree(sim, 0))
+		return late(s, "the tables were equal and right, and are not so 10 probe intervals later", 0);
+	if (c->records_max > 0 &&
+		!wait_for(s, sim_maps_agree, scene_maps_bound_ns(c), "the maps are not equal", &s->maps_ns))
+		return false;
+	for (uint32_t i = 0; i < c->servers; i++)
+		marks_collect(&s->marks, sim, i);
+	return true;
+}
