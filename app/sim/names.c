@@ -30,6 +30,7 @@ static bool *feature(struct swim_features *f, const char *name)
 		{"direct", &f->direct},
 		{"table_digest", &f->table_digest},
 		{"pause_aware", &f->pause_aware},
+		{"witnesses", &f->witnesses},
 		{"zones", &f->zones},
 	};
 	for (unsigned i = 0; i < sizeof(features) / sizeof(features[0]); i++)
@@ -40,7 +41,7 @@ static bool *feature(struct swim_features *f, const char *name)
 
 const char *name_features_known(void)
 {
-	return "all, plain, local_health, suspicion_shrinks, buddy, direct, table_digest, pause_aware, zones";
+	return "all, plain, local_health, suspicion_shrinks, buddy, direct, table_digest, pause_aware, zones, witnesses";
 }
 
 bool name_features(const char *text, struct swim_features *features, char wrong[64])
