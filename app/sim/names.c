@@ -30,6 +30,7 @@ static bool *feature(struct swim_features *f, const char *name)
 		{"direct", &f->direct},
 		{"table_digest", &f->table_digest},
 		{"pause_aware", &f->pause_aware},
+		{"witnesses", &f->witnesses},
 		{"confirm_first", &f->confirm_first},
 		{"zones", &f->zones},
 	};
@@ -42,7 +43,7 @@ static bool *feature(struct swim_features *f, const char *name)
 const char *name_features_known(void)
 {
 	return "all, plain, local_health, suspicion_shrinks, buddy, direct, table_digest, "
-	       "pause_aware, confirm_first, zones";
+	       "pause_aware, witnesses, confirm_first, zones";
 }
 
 bool name_features(const char *text, struct swim_features *features, char wrong[64])

@@ -78,6 +78,11 @@ static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, u
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_SHORT);
 		return;
 	}
+	/* Who has left or stood down is about to end: it must not be held for alive. */
+	if (view_get_reader(app->board)->phase > SWIM_RUNNING) {
+		rte_pktmbuf_free(d->mbuf);
+		return;
+	}
 	struct sw_writer w = lane_body(packet);
 	if (lane->index == 0) {
 		swim_answer(app->swim, now_ns, to_id, seq, &w);

@@ -28,6 +28,7 @@ struct member {
 	uint64_t since_ns;
 	uint64_t heard_ns;
 	uint64_t rtt_ns;
+	uint64_t silent_ns; /* last time that it did not answer this server as a helper; 0: never */
 	uint64_t told_ns; /* last time it was told what is said of it */
 	const char *why;
 	uint32_t gossip_left; /* packets that this record still rides on */
@@ -155,6 +156,8 @@ enum hearsay {
 void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *record,
 	enum hearsay hearsay, uint64_t from_id, const struct sw_endpoint *from);
 void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why);
+/* It did not answer this server, which probed it for another. */
+void table_silent(struct swim *swim, uint64_t now_ns, uint16_t slot);
 void table_verdicts(struct swim *swim, uint64_t now_ns);
 uint64_t table_next_verdict(const struct swim *swim);
 void table_reap(struct swim *swim, uint64_t now_ns);
@@ -190,6 +193,7 @@ void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t s
 void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
 	const struct sw_endpoint *asker, const struct wire_ping_req *request);
+void probe_insert(struct swim *swim, uint16_t slot);
 void swim_health_worse(struct swim *swim, uint32_t by);
 void swim_health_better(struct swim *swim);
 

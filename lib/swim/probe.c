@@ -43,6 +43,20 @@ void probe_suspect_first(struct swim *swim, uint16_t slot)
 		swim->confirm_slot = slot;
 }
 
+/* Who comes within a round is probed in what is left of it, at a random place (SWIM 4.3). */
+void probe_insert(struct swim *swim, uint16_t slot)
+{
+	for (uint32_t i = swim->order_at; i < swim->order_len; i++)
+		if (swim->order[i] == slot)
+			return;
+	if (swim->order_len == SW_MEMBERS_MAX)
+		return;
+	uint32_t left = ++swim->order_len - swim->order_at;
+	uint32_t at = swim->order_at + (uint32_t)sw_random_below(&swim->random, left);
+	swim->order[swim->order_len - 1] = swim->order[at];
+	swim->order[at] = slot;
+}
+
 /* Randomised round robin (SWIM 4.3): everybody once before anybody twice. A suspicion is looked into
  * before: it ends sooner, one way or the other. */
 static uint16_t next_target(struct swim *swim)
@@ -172,13 +186,13 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 	swim->counters.probes_failed++;
 	if (p->nacks_wanted == 0)
 		swim_health_worse(swim, 1);
-	else if (p->nacks == 0 || !swim->config.features.pause_aware)
+	else if (p->nacks == 0 || !swim->config.features.witnesses)
 		swim_health_worse(swim, p->nacks_wanted - p->nacks);
 	/* Else one helper heard this server and was heard: the silence of others is their own trouble. */
 	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
 }
 
-static void relays_tick(struct swim *swim, uint64_t now_ns)
+static void relays_tick(struct swim *swim, uint64_t now_ns, bool paused)
 {
 	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++) {
 		struct relay *r = &swim->relays[i];
@@ -187,6 +201,9 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
 		if (swim->config.features.local_health)
 			swim_out_push(swim, &out);
+		uint16_t slot = table_find(swim, r->target_id);
+		if (slot != NO_SLOT && !paused)
+			table_silent(swim, now_ns, slot);
 		r->deadline_ns = 0;
 		swim->relay_count--;
 	}
@@ -195,7 +212,7 @@ static void relays_tick(struct swim *swim, uint64_t now_ns)
 void probe_tick(struct swim *swim, uint64_t now_ns, bool paused)
 {
 	struct probe *p = &swim->probe;
-	relays_tick(swim, now_ns);
+	relays_tick(swim, now_ns, paused);
 	if (waits_to_leave(p)) {
 		if (now_ns >= swim->next_probe_ns)
 			swim->next_probe_ns = now_ns + swim->profile.probe_interval_ns;
@@ -280,7 +297,7 @@ void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t s
 		swim->counters.nacks++;
 	}
 	/* All helpers have spoken, so this server is heard and hears: waiting longer brings nothing new. */
-	if (!swim->config.features.pause_aware || p->nacks == 0 || p->nacks < p->nacks_wanted)
+	if (!swim->config.features.witnesses || p->nacks == 0 || p->nacks < p->nacks_wanted)
 		return;
 	p->active = false;
 	if (target_is_same(swim))

@@ -75,7 +75,17 @@ const struct swim_profile swim_profile_paper = {
 	.gossip_fanout = 3,
 };
 
-const struct swim_features swim_features_all = {true, true, true, true, true, true, true, true};
+const struct swim_features swim_features_all = {
+	.local_health = true,
+	.suspicion_shrinks = true,
+	.buddy = true,
+	.direct = true,
+	.table_digest = true,
+	.pause_aware = true,
+	.confirm_first = true,
+	.zones = true,
+	.witnesses = true,
+};
 const struct swim_features swim_features_plain = {.local_health = false};
 
 struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
@@ -106,6 +116,7 @@ struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 	swim->next_join_ns = now_ns;
 	swim->join_done_ns = now_ns + (config->seed_count > 0 ? swim->profile.join_wait_ns : 0);
 	swim->next_reap_ns = now_ns + SW_NS_PER_S;
+	swim->next_gossip_ns = now_ns;
 	swim->last_tick_ns = now_ns;
 	return swim;
 }

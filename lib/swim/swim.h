@@ -56,6 +56,7 @@ struct swim_features {
 	bool pause_aware;	  /* verdicts across own pauses are void */
 	bool confirm_first;	  /* a few of those who hear of a suspicion probe the suspect next */
 	bool zones;		  /* indirect probes through another zone than the target's first */
+	bool witnesses;		  /* helpers count: all NACKs settle a probe, their own failed pings confirm it */
 };
 
 extern const struct swim_features swim_features_all;

@@ -88,6 +88,8 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struc
 	if (record->state == WIRE_SUSPECT)
 		swim->suspect_count++;
 	swim->live_count += (uint32_t)swim_is_live(m) - (uint32_t)was_live;
+	if (slot != SELF && swim_is_live(m) && !was_live)
+		probe_insert(swim, slot);
 	swim->version++;
 
 	gossip_record(swim, slot);
@@ -168,9 +170,26 @@ static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id
 		m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
-	m->verdict_ns = m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1);
+	/* Never in the past: a verdict that is overdue at once is no sign of a pause. */
+	m->verdict_ns = sw_max_u64(swim->clock_ns, m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1));
 	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
 	return true;
+}
+
+static void confirm(struct swim *swim, struct member *m, uint64_t accuser_id)
+{
+	if (!swim->config.features.suspicion_shrinks || !add_accuser(swim, m, accuser_id))
+		return;
+	swim->counters.confirmations++;
+	m->record.accuser_id = accuser_id;
+	gossip_record(swim, (uint16_t)(m - swim->members));
+}
+
+/* Did this server see its silence itself, as a helper, a moment ago? */
+static bool was_silent(const struct swim *swim, uint64_t now_ns, const struct member *m)
+{
+	return m->silent_ns != 0 && m->silent_ns >= m->heard_ns &&
+		now_ns - m->silent_ns < swim->profile.probe_interval_ns;
 }
 
 static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m, uint64_t accuser_id)
@@ -181,16 +200,8 @@ static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m
 	swim->next_verdict_ns = sw_min_u64(swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
 	add_accuser(swim, m, accuser_id);
 	swim->counters.suspicions++;
-}
-
-static void confirm(struct swim *swim, uint16_t slot, uint64_t accuser_id)
-{
-	struct member *m = &swim->members[slot];
-	if (!swim->config.features.suspicion_shrinks || !add_accuser(swim, m, accuser_id))
-		return;
-	swim->counters.confirmations++;
-	m->record.accuser_id = accuser_id;
-	gossip_record(swim, slot);
+	if (was_silent(swim, now_ns, m))
+		confirm(swim, m, swim->config.id);
 }
 
 void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why)
@@ -199,7 +210,7 @@ void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t a
 	if (!swim_is_live(m) || slot == SELF)
 		return;
 	if (m->record.state == WIRE_SUSPECT) {
-		confirm(swim, slot, accuser_id);
+		confirm(swim, m, accuser_id);
 		return;
 	}
 	struct wire_member record = m->record;
@@ -208,6 +219,16 @@ void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t a
 	store(swim, now_ns, slot, &record, why);
 	start_suspicion(swim, now_ns, m, accuser_id);
 	gossip_to_all(swim, slot);
+}
+
+void table_silent(struct swim *swim, uint64_t now_ns, uint16_t slot)
+{
+	struct member *m = &swim->members[slot];
+	if (!swim->config.features.witnesses)
+		return;
+	m->silent_ns = now_ns;
+	if (m->used && m->record.state == WIRE_SUSPECT && was_silent(swim, now_ns, m))
+		confirm(swim, m, swim->config.id);
 }
 
 void table_verdicts(struct swim *swim, uint64_t now_ns)
@@ -334,7 +355,7 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
 		if (swim_record_compare(r, self) <= 0 || SWIM_MUTANT(NO_REFUTATION)) {
 			/* An accusation that was refuted already: its sender did not hear of that. */
-			if (r->state != WIRE_ALIVE)
+			if (r->state != WIRE_ALIVE && swim->config.features.direct)
 				answer_for_self(swim, from);
 			return;
 		}
@@ -441,7 +462,7 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	struct member *m = &swim->members[slot];
 	int order = swim_record_compare(r, &m->record);
 	if (order == 0 && r->state == WIRE_SUSPECT)
-		confirm(swim, slot, r->accuser_id);
+		confirm(swim, m, r->accuser_id);
 	if (order <= 0)
 		return;
 	struct wire_member record = *r;

@@ -17,11 +17,11 @@ const struct lifeguard_configuration lifeguard_configurations[LIFEGUARD_CONFIGUR
 	{"LHA-Suspicion", {.table_digest = true, .suspicion_shrinks = true}, 0.0300, 0.0671, -1, -1},
 	{"Buddy", {.table_digest = true, .buddy = true}, 0.9408, 0.4457, -1, -1},
 	{"Lifeguard", {.table_digest = true, .local_health = true, .suspicion_shrinks = true, .buddy = true}, 0.0153, 0.0189, 1.106, 0.980},
-	{"swimlane", {true, true, true, true, true, true, true}, -1, -1, -1, -1},
+	{"swimlane", {true, true, true, true, true, true, true, true}, -1, -1, -1, -1},
 };
 
 static const uint32_t quick_c[] = {8, 24}, quick_d[] = {2048, 16384}, quick_i[] = {1};
-static const uint32_t quick_threshold[] = {8, 16, 32};
+static const uint32_t quick_threshold[] = {8, 16, 24, 32};
 static const uint32_t full_c[] = {1, 4, 8, 12, 16, 20, 24, 28, 32};
 static const uint32_t full_d[] = {2048, 16384, 32768};
 static const uint32_t full_i[] = {1, 64, 1024};
@@ -29,13 +29,13 @@ static const uint32_t full_i[] = {1, 64, 1024};
 const struct lifeguard_plan lifeguard_quick = {
 	.c = quick_c, .c_count = LENGTH(quick_c), .d_ms = quick_d, .d_count = LENGTH(quick_d),
 	.i_ms = quick_i, .i_count = LENGTH(quick_i),
-	.threshold_c = quick_threshold, .threshold_c_count = LENGTH(quick_threshold), .threshold_runs = 1, .runs = 1, .seed = 1,
+	.threshold_c = quick_threshold, .threshold_c_count = LENGTH(quick_threshold), .threshold_runs = 2, .runs = 1, .seed = 1,
 };
 
 const struct lifeguard_plan lifeguard_full = {
 	.c = full_c, .c_count = LENGTH(full_c), .d_ms = full_d, .d_count = LENGTH(full_d),
 	.i_ms = full_i, .i_count = LENGTH(full_i),
-	.threshold_c = full_c, .threshold_c_count = LENGTH(full_c), .threshold_runs = 4, .runs = 1, .seed = 1,
+	.threshold_c = full_c, .threshold_c_count = LENGTH(full_c), .threshold_runs = 5, .runs = 1, .seed = 1,
 };
 
 struct run {
@@ -167,6 +167,8 @@ void lifeguard_run(const struct lifeguard_plan *p, uint32_t configuration, struc
 	static struct run run;
 	uint32_t per_pass = lifeguard_run_count(p) / p->runs, intervals = p->c_count * p->d_count * p->i_count;
 	*result = (struct lifeguard_result){.fp_all = 0};
+	if (p->trace)
+		fprintf(stderr, "---- %s\n", lifeguard_configurations[configuration].name);
 	for (uint32_t k = 0; k < lifeguard_run_count(p); k++) {
 		/* The same seed in every configuration: the same servers are struck. */
 		uint64_t seed = p->seed * 1000003 + k;

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "samples.h"
 #include "swim/swim.h"
 
@@ -47,6 +49,9 @@ struct lifeguard_result {
 /* One configuration through the whole plan. `progress` may be NULL; it is told after each run. */
 void lifeguard_run(const struct lifeguard_plan *plan, uint32_t configuration, struct lifeguard_result *result,
 	void (*progress)(void *context), void *context);
+/* All configurations, several at once in processes of their own. False: one of them failed. */
+bool lifeguard_run_all(const struct lifeguard_plan *plan, uint32_t processes,
+	struct lifeguard_result results[LIFEGUARD_CONFIGURATIONS], void (*progress)(void *context), void *context);
 uint32_t lifeguard_run_count(const struct lifeguard_plan *plan);
 void lifeguard_result_free(struct lifeguard_result *result);
 

@@ -81,11 +81,11 @@ static void run_lifeguard(const struct options *o)
 	plan.runs = o->runs > 0 ? o->runs : plan.runs;
 	plan.anomaly = o->paused ? LIFEGUARD_PAUSED : LIFEGUARD_BLOCKED;
 	plan.trace = o->trace;
+	uint32_t processes = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	struct progress p = {"lifeguard", 0, LIFEGUARD_CONFIGURATIONS * lifeguard_run_count(&plan), o->tty};
-	for (uint32_t i = 0; i < LIFEGUARD_CONFIGURATIONS; i++) {
-		if (o->trace)
-			fprintf(stderr, "---- %s\n", lifeguard_configurations[i].name);
-		lifeguard_run(&plan, i, &lifeguard_results[i], advance, &p);
+	if (!lifeguard_run_all(&plan, o->trace ? 1 : processes, lifeguard_results, advance, &p)) {
+		fprintf(stderr, "lifeguard: a process failed\n");
+		exit(1);
 	}
 	finish(&p);
 	printf("Lifeguard (Dadgar et al. 2017, V): %u servers, %s, %u runs of each row, seed %llu\n\n", LIFEGUARD_SERVERS,
