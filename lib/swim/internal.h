@@ -87,6 +87,7 @@ struct probe {
 	uint32_t nacked; /* bit i: helpers[i] said so */
 	uint64_t sent_ns;
 	uint64_t indirect_ns;
+	uint64_t asked_ns; /* when the helpers were asked */
 };
 
 struct swim {

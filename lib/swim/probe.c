@@ -160,9 +160,10 @@ static uint32_t ask_helpers(struct swim *swim, uint16_t *pool, uint32_t n, uint3
 	return asked;
 }
 
-static void send_indirect(struct swim *swim)
+static void send_indirect(struct swim *swim, uint64_t now_ns)
 {
 	uint16_t pool[SW_MEMBERS_MAX];
+	swim->probe.asked_ns = now_ns;
 	uint32_t want = swim->profile.indirect_probes < HELPERS_MAX ? swim->profile.indirect_probes : HELPERS_MAX;
 	swim->probe.indirect_sent = true;
 	if (!swim->config.features.zones) {
@@ -190,6 +191,23 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 		swim_health_worse(swim, p->nacks_wanted - p->nacks);
 	/* Else one helper heard this server and was heard: the silence of others is their own trouble. */
 	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
+}
+
+/* When helpers have had their time and one of them has said no: this server is heard and hears, and the
+ * others are silent. Waiting for the end of the interval brings nothing new. */
+static uint64_t settles_at(const struct swim *swim)
+{
+	const struct probe *p = &swim->probe;
+	if (!swim->config.features.witnesses || !p->active || p->acked || p->nacks == 0)
+		return SW_NEVER_NS;
+	return p->asked_ns + swim->profile.probe_timeout_ns * 3 / 4;
+}
+
+static void settle(struct swim *swim, uint64_t now_ns)
+{
+	swim->probe.active = false;
+	if (target_is_same(swim))
+		probe_failed(swim, now_ns);
 }
 
 static void relays_tick(struct swim *swim, uint64_t now_ns, bool paused)
@@ -225,7 +243,9 @@ void probe_tick(struct swim *swim, uint64_t now_ns, bool paused)
 		swim->next_probe_ns = now_ns;
 	}
 	if (p->active && !p->acked && !p->indirect_sent && now_ns >= p->indirect_ns)
-		send_indirect(swim);
+		send_indirect(swim, now_ns);
+	if (now_ns >= settles_at(swim))
+		settle(swim, now_ns);
 	if (now_ns < swim->next_probe_ns)
 		return;
 	if (p->active && !p->acked && target_is_same(swim))
@@ -240,6 +260,7 @@ uint64_t probe_deadline(const struct swim *swim)
 	uint64_t next = swim->next_probe_ns;
 	if (p->active && !p->acked && !p->indirect_sent && !waits_to_leave(p))
 		next = sw_min_u64(next, p->indirect_ns);
+	next = sw_min_u64(next, settles_at(swim));
 	for (int i = 0; swim->relay_count > 0 && i < RELAYS_MAX; i++)
 		if (swim->relays[i].deadline_ns != 0)
 			next = sw_min_u64(next, swim->relays[i].deadline_ns);
@@ -299,9 +320,7 @@ void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t s
 	/* All helpers have spoken, so this server is heard and hears: waiting longer brings nothing new. */
 	if (!swim->config.features.witnesses || p->nacks == 0 || p->nacks < p->nacks_wanted)
 		return;
-	p->active = false;
-	if (target_is_same(swim))
-		probe_failed(swim, now_ns);
+	settle(swim, now_ns);
 }
 
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const struct sw_endpoint *asker,
@@ -312,7 +331,7 @@ void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const 
 		if (r->deadline_ns != 0)
 			continue;
 		*r = (struct relay){
-			.deadline_ns = now_ns + swim->profile.probe_timeout_ns * 4 / 5,
+			.deadline_ns = now_ns + swim->profile.probe_timeout_ns / 2,
 			.asker_id = asker_id,
 			.asker = *asker,
 			.asker_seq = request->seq,

@@ -75,17 +75,7 @@ const struct swim_profile swim_profile_paper = {
 	.gossip_fanout = 3,
 };
 
-const struct swim_features swim_features_all = {
-	.local_health = true,
-	.suspicion_shrinks = true,
-	.buddy = true,
-	.direct = true,
-	.table_digest = true,
-	.pause_aware = true,
-	.confirm_first = true,
-	.zones = true,
-	.witnesses = true,
-};
+const struct swim_features swim_features_all = SWIM_FEATURES_ALL;
 const struct swim_features swim_features_plain = {.local_health = false};
 
 struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)

@@ -59,6 +59,12 @@ struct swim_features {
 	bool witnesses;		  /* helpers count: all NACKs settle a probe, their own failed pings confirm it */
 };
 
+#define SWIM_FEATURES_ALL                                                                          \
+	{                                                                                          \
+		.local_health = true, .suspicion_shrinks = true, .buddy = true, .direct = true,    \
+		.table_digest = true, .pause_aware = true, .confirm_first = true, .zones = true,   \
+		.witnesses = true,                                                                 \
+	}
 extern const struct swim_features swim_features_all;
 extern const struct swim_features swim_features_plain; /* SWIM as published */
 

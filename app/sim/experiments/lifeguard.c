@@ -17,7 +17,7 @@ const struct lifeguard_configuration lifeguard_configurations[LIFEGUARD_CONFIGUR
 	{"LHA-Suspicion", {.table_digest = true, .suspicion_shrinks = true}, 0.0300, 0.0671, -1, -1},
 	{"Buddy", {.table_digest = true, .buddy = true}, 0.9408, 0.4457, -1, -1},
 	{"Lifeguard", {.table_digest = true, .local_health = true, .suspicion_shrinks = true, .buddy = true}, 0.0153, 0.0189, 1.106, 0.980},
-	{"swimlane", {true, true, true, true, true, true, true, true}, -1, -1, -1, -1},
+	{"swimlane", SWIM_FEATURES_ALL, -1, -1, -1, -1},
 };
 
 static const uint32_t quick_c[] = {8, 24}, quick_d[] = {2048, 16384}, quick_i[] = {1};
