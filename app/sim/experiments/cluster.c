@@ -1,6 +1,7 @@
 #include "cluster.h"
 
-static void on_event(void *context, struct sim *sim, uint32_t viewer, const struct swim_event *event)
+static void on_event(
+	void *context, struct sim *sim, uint32_t viewer, const struct swim_event *event)
 {
 	struct cluster *c = context;
 	uint32_t subject = (uint32_t)(event->record.actor.id - sim_id(0));
@@ -9,7 +10,8 @@ static void on_event(void *context, struct sim *sim, uint32_t viewer, const stru
 		c->on_event(c->context, viewer, subject, event);
 }
 
-static void on_packet(void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership)
+static void on_packet(
+	void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership)
 {
 	struct cluster *c = context;
 	(void)sim;
@@ -39,7 +41,8 @@ bool cluster_create(struct cluster *c, const struct cluster_config *config)
 		.seed = config->seed,
 		.profile = config->profile,
 		.features = config->features,
-		.network = {.delay_min_ns = config->link_ns, .delay_spread_ns = config->link_ns / 10},
+		.network = {.delay_min_ns = config->link_ns,
+			.delay_spread_ns = config->link_ns / 10},
 		.records_max = config->records_max,
 		.start_spread_ns = config->servers * interval_ns / 6,
 	};

@@ -1,5 +1,5 @@
-/* A cluster of whole servers in virtual time, ready for an experiment: all joined, all quiet, with a watch
- * on what each of them says of the others and on what they send.
+/* A cluster of whole servers in virtual time, ready for an experiment: all joined, all quiet, with
+ * a watch on what each of them says of the others and on what they send.
  *
  * The watch is reset when the cluster is ready and by cluster_reset(). One owner.
  */
@@ -24,7 +24,8 @@ struct cluster {
 	uint64_t packets, bytes; /* of membership, sent by all */
 	/* Called for each event that one server tells of another. */
 	void *context;
-	void (*on_event)(void *context, uint32_t viewer, uint32_t subject, const struct swim_event *event);
+	void (*on_event)(
+		void *context, uint32_t viewer, uint32_t subject, const struct swim_event *event);
 };
 
 /* False: they did not find each other within a minute and 100 probe intervals of virtual time. */

@@ -1,7 +1,8 @@
 /* From a crash to the moment when the last server knows of it, with everything that swimlane has.
  *
- * One server after another crashes at a random moment, and is started again when all know. A server that is
- * declared dead while it runs is a false positive. Membership alone: the map has no say in this.
+ * One server after another crashes at a random moment, and is started again when all know. A server
+ * that is declared dead while it runs is a false positive. Membership alone: the map has no say in
+ * this.
  */
 #pragma once
 
@@ -29,10 +30,11 @@ struct crash_result {
 	bool failed; /* the servers did not find each other */
 };
 
-void crash_run(const struct crash_case *which, uint32_t crashes, uint64_t seed, struct crash_result *result,
-	void (*progress)(void *context), void *context);
+void crash_run(const struct crash_case *which, uint32_t crashes, uint64_t seed,
+	struct crash_result *result, void (*progress)(void *context), void *context);
 void crash_print(const struct crash_case *which, struct crash_result *result, bool first);
 void crash_free(struct crash_result *result);
 
-/* Virtual seconds for each second of this process's CPU time: 64 complete servers (map too), metal, quiet. */
+/* Virtual seconds for each second of this process's CPU time: 64 complete servers (map too), metal,
+ * quiet. */
 double crash_sim_speed(double virtual_s, uint64_t seed);

@@ -9,14 +9,20 @@
 
 enum { RUN_S = 120, TAIL_S = 15, THRESHOLD_MS = 32768, THRESHOLD_TAIL_S = 5 };
 
-/* With the shares of plain SWIM in the paper's tables. The paper's SWIM is memberlist, which exchanges
- * tables every 30 s; the table digest stands for that. */
+/* With the shares of plain SWIM in the paper's tables. The paper's SWIM is memberlist, which
+ * exchanges tables every 30 s; the table digest stands for that. */
 const struct lifeguard_configuration lifeguard_configurations[LIFEGUARD_CONFIGURATIONS] = {
 	{"SWIM", {.table_digest = true}, 1, 1, 1, 1},
 	{"LHA-Probe", {.table_digest = true, .local_health = true}, 0.6772, 0.3288, -1, -1},
-	{"LHA-Suspicion", {.table_digest = true, .suspicion_shrinks = true}, 0.0300, 0.0671, -1, -1},
+	{"LHA-Suspicion", {.table_digest = true, .suspicion_shrinks = true}, 0.0300, 0.0671, -1,
+		-1},
 	{"Buddy", {.table_digest = true, .buddy = true}, 0.9408, 0.4457, -1, -1},
-	{"Lifeguard", {.table_digest = true, .local_health = true, .suspicion_shrinks = true, .buddy = true}, 0.0153, 0.0189, 1.106, 0.980},
+	{"Lifeguard",
+		{.table_digest = true,
+			.local_health = true,
+			.suspicion_shrinks = true,
+			.buddy = true},
+		0.0153, 0.0189, 1.106, 0.980},
 	{"swimlane", SWIM_FEATURES_ALL, -1, -1, -1, -1},
 };
 
@@ -27,15 +33,31 @@ static const uint32_t full_d[] = {2048, 16384, 32768};
 static const uint32_t full_i[] = {1, 64, 1024};
 
 const struct lifeguard_plan lifeguard_quick = {
-	.c = quick_c, .c_count = LENGTH(quick_c), .d_ms = quick_d, .d_count = LENGTH(quick_d),
-	.i_ms = quick_i, .i_count = LENGTH(quick_i),
-	.threshold_c = quick_threshold, .threshold_c_count = LENGTH(quick_threshold), .threshold_runs = 2, .runs = 1, .seed = 1,
+	.c = quick_c,
+	.c_count = LENGTH(quick_c),
+	.d_ms = quick_d,
+	.d_count = LENGTH(quick_d),
+	.i_ms = quick_i,
+	.i_count = LENGTH(quick_i),
+	.threshold_c = quick_threshold,
+	.threshold_c_count = LENGTH(quick_threshold),
+	.threshold_runs = 2,
+	.runs = 1,
+	.seed = 1,
 };
 
 const struct lifeguard_plan lifeguard_full = {
-	.c = full_c, .c_count = LENGTH(full_c), .d_ms = full_d, .d_count = LENGTH(full_d),
-	.i_ms = full_i, .i_count = LENGTH(full_i),
-	.threshold_c = full_c, .threshold_c_count = LENGTH(full_c), .threshold_runs = 5, .runs = 1, .seed = 1,
+	.c = full_c,
+	.c_count = LENGTH(full_c),
+	.d_ms = full_d,
+	.d_count = LENGTH(full_d),
+	.i_ms = full_i,
+	.i_count = LENGTH(full_i),
+	.threshold_c = full_c,
+	.threshold_c_count = LENGTH(full_c),
+	.threshold_runs = 5,
+	.runs = 1,
+	.seed = 1,
 };
 
 struct run {
@@ -50,15 +72,20 @@ struct run {
 	bool told_by[LIFEGUARD_SERVERS][LIFEGUARD_SERVERS];
 };
 
-static void trace(const struct run *r, uint32_t viewer, uint32_t subject, const struct swim_event *e)
+static void trace(
+	const struct run *r, uint32_t viewer, uint32_t subject, const struct swim_event *e)
 {
 	fprintf(stderr, "%9.3f s %s%u: %u is %s, incarnation %u, says %d: %s\n",
-		(double)(sim_now(r->cluster.sim) - r->started_ns) / SW_NS_PER_S, r->anomalous[viewer] ? "sick " : "",
-		viewer, subject, e->kind == SWIM_EVENT_DEAD ? "DEAD" : e->kind == SWIM_EVENT_SUSPECT ? "suspect" : "alive",
+		(double)(sim_now(r->cluster.sim) - r->started_ns) / SW_NS_PER_S,
+		r->anomalous[viewer] ? "sick " : "", viewer, subject,
+		e->kind == SWIM_EVENT_DEAD      ? "DEAD"
+		: e->kind == SWIM_EVENT_SUSPECT ? "suspect"
+						: "alive",
 		e->record.incarnation, (int)(e->record.accuser_id - sim_id(0)), e->why);
 }
 
-static void on_interval_event(void *context, uint32_t viewer, uint32_t subject, const struct swim_event *e)
+static void on_interval_event(
+	void *context, uint32_t viewer, uint32_t subject, const struct swim_event *e)
 {
 	struct run *r = context;
 	if (r->anomalous[subject])
@@ -71,10 +98,12 @@ static void on_interval_event(void *context, uint32_t viewer, uint32_t subject, 
 	r->result->fp_healthy += !r->anomalous[viewer];
 }
 
-static void on_threshold_event(void *context, uint32_t viewer, uint32_t subject, const struct swim_event *e)
+static void on_threshold_event(
+	void *context, uint32_t viewer, uint32_t subject, const struct swim_event *e)
 {
 	struct run *r = context;
-	if (e->kind != SWIM_EVENT_DEAD || !r->anomalous[subject] || r->anomalous[viewer] || r->told_by[subject][viewer])
+	if (e->kind != SWIM_EVENT_DEAD || !r->anomalous[subject] || r->anomalous[viewer] ||
+		r->told_by[subject][viewer])
 		return;
 	r->told_by[subject][viewer] = true;
 	r->last_ns[subject] = sim_now(r->cluster.sim);
@@ -147,9 +176,11 @@ static void run_threshold(struct run *r, uint32_t c)
 		if (!r->anomalous[i])
 			continue;
 		if (r->told[i] > 0)
-			samples_add(&r->result->first_s, (double)(r->first_ns[i] - r->started_ns) / SW_NS_PER_S);
+			samples_add(&r->result->first_s,
+				(double)(r->first_ns[i] - r->started_ns) / SW_NS_PER_S);
 		if (r->told[i] == LIFEGUARD_SERVERS - c)
-			samples_add(&r->result->all_s, (double)(r->last_ns[i] - r->started_ns) / SW_NS_PER_S);
+			samples_add(&r->result->all_s,
+				(double)(r->last_ns[i] - r->started_ns) / SW_NS_PER_S);
 		else
 			r->result->undetected++;
 	}
@@ -158,14 +189,16 @@ static void run_threshold(struct run *r, uint32_t c)
 
 uint32_t lifeguard_run_count(const struct lifeguard_plan *p)
 {
-	return p->runs * (p->c_count * p->d_count * p->i_count + p->threshold_c_count * p->threshold_runs);
+	return p->runs *
+	       (p->c_count * p->d_count * p->i_count + p->threshold_c_count * p->threshold_runs);
 }
 
-void lifeguard_run(const struct lifeguard_plan *p, uint32_t configuration, struct lifeguard_result *result,
-	void (*progress)(void *context), void *context)
+void lifeguard_run(const struct lifeguard_plan *p, uint32_t configuration,
+	struct lifeguard_result *result, void (*progress)(void *context), void *context)
 {
 	static struct run run;
-	uint32_t per_pass = lifeguard_run_count(p) / p->runs, intervals = p->c_count * p->d_count * p->i_count;
+	uint32_t per_pass = lifeguard_run_count(p) / p->runs,
+		 intervals = p->c_count * p->d_count * p->i_count;
 	*result = (struct lifeguard_result){.fp_all = 0};
 	if (p->trace)
 		fprintf(stderr, "---- %s\n", lifeguard_configurations[configuration].name);
@@ -173,11 +206,14 @@ void lifeguard_run(const struct lifeguard_plan *p, uint32_t configuration, struc
 		/* The same seed in every configuration: the same servers are struck. */
 		uint64_t seed = p->seed * 1000003 + k;
 		uint32_t at = k % per_pass;
-		uint32_t c = at < intervals ? p->c[at / (p->d_count * p->i_count)] : p->threshold_c[(at - intervals) % p->threshold_c_count];
+		uint32_t c = at < intervals
+				     ? p->c[at / (p->d_count * p->i_count)]
+				     : p->threshold_c[(at - intervals) % p->threshold_c_count];
 		if (!begin(&run, p, configuration, result, seed, c))
 			continue;
 		if (at < intervals)
-			run_interval(&run, p->d_ms[at / p->i_count % p->d_count], p->i_ms[at % p->i_count]);
+			run_interval(&run, p->d_ms[at / p->i_count % p->d_count],
+				p->i_ms[at % p->i_count]);
 		else
 			run_threshold(&run, c);
 		if (progress != NULL)

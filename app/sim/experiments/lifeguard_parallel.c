@@ -57,7 +57,8 @@ static bool write_samples(int fd, const struct samples *s)
 static void tell_progress(void *context)
 {
 	const char byte = TELL_PROGRESS;
-	(void)write_all(*(int *)context, &byte, 1); /* the result tells whether the reader is gone */
+	(void)write_all(
+		*(int *)context, &byte, 1); /* the result tells whether the reader is gone */
 }
 
 static int child(const struct lifeguard_plan *plan, uint32_t configuration, int fd)
@@ -65,8 +66,10 @@ static int child(const struct lifeguard_plan *plan, uint32_t configuration, int 
 	struct lifeguard_result r;
 	const char byte = TELL_RESULT;
 	lifeguard_run(plan, configuration, &r, tell_progress, &fd);
-	return write_all(fd, &byte, 1) && write_all(fd, &r, sizeof(r)) && write_samples(fd, &r.first_s) &&
-		write_samples(fd, &r.all_s) ? 0 : 1;
+	return write_all(fd, &byte, 1) && write_all(fd, &r, sizeof(r)) &&
+			       write_samples(fd, &r.first_s) && write_samples(fd, &r.all_s)
+		       ? 0
+		       : 1;
 }
 
 /* Returns where to read from, or -1. */
@@ -87,13 +90,15 @@ static int start(const struct lifeguard_plan *plan, uint32_t configuration, pid_
 	return -1;
 }
 
-static bool collect(int fd, struct lifeguard_result *r, void (*progress)(void *context), void *context)
+static bool collect(
+	int fd, struct lifeguard_result *r, void (*progress)(void *context), void *context)
 {
 	char byte;
 	while (read_all(fd, &byte, 1)) {
 		if (byte == TELL_RESULT)
-			return read_all(fd, r, sizeof(*r)) && read_samples(fd, &r->first_s, r->first_s.count) &&
-				read_samples(fd, &r->all_s, r->all_s.count);
+			return read_all(fd, r, sizeof(*r)) &&
+			       read_samples(fd, &r->first_s, r->first_s.count) &&
+			       read_samples(fd, &r->all_s, r->all_s.count);
 		if (progress != NULL)
 			progress(context);
 	}
@@ -101,14 +106,17 @@ static bool collect(int fd, struct lifeguard_result *r, void (*progress)(void *c
 }
 
 bool lifeguard_run_all(const struct lifeguard_plan *plan, uint32_t processes,
-	struct lifeguard_result results[LIFEGUARD_CONFIGURATIONS], void (*progress)(void *context), void *context)
+	struct lifeguard_result results[LIFEGUARD_CONFIGURATIONS], void (*progress)(void *context),
+	void *context)
 {
 	int fds[LIFEGUARD_CONFIGURATIONS];
 	pid_t pids[LIFEGUARD_CONFIGURATIONS];
 	uint32_t started = 0;
 	bool fine = true;
 	for (uint32_t i = 0; i < LIFEGUARD_CONFIGURATIONS; i++) {
-		for (; started < LIFEGUARD_CONFIGURATIONS && started < i + (processes > 0 ? processes : 1); started++)
+		for (; started < LIFEGUARD_CONFIGURATIONS &&
+			started < i + (processes > 0 ? processes : 1);
+			started++)
 			fds[started] = start(plan, started, &pids[started]);
 		if (fds[i] < 0) {
 			fine = false;

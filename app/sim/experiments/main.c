@@ -1,4 +1,5 @@
-/* swimlane-experiments: the published figures of SWIM and Lifeguard, and swimlane's own, in virtual time. */
+/* swimlane-experiments: the published figures of SWIM and Lifeguard, and swimlane's own, in virtual
+ * time. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -45,13 +46,15 @@ static int usage(FILE *to)
 {
 	fputs("swimlane-experiments swim | lifeguard | crash | all [options]\n"
 	      "  swim         load, first detection, dissemination, round robin (Das et al. 2002)\n"
-	      "  lifeguard    false positives and detection under anomalies (Dadgar et al. 2017, V)\n"
+	      "  lifeguard    false positives and detection under anomalies (Dadgar et al. 2017, "
+	      "V)\n"
 	      "  crash        from a crash to known by all, for each profile\n"
 	      "  --quick      fewer of everything\n"
 	      "  --seed N     the run is a function of it (default 1)\n"
 	      "  --runs N     crash: crashes of each row; lifeguard: passes through the plan\n"
 	      "  --pause      lifeguard: servers are paused altogether, timers too\n"
-	      "  --trace      lifeguard: what is said of servers without anomaly, on standard error\n"
+	      "  --trace      lifeguard: what is said of servers without anomaly, on standard "
+	      "error\n"
 	      "  --json       the last line is one JSON object\n",
 		to);
 	return to == stderr ? 2 : 0;
@@ -62,14 +65,17 @@ static void run_swim(const struct options *o)
 	struct swim_paper_plan plan = {
 		.seed = o->seed,
 		.load_periods = o->quick ? 50 : 1000,
-		.crashes = o->runs > 0 ? o->runs : o->quick ? 100 : 2000,
+		.crashes = o->runs > 0 ? o->runs
+			   : o->quick  ? 100
+				       : 2000,
 		.crash_servers = o->quick ? 32 : 64,
 		.changes = o->quick ? 3 : 50,
 	};
 	struct progress p = {"swim", 0, SWIM_PAPER_SIZES + (plan.crashes + 63) / 64, o->tty};
 	swim_paper_run(&plan, &swim_result, advance, &p);
 	finish(&p);
-	printf("SWIM (Das et al. 2002): plain SWIM, lan profile, 50 us links, seed %llu\n\n", (unsigned long long)o->seed);
+	printf("SWIM (Das et al. 2002): plain SWIM, lan profile, 50 us links, seed %llu\n\n",
+		(unsigned long long)o->seed);
 	swim_paper_print(&swim_result);
 	printf("\n");
 }
@@ -82,14 +88,17 @@ static void run_lifeguard(const struct options *o)
 	plan.anomaly = o->paused ? LIFEGUARD_PAUSED : LIFEGUARD_BLOCKED;
 	plan.trace = o->trace;
 	uint32_t processes = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	struct progress p = {"lifeguard", 0, LIFEGUARD_CONFIGURATIONS * lifeguard_run_count(&plan), o->tty};
+	struct progress p = {
+		"lifeguard", 0, LIFEGUARD_CONFIGURATIONS * lifeguard_run_count(&plan), o->tty};
 	if (!lifeguard_run_all(&plan, o->trace ? 1 : processes, lifeguard_results, advance, &p)) {
 		fprintf(stderr, "lifeguard: a process failed\n");
 		exit(1);
 	}
 	finish(&p);
-	printf("Lifeguard (Dadgar et al. 2017, V): %u servers, %s, %u runs of each row, seed %llu\n\n", LIFEGUARD_SERVERS,
-		o->paused ? "pauses" : "packets blocked", lifeguard_run_count(&plan), (unsigned long long)o->seed);
+	printf("Lifeguard (Dadgar et al. 2017, V): %u servers, %s, %u runs of each row, seed "
+	       "%llu\n\n",
+		LIFEGUARD_SERVERS, o->paused ? "pauses" : "packets blocked",
+		lifeguard_run_count(&plan), (unsigned long long)o->seed);
 	lifeguard_print(lifeguard_results);
 	printf("\n");
 }
@@ -107,7 +116,9 @@ static void run_crash(const struct options *o)
 		crash_print(&crash_cases[i], &crash_results[i], i == 0);
 	}
 	sim_speed = crash_sim_speed(o->quick ? 4 : 60, o->seed);
-	printf("\n64 complete servers, metal, quiet: %.1f virtual seconds for each second of one core\n\n", sim_speed);
+	printf("\n64 complete servers, metal, quiet: %.1f virtual seconds for each second of one "
+	       "core\n\n",
+		sim_speed);
 }
 
 static void json_swim(void)
@@ -118,24 +129,31 @@ static void json_swim(void)
 		most = fmax(most, swim_result.load[i]);
 		flat = fmax(flat, swim_result.spread_mean[i] / log2(swim_result.servers[i]));
 	}
-	printf(", \"messages_per_member_period\": %.4f, \"messages_per_member_period_max\": %.4f", load, most);
+	printf(", \"messages_per_member_period\": %.4f, \"messages_per_member_period_max\": %.4f",
+		load, most);
 	printf(", \"first_detection_periods\": %.4f, \"first_suspicion_periods\": %.4f",
-		samples_mean(&swim_result.detection_periods), samples_mean(&swim_result.suspicion_periods));
+		samples_mean(&swim_result.detection_periods),
+		samples_mean(&swim_result.suspicion_periods));
 	printf(", \"dissemination_periods_per_log2_n_max\": %.4f", flat);
 }
 
 static void json_lifeguard(void)
 {
-	struct lifeguard_result *swim = &lifeguard_results[LIFEGUARD_SWIM], *ours = &lifeguard_results[LIFEGUARD_OURS];
+	struct lifeguard_result *swim = &lifeguard_results[LIFEGUARD_SWIM],
+				*ours = &lifeguard_results[LIFEGUARD_OURS];
 	double median = samples_quantile(&swim->first_s, 0.5);
-	printf(", \"fp_share_all\": %.6f, \"fp_share_healthy\": %.6f", lifeguard_share(ours->fp_all, swim->fp_all),
+	printf(", \"fp_share_all\": %.6f, \"fp_share_healthy\": %.6f",
+		lifeguard_share(ours->fp_all, swim->fp_all),
 		lifeguard_share(ours->fp_healthy, swim->fp_healthy));
-	printf(", \"fp_swim_all\": %llu, \"fp_swim_healthy\": %llu", (unsigned long long)swim->fp_all,
-		(unsigned long long)swim->fp_healthy);
-	printf(", \"detection_median_vs_swim\": %.4f", median > 0 ? samples_quantile(&ours->first_s, 0.5) / median : -1);
+	printf(", \"fp_swim_all\": %llu, \"fp_swim_healthy\": %llu",
+		(unsigned long long)swim->fp_all, (unsigned long long)swim->fp_healthy);
+	printf(", \"detection_median_vs_swim\": %.4f",
+		median > 0 ? samples_quantile(&ours->first_s, 0.5) / median : -1);
 	median = samples_quantile(&swim->all_s, 0.5);
-	printf(", \"dissemination_median_vs_swim\": %.4f", median > 0 ? samples_quantile(&ours->all_s, 0.5) / median : -1);
-	printf(", \"packets_vs_swim\": %.4f, \"bytes_vs_swim\": %.4f", lifeguard_share(ours->packets, swim->packets),
+	printf(", \"dissemination_median_vs_swim\": %.4f",
+		median > 0 ? samples_quantile(&ours->all_s, 0.5) / median : -1);
+	printf(", \"packets_vs_swim\": %.4f, \"bytes_vs_swim\": %.4f",
+		lifeguard_share(ours->packets, swim->packets),
 		lifeguard_share(ours->bytes, swim->bytes));
 }
 
@@ -146,19 +164,21 @@ static void json_crash(void)
 		struct crash_result *r = &crash_results[i];
 		wrong += r->false_positives;
 		unknown += r->unknown;
-		printf(", \"crash_known_p99_ms_%u_%s\": %.3f", crash_cases[i].servers, crash_cases[i].profile_name,
-			samples_quantile(&r->all_ms, 0.99));
+		printf(", \"crash_known_p99_ms_%u_%s\": %.3f", crash_cases[i].servers,
+			crash_cases[i].profile_name, samples_quantile(&r->all_ms, 0.99));
 	}
-	printf(", \"crash_false_positives\": %u, \"crash_unknown\": %u, \"sim_speed_64_metal\": %.2f", wrong, unknown,
-		sim_speed);
+	printf(", \"crash_false_positives\": %u, \"crash_unknown\": %u, \"sim_speed_64_metal\": "
+	       "%.2f",
+		wrong, unknown, sim_speed);
 }
 
 static int parse(int argc, char **argv, struct options *o)
 {
 	enum { SEED = 256, RUNS, QUICK, JSON, PAUSE, TRACE, HELP };
 	static const struct option options[] = {{"seed", required_argument, NULL, SEED},
-		{"runs", required_argument, NULL, RUNS}, {"quick", no_argument, NULL, QUICK}, {"json", no_argument, NULL, JSON},
-		{"pause", no_argument, NULL, PAUSE}, {"trace", no_argument, NULL, TRACE}, {"help", no_argument, NULL, HELP},
+		{"runs", required_argument, NULL, RUNS}, {"quick", no_argument, NULL, QUICK},
+		{"json", no_argument, NULL, JSON}, {"pause", no_argument, NULL, PAUSE},
+		{"trace", no_argument, NULL, TRACE}, {"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0}};
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (c) {
@@ -183,7 +203,8 @@ int main(int argc, char **argv)
 		return done;
 	const char *what = optind + 1 == argc ? argv[optind] : "";
 	bool all = strcmp(what, "all") == 0;
-	bool swim = all || strcmp(what, "swim") == 0, lifeguard = all || strcmp(what, "lifeguard") == 0;
+	bool swim = all || strcmp(what, "swim") == 0,
+	     lifeguard = all || strcmp(what, "lifeguard") == 0;
 	bool crash = all || strcmp(what, "crash") == 0;
 	if (!swim && !lifeguard && !crash)
 		return usage(stderr);
@@ -195,7 +216,8 @@ int main(int argc, char **argv)
 	if (crash)
 		run_crash(&o);
 	if (o.json) {
-		printf("{\"seed\": %llu, \"quick\": %s", (unsigned long long)o.seed, o.quick ? "true" : "false");
+		printf("{\"seed\": %llu, \"quick\": %s", (unsigned long long)o.seed,
+			o.quick ? "true" : "false");
 		if (swim)
 			json_swim();
 		if (lifeguard)

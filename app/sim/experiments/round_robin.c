@@ -12,7 +12,8 @@ static struct wire_header header_of(uint64_t id)
 }
 
 /* `writer` holds one message that the member with this id sends. */
-static void deliver(struct swim *swim, uint64_t now_ns, uint64_t id, const uint8_t *bytes, const struct sw_writer *w)
+static void deliver(struct swim *swim, uint64_t now_ns, uint64_t id, const uint8_t *bytes,
+	const struct sw_writer *w)
 {
 	struct wire_header h = header_of(id);
 	struct sw_endpoint from = sw_endpoint_from_ipv4((uint32_t)id, 7946);
@@ -27,8 +28,10 @@ static void introduce(struct swim *swim, uint64_t now_ns, uint64_t id)
 {
 	uint8_t bytes[WIRE_MESSAGES_MAX];
 	struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
-	struct wire_member record = {
-		.actor = {id, 1}, .instance = id, .weight = SW_WEIGHT_DEFAULT, .at = sw_endpoint_from_ipv4((uint32_t)id, 7946)};
+	struct wire_member record = {.actor = {id, 1},
+		.instance = id,
+		.weight = SW_WEIGHT_DEFAULT,
+		.at = sw_endpoint_from_ipv4((uint32_t)id, 7946)};
 	memcpy(record.name, "m", 2);
 	wire_put_member(&w, WIRE_MEMBER, &record);
 	deliver(swim, now_ns, id, bytes, &w);
@@ -61,8 +64,14 @@ static void acknowledge(struct swim *swim, uint64_t now_ns, uint64_t id, uint32_
 uint32_t round_robin_gap(uint32_t servers, uint32_t periods, uint64_t seed)
 {
 	uint64_t now_ns = SW_NS_PER_S, to_id, last[SW_MEMBERS_MAX] = {0}, worst = 0;
-	struct swim_config config = {.id = 1, .epoch = 1, .instance = 1, .name = "one", .profile = swim_profile_lan,
-		.weight = SW_WEIGHT_DEFAULT, .at = sw_endpoint_from_ipv4(1, 7946), .features = swim_features_plain,
+	struct swim_config config = {.id = 1,
+		.epoch = 1,
+		.instance = 1,
+		.name = "one",
+		.profile = swim_profile_lan,
+		.weight = SW_WEIGHT_DEFAULT,
+		.at = sw_endpoint_from_ipv4(1, 7946),
+		.features = swim_features_plain,
 		.random_seed = seed};
 	uint64_t interval_ns = config.profile.probe_interval_ns;
 	struct swim *swim = swim_create(&config, now_ns);

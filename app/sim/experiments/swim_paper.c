@@ -27,8 +27,11 @@ static void on_event(void *context, uint32_t viewer, uint32_t subject, const str
 
 static bool begin(struct cluster *c, uint32_t servers, uint64_t seed)
 {
-	struct cluster_config cc = {.servers = servers, .seed = seed, .profile = swim_profile_lan,
-		.features = {.table_digest = true}, .link_ns = 50 * SW_NS_PER_US};
+	struct cluster_config cc = {.servers = servers,
+		.seed = seed,
+		.profile = swim_profile_lan,
+		.features = {.table_digest = true},
+		.link_ns = 50 * SW_NS_PER_US};
 	return cluster_create(c, &cc);
 }
 
@@ -54,12 +57,14 @@ static void watch_for(struct cluster *c, struct watch *w, uint32_t wanted, uint3
 	c->on_event = NULL;
 }
 
-static void measure_spread(struct cluster *c, uint32_t changes, double *mean, double *max, uint32_t *untold)
+static void measure_spread(
+	struct cluster *c, uint32_t changes, double *mean, double *max, uint32_t *untold)
 {
 	double sum = 0;
 	*max = 0;
 	for (uint32_t i = 0; i < changes; i++) {
-		struct watch w = {c->sim, (uint32_t)sw_random_below(sim_random(c->sim), c->servers), 0, SWIM_EVENT_CHANGED, 0, 0};
+		struct watch w = {c->sim, (uint32_t)sw_random_below(sim_random(c->sim), c->servers),
+			0, SWIM_EVENT_CHANGED, 0, 0};
 		uint64_t from_ns = sim_now(c->sim);
 		sim_drain(c->sim, w.subject, true);
 		watch_for(c, &w, c->servers - 1, 100);
@@ -76,7 +81,8 @@ static void measure_spread(struct cluster *c, uint32_t changes, double *mean, do
 static void measure_detection(struct cluster *c, struct swim_paper_result *r)
 {
 	struct sw_random *random = sim_random(c->sim);
-	struct watch w = {c->sim, (uint32_t)sw_random_below(random, c->servers), 0, SWIM_EVENT_SUSPECT, 0, 0};
+	struct watch w = {
+		c->sim, (uint32_t)sw_random_below(random, c->servers), 0, SWIM_EVENT_SUSPECT, 0, 0};
 	/* At any moment of everybody's periods. */
 	sim_run(c->sim, sw_random_below(random, periods_ns(1)));
 	uint64_t from_ns = sim_now(c->sim);
@@ -122,20 +128,24 @@ void swim_paper_run(const struct swim_paper_plan *p, struct swim_paper_result *r
 
 void swim_paper_print(struct swim_paper_result *r)
 {
-	printf("%8s %18s %24s %24s %16s\n", "servers", "packets sent", "change known to all", "", "longest gap");
-	printf("%8s %18s %12s %11s %11s %12s %16s %8s\n", "", "a member, period", "mean, per.", "/ log2 n", "max, per.", "",
-		"between probes", "2n - 1");
+	printf("%8s %18s %24s %24s %16s\n", "servers", "packets sent", "change known to all", "",
+		"longest gap");
+	printf("%8s %18s %12s %11s %11s %12s %16s %8s\n", "", "a member, period", "mean, per.",
+		"/ log2 n", "max, per.", "", "between probes", "2n - 1");
 	for (uint32_t i = 0; i < SWIM_PAPER_SIZES; i++)
-		printf("%8u %18.3f %12.2f %11.2f %11.2f %12s %16u %8u\n", r->servers[i], r->load[i], r->spread_mean[i],
-			r->spread_mean[i] / log2(r->servers[i]), r->spread_max[i], "", r->gap_max[i], 2 * r->servers[i] - 1);
-	printf("\nfirst probe in vain: in period %.2f after the crash (%u crashes; expected %.2f), 99 %%: %.0f\n",
+		printf("%8u %18.3f %12.2f %11.2f %11.2f %12s %16u %8u\n", r->servers[i], r->load[i],
+			r->spread_mean[i], r->spread_mean[i] / log2(r->servers[i]),
+			r->spread_max[i], "", r->gap_max[i], 2 * r->servers[i] - 1);
+	printf("\nfirst probe in vain: in period %.2f after the crash (%u crashes; expected %.2f), "
+	       "99 %%: %.0f\n",
 		samples_mean(&r->detection_periods), r->detection_periods.count, 1 / (1 - exp(-1)),
 		samples_quantile(&r->detection_periods, 0.99));
 	printf("first suspicion: %.2f periods after the crash, 99 %%: %.2f, longest: %.2f\n",
 		samples_mean(&r->suspicion_periods), samples_quantile(&r->suspicion_periods, 0.99),
 		samples_quantile(&r->suspicion_periods, 1));
 	if (r->failed + r->untold > 0)
-		printf("%u experiments failed; %u changes were not learnt by all\n", r->failed, r->untold);
+		printf("%u experiments failed; %u changes were not learnt by all\n", r->failed,
+			r->untold);
 }
 
 void swim_paper_free(struct swim_paper_result *r)
