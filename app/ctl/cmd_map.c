@@ -236,8 +236,8 @@ static void print_listing(struct ctl *ctl, const struct listing *l)
 	const json_t *record;
 	size_t i;
 	if (ctl->json) {
-		json_t *whole = json_pack(
-			"{s:O, s:O?}", "records", l->records, l->next_is_base64 ? "next_base64" : "next", l->next);
+		json_t *whole = json_pack("{s:O, s:O?}", "records", l->records,
+			l->next_is_base64 ? "next_base64" : "next", l->next);
 		ctl_print_json(whole);
 		json_decref(whole);
 		return;

@@ -28,8 +28,8 @@ struct server {
 	struct map *map;
 	uint64_t instance, counter, members_version;
 	uint64_t swim_ns, map_ns; /* deadlines, in its own time */
-	uint64_t timer_ns;	  /* earliest timer event that is queued, in true time */
-	uint64_t link_free_ns;	  /* when its link has sent what was given to it */
+	uint64_t timer_ns;        /* earliest timer event that is queued, in true time */
+	uint64_t link_free_ns;    /* when its link has sent what was given to it */
 	uint64_t starve_run_ns, starve_period_ns;
 	uint64_t starve_turn_ns; /* next; what was queued for another time is void */
 	int32_t clock_ppm;
@@ -53,14 +53,15 @@ struct sim {
 };
 
 /* queue.c */
-void queue_push(struct sim *sim, uint64_t at_ns, enum event_kind kind, uint32_t server, struct packet *packet);
+void queue_push(struct sim *sim, uint64_t at_ns, enum event_kind kind, uint32_t server,
+	struct packet *packet);
 bool queue_pop(struct sim *sim, uint64_t until_ns, struct event *event);
 struct packet *packet_take(struct sim *sim);
 void packet_give(struct sim *sim, struct packet *packet);
 
 /* network.c */
-void network_send(struct sim *sim, uint32_t from, const struct sw_endpoint *to, const uint8_t *bytes, uint16_t len,
-	bool membership);
+void network_send(struct sim *sim, uint32_t from, const struct sw_endpoint *to,
+	const uint8_t *bytes, uint16_t len, bool membership);
 struct sw_endpoint network_endpoint(const struct sim *sim, uint32_t server);
 
 /* server.c */

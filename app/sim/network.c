@@ -18,7 +18,8 @@ static bool chance(struct sim *sim, uint32_t ppm)
 static uint8_t *cut_between(const struct sim *sim, uint32_t from, uint32_t to)
 {
 	uint32_t size = sim->config.group_size;
-	return &sim->cuts[((uint64_t)sim->servers[from].group * size + from % size) * size + to % size];
+	return &sim->cuts[((uint64_t)sim->servers[from].group * size + from % size) * size +
+			  to % size];
 }
 
 /* When the sender's link has sent it; SW_NEVER_NS if it would wait too long. */
@@ -30,12 +31,13 @@ static uint64_t departs_at(struct sim *sim, struct server *s, uint16_t len)
 	uint64_t start_ns = sw_max_u64(s->link_free_ns, sim->now_ns);
 	if (start_ns - sim->now_ns > n->queue_ns)
 		return SW_NEVER_NS;
-	s->link_free_ns = start_ns + (uint64_t)(len + FRAME_OVERHEAD) * 8 * SW_NS_PER_S / n->bits_per_s;
+	s->link_free_ns =
+		start_ns + (uint64_t)(len + FRAME_OVERHEAD) * 8 * SW_NS_PER_S / n->bits_per_s;
 	return s->link_free_ns;
 }
 
-static void deliver_copy(struct sim *sim, uint64_t departs_ns, uint32_t from, uint32_t to, const uint8_t *bytes,
-	uint16_t len)
+static void deliver_copy(struct sim *sim, uint64_t departs_ns, uint32_t from, uint32_t to,
+	const uint8_t *bytes, uint16_t len)
 {
 	const struct sim_network *n = &sim->network;
 	struct packet *p = packet_take(sim);
@@ -53,8 +55,8 @@ static void deliver_copy(struct sim *sim, uint64_t departs_ns, uint32_t from, ui
 	queue_push(sim, departs_ns + delay_ns, EVENT_PACKET, to, p);
 }
 
-void network_send(struct sim *sim, uint32_t from, const struct sw_endpoint *endpoint, const uint8_t *bytes,
-	uint16_t len, bool membership)
+void network_send(struct sim *sim, uint32_t from, const struct sw_endpoint *endpoint,
+	const uint8_t *bytes, uint16_t len, bool membership)
 {
 	uint32_t to = be32toh(sw_endpoint_ipv4(endpoint)) - 0x0a000001;
 	sim->packets++;

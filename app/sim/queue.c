@@ -8,7 +8,8 @@ static bool earlier(const struct event *a, const struct event *b)
 	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
-void queue_push(struct sim *sim, uint64_t at_ns, enum event_kind kind, uint32_t server, struct packet *packet)
+void queue_push(struct sim *sim, uint64_t at_ns, enum event_kind kind, uint32_t server,
+	struct packet *packet)
 {
 	struct event e = {at_ns, sim->order++, kind, server, packet};
 	if (sim->heap_len == sim->heap_cap) {

@@ -61,9 +61,10 @@ uint64_t scene_bound_ns(const struct sim_config *config);
 uint64_t scene_claim_ns(const struct sim_config *config);
 /* In which, after that, their maps are equal:
  *
- *     two session timeouts	    a pull from each side that was under way to a server that is gone
- *   + join wait * (1 + 4)	    nobody is ready: who may declare itself first waits one, and holds
- *				    others for starting for four after they said so
+ *     two session timeouts	    a pull from each side that was under way to a server that is
+ *gone
+ *   + join wait * (1 + 4)	    nobody is ready: who may declare itself first waits one, and
+ *holds others for starting for four after they said so
  *   + 20 pull intervals	    whoever lacks something pulls from a random peer, epidemically
  */
 uint64_t scene_maps_bound_ns(const struct sim_config *config);

@@ -57,8 +57,8 @@ static struct sw_writer messages_of(uint8_t *packet)
 	return sw_writer_init(packet + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN, WIRE_MESSAGES_MAX);
 }
 
-static void send(struct sim *sim, uint32_t i, uint8_t *packet, const struct sw_writer *w, uint64_t to_id,
-	const struct sw_endpoint *to, bool membership)
+static void send(struct sim *sim, uint32_t i, uint8_t *packet, const struct sw_writer *w,
+	uint64_t to_id, const struct sw_endpoint *to, bool membership)
 {
 	struct server *s = &sim->servers[i];
 	struct wire_header h = {
@@ -108,8 +108,10 @@ static void follow_members(struct sim *sim, uint32_t i)
 	uint32_t count = swim_members(s->swim, members, SW_MEMBERS_MAX), live = 0;
 	for (uint32_t k = 0; k < count; k++)
 		if (!members[k].self && members[k].record.state <= WIRE_SUSPECT)
-			peers[live++] = (struct map_peer){members[k].record.actor, members[k].record.at};
-	map_peers_owner(s->map, server_now(sim, s), peers, live, swim_phase(s->swim) == SWIM_RUNNING);
+			peers[live++] =
+				(struct map_peer){members[k].record.actor, members[k].record.at};
+	map_peers_owner(
+		s->map, server_now(sim, s), peers, live, swim_phase(s->swim) == SWIM_RUNNING);
 }
 
 /* Queues a timer for the next deadline, unless an earlier one is queued already. */
@@ -121,8 +123,10 @@ static void schedule(struct sim *sim, uint32_t i)
 	uint64_t own_ns = sw_min_u64(s->swim_ns, s->map_ns);
 	if (own_ns == SW_NEVER_NS)
 		return;
-	/* What a blocked server has to send does not leave it: the deadline for that stays in the past. */
-	uint64_t at_ns = sw_max_u64(true_time(sim, s, own_ns), sim->now_ns + (s->blocked ? BLOCKED_POLL_NS : 1));
+	/* What a blocked server has to send does not leave it: the deadline for that stays in the
+	 * past. */
+	uint64_t at_ns = sw_max_u64(
+		true_time(sim, s, own_ns), sim->now_ns + (s->blocked ? BLOCKED_POLL_NS : 1));
 	if (at_ns >= s->timer_ns && s->timer_ns > sim->now_ns)
 		return;
 	s->timer_ns = at_ns;
@@ -175,8 +179,8 @@ void server_timer(struct sim *sim, uint32_t i)
 		schedule(sim, i);
 }
 
-static bool open_packet(struct server *s, const struct packet *p, struct wire_header *h, struct wire_prelude *prelude,
-	struct sw_reader *body)
+static bool open_packet(struct server *s, const struct packet *p, struct wire_header *h,
+	struct wire_prelude *prelude, struct sw_reader *body)
 {
 	if (wire_open_clear(p->bytes, p->len, cluster_tag(s), h, body) != WIRE_OK)
 		return false;
@@ -292,9 +296,11 @@ void server_stop(struct sim *sim, uint32_t i)
 	s->identity = i;
 }
 
-static struct map *make_map(const struct sim *sim, const struct swim_config *sc, uint64_t seed, uint64_t now_ns)
+static struct map *make_map(
+	const struct sim *sim, const struct swim_config *sc, uint64_t seed, uint64_t now_ns)
 {
-	uint64_t resend_ns = 4 * (sim->network.delay_min_ns + sim->network.delay_spread_ns) + SW_NS_PER_MS;
+	uint64_t resend_ns =
+		4 * (sim->network.delay_min_ns + sim->network.delay_spread_ns) + SW_NS_PER_MS;
 	struct map_config mc = {
 		.self = {sc->id, sc->epoch},
 		.cluster_seed = 5,
@@ -337,7 +343,9 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 		(void)snprintf(sc.zone, sizeof(sc.zone), "z%u", (i - first) % sim->config.zones);
 	uint64_t now_ns = server_now(sim, s);
 	s->swim = swim_create(&sc, now_ns);
-	s->map = sim->config.records_max > 0 ? make_map(sim, &sc, sw_random_u64(&sim->random), now_ns) : NULL;
+	s->map = sim->config.records_max > 0
+			 ? make_map(sim, &sc, sw_random_u64(&sim->random), now_ns)
+			 : NULL;
 	assert(s->swim != NULL && (s->map != NULL || sim->config.records_max == 0));
 	s->instance = sc.instance;
 	s->counter = 1;

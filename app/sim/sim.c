@@ -32,7 +32,8 @@ struct sim *sim_create(const struct sim_config *config)
 		sim->servers[i].identity = i;
 		sim->servers[i].clock_base_ns = sim->now_ns;
 		sim->servers[i].clock_offset_ns = sim->now_ns;
-		uint64_t at_ns = sim->now_ns + sw_random_below(&sim->random, config->start_spread_ns + 1);
+		uint64_t at_ns =
+			sim->now_ns + sw_random_below(&sim->random, config->start_spread_ns + 1);
 		queue_push(sim, at_ns, EVENT_START, i, NULL);
 	}
 	return sim;
@@ -92,7 +93,8 @@ bool sim_run(struct sim *sim, uint64_t for_ns)
 		sim->now_ns = sw_max_u64(sim->now_ns, e.at_ns);
 		sim->events_done++;
 		dispatch(sim, &e);
-		if (sim->observer.after_event != NULL && !sim->observer.after_event(sim->observer.context, sim, e.server))
+		if (sim->observer.after_event != NULL &&
+			!sim->observer.after_event(sim->observer.context, sim, e.server))
 			sim->stopped = true;
 	}
 	if (!sim->stopped)
@@ -212,8 +214,8 @@ int sim_put(struct sim *sim, uint32_t i, const char *key, const char *value)
 	struct dot dot;
 	if (s->map == NULL)
 		return -ESRCH;
-	int rc = map_put_owner(s->map, server_now(sim, s), sim->now_ns / SW_NS_PER_MS, key, strlen(key), value,
-		strlen(value), &dot);
+	int rc = map_put_owner(s->map, server_now(sim, s), sim->now_ns / SW_NS_PER_MS, key,
+		strlen(key), value, strlen(value), &dot);
 	server_wake(sim, i);
 	return rc;
 }
@@ -224,7 +226,8 @@ int sim_del(struct sim *sim, uint32_t i, const char *key)
 	struct dot dot;
 	if (s->map == NULL)
 		return -ESRCH;
-	int rc = map_del_owner(s->map, server_now(sim, s), sim->now_ns / SW_NS_PER_MS, key, strlen(key), &dot);
+	int rc = map_del_owner(
+		s->map, server_now(sim, s), sim->now_ns / SW_NS_PER_MS, key, strlen(key), &dot);
 	server_wake(sim, i);
 	return rc;
 }
@@ -233,7 +236,8 @@ const char *sim_get(struct sim *sim, uint32_t i, const char *key)
 {
 	static char text[MAP_PAYLOAD_MAX + 1];
 	struct map_view view;
-	if (sim->servers[i].map == NULL || !map_get_reader(sim->servers[i].map, key, strlen(key), &view) || view.tombstone)
+	if (sim->servers[i].map == NULL ||
+		!map_get_reader(sim->servers[i].map, key, strlen(key), &view) || view.tombstone)
 		return NULL;
 	memcpy(text, view.value, view.value_len);
 	text[view.value_len] = '\0';
@@ -299,7 +303,8 @@ static bool table_is_right(struct sim *sim, uint32_t viewer)
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		bool up = runs[members[i].record.actor.id - sim_id(first)];
-		if (members[i].record.state == WIRE_SUSPECT || (members[i].record.state == WIRE_ALIVE) != up)
+		if (members[i].record.state == WIRE_SUSPECT ||
+			(members[i].record.state == WIRE_ALIVE) != up)
 			return false;
 		alive += up;
 	}
@@ -314,7 +319,8 @@ bool sim_members_agree(struct sim *sim, uint32_t group)
 		struct server *s = &sim->servers[i];
 		if (!s->up || swim_phase(s->swim) > SWIM_RUNNING)
 			continue;
-		if (!table_is_right(sim, i) || (one != NULL && swim_table_digest(one) != swim_table_digest(s->swim)))
+		if (!table_is_right(sim, i) ||
+			(one != NULL && swim_table_digest(one) != swim_table_digest(s->swim)))
 			return false;
 		one = s->swim;
 	}
@@ -327,7 +333,8 @@ bool sim_maps_agree(struct sim *sim, uint32_t group)
 	uint32_t first = group * sim->config.group_size;
 	for (uint32_t i = first; i < first + sim->config.group_size; i++) {
 		const struct map *m = sim->servers[i].map;
-		if (!sim->servers[i].up || m == NULL || swim_phase(sim->servers[i].swim) > SWIM_RUNNING)
+		if (!sim->servers[i].up || m == NULL ||
+			swim_phase(sim->servers[i].swim) > SWIM_RUNNING)
 			continue;
 		if (!map_ready(m))
 			return false;

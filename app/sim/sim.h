@@ -1,9 +1,9 @@
-/* The simulator: whole servers (membership, map, ownership, codec: the objects of the appliance) in one
- * process and virtual time, packets as bytes. One seed gives one run, to the last event.
+/* The simulator: whole servers (membership, map, ownership, codec: the objects of the appliance) in
+ * one process and virtual time, packets as bytes. One seed gives one run, to the last event.
  *
- * sim_create() makes the servers, none of them running; a script or the caller starts, cuts, pauses and
- * stops them; sim_run() lets virtual time pass. Observers are called for every membership event, every
- * packet sent and after every event. One thread.
+ * sim_create() makes the servers, none of them running; a script or the caller starts, cuts, pauses
+ * and stops them; sim_run() lets virtual time pass. Observers are called for every membership
+ * event, every packet sent and after every event. One thread.
  */
 #pragma once
 
@@ -15,7 +15,11 @@
 #include "deltamap/deltamap.h"
 #include "swim/swim.h"
 
-enum { SIM_SERVERS_MAX = 8192, SIM_GROUP_MAX = SW_MEMBERS_MAX, SIM_SEEDS = 3 /* the first of a group */ };
+enum {
+	SIM_SERVERS_MAX = 8192,
+	SIM_GROUP_MAX = SW_MEMBERS_MAX,
+	SIM_SEEDS = 3 /* the first of a group */
+};
 
 struct sim;
 
@@ -26,16 +30,16 @@ struct sim_network {
 	uint64_t delay_spread_ns;
 	uint32_t loss_ppm;
 	uint32_t duplicate_ppm;
-	uint32_t reorder_ppm;	   /* takes up to ten times as long */
-	uint32_t corrupt_ppm;	   /* one bit is flipped */
-	uint64_t bits_per_s;	   /* a server's link; 0: no limit */
-	uint64_t queue_ns;	   /* longest wait for it: more is dropped; with bits_per_s */
+	uint32_t reorder_ppm; /* takes up to ten times as long */
+	uint32_t corrupt_ppm; /* one bit is flipped */
+	uint64_t bits_per_s;  /* a server's link; 0: no limit */
+	uint64_t queue_ns;    /* longest wait for it: more is dropped; with bits_per_s */
 };
 
 struct sim_config {
 	uint32_t servers;
 	uint32_t group_size; /* servers of one cluster; 0: all are one */
-	uint32_t zones;	     /* of a group, servers in turn; 0: none */
+	uint32_t zones;      /* of a group, servers in turn; 0: none */
 	uint64_t seed;
 	struct swim_profile profile;
 	struct swim_features features;
@@ -48,8 +52,10 @@ enum sim_packet_fate { SIM_SENT, SIM_LOST, SIM_CUT, SIM_OVERFLOWED };
 
 struct sim_observer {
 	void *context;
-	void (*on_event)(void *context, struct sim *sim, uint32_t server, const struct swim_event *event);
-	void (*on_packet)(void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership);
+	void (*on_event)(
+		void *context, struct sim *sim, uint32_t server, const struct swim_event *event);
+	void (*on_packet)(
+		void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership);
 	/* False: something that must hold does not; sim_run() stops. */
 	bool (*after_event)(void *context, struct sim *sim, uint32_t server);
 };
@@ -84,7 +90,8 @@ void sim_clock(struct sim *sim, uint32_t server, int32_t rate_ppm, uint64_t offs
 void sim_leave(struct sim *sim, uint32_t server);
 void sim_drain(struct sim *sim, uint32_t server, bool on);
 int sim_forget(struct sim *sim, uint32_t at, uint32_t server); /* as swim_forget() */
-bool sim_is_healthy(const struct sim *sim, uint32_t server); /* up, neither paused, blocked nor starved */
+bool sim_is_healthy(
+	const struct sim *sim, uint32_t server); /* up, neither paused, blocked nor starved */
 
 /* ---- network ---- */
 struct sim_network *sim_network(struct sim *sim); /* may be changed between events */
@@ -98,7 +105,8 @@ uint64_t sim_instance(const struct sim *sim, uint32_t server); /* of its last st
 struct swim *sim_swim(struct sim *sim, uint32_t server);
 struct map *sim_map(struct sim *sim, uint32_t server);
 uint64_t sim_id(uint32_t server);
-uint32_t sim_identity(const struct sim *sim, uint32_t server); /* whose id it runs under: its own but for twins */
+uint32_t sim_identity(
+	const struct sim *sim, uint32_t server); /* whose id it runs under: its own but for twins */
 uint32_t sim_group_first(const struct sim *sim, uint32_t server);
 uint32_t sim_group_size(const struct sim *sim, uint32_t server);
 /* All that run hold exactly all that run for alive, in equal tables; and somebody runs. */
@@ -109,7 +117,8 @@ bool sim_maps_agree(struct sim *sim, uint32_t group);
 int sim_state(struct sim *sim, uint32_t viewer, uint32_t server);
 
 /* ---- the map; texts ---- */
-int sim_put(struct sim *sim, uint32_t server, const char *key, const char *value); /* as map_put_owner() */
+int sim_put(struct sim *sim, uint32_t server, const char *key,
+	const char *value); /* as map_put_owner() */
 int sim_del(struct sim *sim, uint32_t server, const char *key);
 /* NULL: absent or deleted. Valid until the next call. */
 const char *sim_get(struct sim *sim, uint32_t server, const char *key);

@@ -1,11 +1,11 @@
 /* The appliance: what its cores share, and who may touch it.
  *
- *   lane i    rx/tx of queue i; lane 0 also membership          packets -> keeper, events -> control
- *   keeper    the map and the ownership table                   packets -> lane 0, changes -> control
- *   control   RPC, health checks, logs (main lcore)             commands -> lane 0 and keeper
+ *   lane i    rx/tx of queue i; lane 0 also membership          packets -> keeper, events ->
+ * control keeper    the map and the ownership table                   packets -> lane 0, changes ->
+ * control control   RPC, health checks, logs (main lcore)             commands -> lane 0 and keeper
  *
- * Everything that crosses a line goes through a ring with one producer and one consumer, a published
- * view under RCU, or a single atomic word.
+ * Everything that crosses a line goes through a ring with one producer and one consumer, a
+ * published view under RCU, or a single atomic word.
  */
 #pragma once
 
@@ -32,21 +32,21 @@ enum {
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,
 	EVENTS_MAX = 1024,
-	COMMANDS_MAX = 1024,	   /* local writes under way */
-	CHANGES_MAX = 2048,	   /* map changes on their way to control */
+	COMMANDS_MAX = 1024, /* local writes under way */
+	CHANGES_MAX = 2048,  /* map changes on their way to control */
 	SHIM_BLOCKS_MAX = 64,
 };
 
 /* Why a lane or the keeper dropped a packet that nic took for ours. */
 enum drop {
-	DROP_WIRE, /* + enum wire_error */
+	DROP_WIRE,                                      /* + enum wire_error */
 	DROP_OTHER_SERVER = DROP_WIRE + WIRE_ERR_COUNT, /* meant for another server id */
-	DROP_OWN,	  /* our own packet came back */
-	DROP_OLD_EPOCH,	  /* a life of that server that is over */
-	DROP_COVERED,	  /* pushes that this replica has: nothing new */
+	DROP_OWN,                                       /* our own packet came back */
+	DROP_OLD_EPOCH,                                 /* a life of that server that is over */
+	DROP_COVERED,     /* pushes that this replica has: nothing new */
 	DROP_KEEPER_FULL, /* the ring to the keeper was full: gossip comes again */
 	DROP_LANE_FULL,
-	DROP_SHIM,	  /* by the test shim */
+	DROP_SHIM, /* by the test shim */
 	DROP_COUNT,
 };
 
@@ -80,8 +80,8 @@ struct lane_command {
 
 /* Written by its lane alone; anyone reads. */
 struct lane_counters {
-	uint64_t packets;   /* opened and taken */
-	uint64_t answered;  /* PINGs */
+	uint64_t packets;  /* opened and taken */
+	uint64_t answered; /* PINGs */
 	uint64_t to_keeper;
 	uint64_t sent;
 	uint64_t no_mbuf;
@@ -91,8 +91,8 @@ struct lane_counters {
 struct lane {
 	struct appliance *app;
 	uint16_t index;
-	uint32_t thread; /* its number in RCU */
-	uint64_t counter; /* of the next packet: nonces of an instance never repeat */
+	uint32_t thread;         /* its number in RCU */
+	uint64_t counter;        /* of the next packet: nonces of an instance never repeat */
 	struct sw_random random; /* the shim's */
 	struct idle idle;
 	struct lane_counters counters;
@@ -156,30 +156,31 @@ struct appliance {
 	struct rte_rcu_qsbr *rcu;
 	uint32_t control_thread;
 
-	struct swim *swim; /* lane 0 */
-	struct map *map;   /* keeper; readers under RCU */
+	struct swim *swim;        /* lane 0 */
+	struct map *map;          /* keeper; readers under RCU */
 	struct view_board *board; /* members; lane 0 writes */
 	struct lane lanes[SW_LANES_MAX];
 	struct keeper keeper;
 
 	struct rte_ring *keeper_to_lane; /* mbufs, payload alone */
-	struct rte_ring *lane_commands;	 /* control to lane 0: struct lane_command */
-	struct rte_ring *events;	 /* lane 0 to control: struct swim_event */
-	struct rte_ring *commands;	 /* control to keeper: struct keeper_command * */
+	struct rte_ring *lane_commands;  /* control to lane 0: struct lane_command */
+	struct rte_ring *events;         /* lane 0 to control: struct swim_event */
+	struct rte_ring *commands;       /* control to keeper: struct keeper_command * */
 	struct rte_ring *commands_done;
-	struct rte_ring *changes;	 /* keeper to control: struct map_change * */
+	struct rte_ring *changes; /* keeper to control: struct map_change * */
 	struct rte_ring *changes_free;
 	struct keeper_command *command_pool;
 	struct map_change *change_pool;
 
-	_Atomic uint64_t hint; /* lanes to keeper: a server with writes that are not here; 0: none */
+	_Atomic uint64_t
+		hint; /* lanes to keeper: a server with writes that are not here; 0: none */
 	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
 	_Atomic bool stop;
 	_Atomic bool left; /* lane 0: everybody has been told */
 };
 
 /* cores */
-int lane_run(void *lane);     /* of one lane, on its lcore */
+int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
@@ -188,7 +189,8 @@ void keeper_changed(void *keeper, const struct map_view *view, bool local);
 void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);
 void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *mbuf);
 
-/* lane_tx.c: bodies are written behind LANE_BODY_OFFSET in an mbuf, and sealed when they are sent. */
+/* lane_tx.c: bodies are written behind LANE_BODY_OFFSET in an mbuf, and sealed when they are sent.
+ */
 struct sw_writer lane_body(uint8_t *packet);
 void lane_prelude(const struct appliance *app, uint8_t *packet, uint64_t to_id);
 uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len);
@@ -200,8 +202,10 @@ int ownership_create(const struct appliance *app, struct ownership **ownership);
 void ownership_destroy(struct ownership *ownership);
 void ownership_key(struct ownership *ownership, const struct map_view *view);
 /* Returns when the next member becomes eligible, SW_NEVER_NS if none is waiting. */
-uint64_t ownership_members(struct ownership *ownership, uint64_t now_ns, const struct members_view *view);
+uint64_t ownership_members(
+	struct ownership *ownership, uint64_t now_ns, const struct members_view *view);
 /* Control: the ranks of a key; false if it is not registered. */
-bool ownership_read_reader(const struct ownership *ownership, uint64_t key_hash, struct rendezvous_ranks *ranks);
+bool ownership_read_reader(
+	const struct ownership *ownership, uint64_t key_hash, struct rendezvous_ranks *ranks);
 uint64_t ownership_keys(const struct ownership *ownership);
 bool ownership_is_registered_prefix(const void *key, size_t key_len);

@@ -27,7 +27,8 @@ void control_offline(struct control *control)
 static void again_in(struct control *control, long us)
 {
 	struct timeval t = {0, us};
-	(void)event_add(control->tick, &t); /* fails only without memory: the next call tries again */
+	(void)event_add(
+		control->tick, &t); /* fails only without memory: the next call tries again */
 }
 
 void control_soon(struct control *control)
@@ -44,7 +45,8 @@ void control_stop(struct control *control, int exit_code)
 bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t server_id)
 {
 	struct lane_command command = {server_id, kind};
-	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &command, sizeof(command)) == 0;
+	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &command, sizeof(command)) ==
+	       0;
 }
 
 void control_leave(struct control *control)
@@ -66,7 +68,8 @@ static void finish_leave(struct control *control)
 	if (left)
 		log_line(LOG_INFO, "left");
 	else
-		log_line(LOG_WARNING, "left without telling everybody: lane 0 did not answer in %d ms", LEAVE_MS);
+		log_line(LOG_WARNING,
+			"left without telling everybody: lane 0 did not answer in %d ms", LEAVE_MS);
 	control_stop(control, 0);
 }
 
@@ -77,7 +80,8 @@ static void remember_epoch(struct control *control)
 	if (control->epoch <= control->epoch_written)
 		return;
 	control->epoch_written = control->epoch;
-	if (epoch_remember(control->app->config->state_dir, control->epoch, error, sizeof(error)) < 0)
+	if (epoch_remember(control->app->config->state_dir, control->epoch, error, sizeof(error)) <
+		0)
 		log_line(LOG_WARNING, "%s", error);
 }
 
@@ -90,11 +94,14 @@ static void follow_members(struct control *control)
 	control->epoch = view->self.epoch;
 	control->members_seen = view->version;
 	for (uint32_t i = 0; i < view->count; i++)
-		if (!view->members[i].self && nic_want_peer(control->app->port, &view->members[i].record.at) == -ENOSPC)
-			log_line(LOG_WARNING, "no room in the neighbour table for %s", view->members[i].record.name);
+		if (!view->members[i].self &&
+			nic_want_peer(control->app->port, &view->members[i].record.at) == -ENOSPC)
+			log_line(LOG_WARNING, "no room in the neighbour table for %s",
+				view->members[i].record.name);
 	if (view->phase == SWIM_STOOD_DOWN) {
-		log_line(LOG_ERROR, "another live server has the id of this one and a newer life: this one stands down; "
-			"give each server a name or id of its own");
+		log_line(LOG_ERROR, "another live server has the id of this one and a newer life: "
+				    "this one stands down; "
+				    "give each server a name or id of its own");
 		control_stop(control, EXIT_STOOD_DOWN);
 	}
 }
@@ -126,7 +133,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct control *control = arg;
 	(void)what;
-	/* The second one ends the process at once; the first after a `leave` by RPC is not the second. */
+	/* The second one ends the process at once; the first after a `leave` by RPC is not the
+	 * second. */
 	if (control->signalled) {
 		log_line(LOG_ERROR, "second signal: stopping without leaving");
 		(void)signal((int)number, SIG_DFL);
@@ -159,7 +167,8 @@ const char *control_text(struct rpc_call *call, json_t *params, const char *name
 {
 	const char *text = json_string_value(json_object_get(params, name));
 	if (text == NULL)
-		rpc_error(call, RPC_INVALID_PARAMS, "%s: a text is needed, as in {\"%s\": \"…\"}", name, name);
+		rpc_error(call, RPC_INVALID_PARAMS, "%s: a text is needed, as in {\"%s\": \"…\"}",
+			name, name);
 	return text;
 }
 
@@ -177,7 +186,8 @@ bool control_text_or(struct rpc_call *call, json_t *params, const char *name, co
 static int open_rpc(struct control *control)
 {
 	const struct config *c = control->app->config;
-	struct rpc_server_config config = {.socket_path = c->control_socket, .socket_mode = c->control_mode};
+	struct rpc_server_config config = {
+		.socket_path = c->control_socket, .socket_mode = c->control_mode};
 	char error[512];
 	int rc = rpc_server_create(control->base, &config, &control->rpc, error, sizeof(error));
 	if (rc < 0) {
@@ -241,7 +251,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {
-			log_line(LOG_INFO, "running; swimlanectl --socket %s status", app->config->control_socket);
+			log_line(LOG_INFO, "running; swimlanectl --socket %s status",
+				app->config->control_socket);
 			again_in(control, 0);
 			(void)event_base_dispatch(control->base); /* until control_stop() */
 		}

@@ -1,6 +1,6 @@
-/* The control core: RPC, health checks, events, signals. One event loop on the main lcore; everything
- * here runs on its thread. It reads what the other cores publish (online in RCU for the length of one
- * callback) and asks them for changes through rings.
+/* The control core: RPC, health checks, events, signals. One event loop on the main lcore;
+ * everything here runs on its thread. It reads what the other cores publish (online in RCU for the
+ * length of one callback) and asks them for changes through rings.
  */
 #pragma once
 
@@ -47,8 +47,8 @@ struct control {
 	uint32_t free_count;
 
 	struct health_checker *checker;
-	json_t *assigned; /* name -> dot of the definition that is being checked here */
-	json_t *verdicts; /* name -> state last told as an event */
+	json_t *assigned;  /* name -> dot of the definition that is being checked here */
+	json_t *verdicts;  /* name -> state last told as an event */
 	json_t *unwritten; /* name -> verdict that still has to be written */
 	bool reconcile;
 	uint64_t ownership_seen;
@@ -77,19 +77,22 @@ bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t
 
 /* control_commands.c: 0, or -EBUSY if as many commands as there may be are under way, -EMSGSIZE. */
 void commands_init(struct control *control);
-int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key, const void *value,
-	size_t value_len, void (*done)(struct keeper_command *command), void *context);
+int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
+	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
+	void *context);
 void commands_drain(struct control *control);
-/* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about text. */
-void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind, const char *key,
-	const void *value, size_t value_len, const char *label, const char *text);
+/* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about
+ * text. */
+void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
+	const char *key, const void *value, size_t value_len, const char *label, const char *text);
 /* Answers a call with a command's error; result < 0. */
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
 
 /* control_cluster.c */
 void cluster_methods(struct control *control);
-const char *server_name(const struct control *control, uint64_t id, char *text); /* text: 64 bytes */
+const char *server_name(
+	const struct control *control, uint64_t id, char *text); /* text: 64 bytes */
 /* A sorted copy; takes the reference. `compare` gets pointers to json_t *, as for qsort(). */
 json_t *json_sort(json_t *list, int (*compare)(const void *a, const void *b));
 const struct swim_member *server_find(const struct control *control, const char *name_or_id);
@@ -105,10 +108,11 @@ json_t *record_to_json(const struct control *control, const struct map_view *vie
 /* control_events.c */
 void events_methods(struct control *control);
 void events_drain(struct control *control);
-void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
 void changes_drain(struct control *control);
-struct subscription *subscribe(struct control *control, struct rpc_call *call, bool events, const char *prefix);
+struct subscription *subscribe(
+	struct control *control, struct rpc_call *call, bool events, const char *prefix);
 
 /* control_origins.c */
 int origins_init(struct control *control);

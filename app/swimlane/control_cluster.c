@@ -65,17 +65,21 @@ static json_t *port_to_json(const struct appliance *app)
 	struct nic_info p;
 	char mac[18];
 	nic_port_info(app->port, &p);
-	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p.mac[0], p.mac[1], p.mac[2], p.mac[3],
-		p.mac[4], p.mac[5]);
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:i, s:b}", "name", p.name, "driver", p.driver, "steering",
-		p.steering, "queues", (int)p.queues, "mac", mac, "mtu", (int)p.mtu, "exclusive", (int)p.exclusive);
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p.mac[0], p.mac[1],
+		p.mac[2], p.mac[3], p.mac[4], p.mac[5]);
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:i, s:b}", "name", p.name, "driver", p.driver,
+		"steering", p.steering, "queues", (int)p.queues, "mac", mac, "mtu", (int)p.mtu,
+		"exclusive", (int)p.exclusive);
 }
 
-static json_t *core_to_json(const struct control *control, unsigned lcore, const char *role, const char *idle)
+static json_t *core_to_json(
+	const struct control *control, unsigned lcore, const char *role, const char *idle)
 {
 	const char *floating = control->info->place.cpus;
-	json_t *cpu = floating[0] != '\0' ? json_string(floating) : json_integer(rte_lcore_to_cpu_id((int)lcore));
-	return json_pack("{s:i, s:o, s:s, s:s}", "lcore", (int)lcore, "cpu", cpu, "role", role, "idle", idle);
+	json_t *cpu = floating[0] != '\0' ? json_string(floating)
+					  : json_integer(rte_lcore_to_cpu_id((int)lcore));
+	return json_pack("{s:i, s:o, s:s, s:s}", "lcore", (int)lcore, "cpu", cpu, "role", role,
+		"idle", idle);
 }
 
 static json_t *cores_to_json(const struct control *control)
@@ -83,11 +87,11 @@ static json_t *cores_to_json(const struct control *control)
 	const struct config *c = control->app->config;
 	json_t *cores = json_array();
 	json_array_append_new(cores, core_to_json(control, LCORE_CONTROL, "control", "event loop"));
-	json_array_append_new(cores,
-		core_to_json(control, LCORE_KEEPER, "keeper", config_idle_name(c->keeper_idle.policy)));
+	json_array_append_new(cores, core_to_json(control, LCORE_KEEPER, "keeper",
+					     config_idle_name(c->keeper_idle.policy)));
 	for (unsigned i = 0; i < c->lane_count; i++)
-		json_array_append_new(cores,
-			core_to_json(control, LCORE_LANE + i, "lane", config_idle_name(c->lane_idle.policy)));
+		json_array_append_new(cores, core_to_json(control, LCORE_LANE + i, "lane",
+						     config_idle_name(c->lane_idle.policy)));
 	return cores;
 }
 
@@ -105,19 +109,23 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 	const struct members_view *view = view_get_reader(app->board);
 	char address[SW_ENDPOINT_TEXT_MAX];
 	(void)params;
-	json_t *r = json_pack("{s:s, s:s, s:o, s:I, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:i}", "version",
+	json_t *r = json_pack(
+		"{s:s, s:s, s:o, s:I, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:i}", "version",
 		SWIMLANE_VERSION, "name", app->config->name, "id", hex(view->self.id), "epoch",
-		(json_int_t)view->self.epoch, "instance", hex(app->instance), "cluster", app->config->cluster, "address",
-		sw_endpoint_format(&app->at, address), "profile", config_profile_name(app->config->profile), "state",
-		phase_name(control, view), "ready", (int)map_ready(app->map), "drain",
-		(view->members[0].record.flags & WIRE_MEMBER_DRAIN) != 0, "members", (int)view->count, "alive",
-		(int)count_alive(view), "local_health", (int)view->local_health);
+		(json_int_t)view->self.epoch, "instance", hex(app->instance), "cluster",
+		app->config->cluster, "address", sw_endpoint_format(&app->at, address), "profile",
+		config_profile_name(app->config->profile), "state", phase_name(control, view),
+		"ready", (int)map_ready(app->map), "drain",
+		(view->members[0].record.flags & WIRE_MEMBER_DRAIN) != 0, "members",
+		(int)view->count, "alive", (int)count_alive(view), "local_health",
+		(int)view->local_health);
 	json_object_set_new(r, "table_digest", hex(view->digest));
 	json_object_set_new(r, "vector_hash", hex(map_vector_hash(app->map)));
 	json_object_set_new(r, "content_hash", hex(map_content_hash(app->map)));
 	json_object_set_new(r, "records", json_integer(map_record_count(app->map)));
 	json_object_set_new(r, "tombstones", json_integer(map_tombstone_count(app->map)));
-	json_object_set_new(r, "keys", json_integer((json_int_t)ownership_keys(app->keeper.ownership)));
+	json_object_set_new(
+		r, "keys", json_integer((json_int_t)ownership_keys(app->keeper.ownership)));
 	json_object_set_new(r, "uptime_ms",
 		json_integer((json_int_t)((ticks_now_ns() - app->started_ns) / SW_NS_PER_MS)));
 	json_object_set_new(r, "port", port_to_json(app));
@@ -129,11 +137,12 @@ static json_t *member_to_json(const struct swim_member *m)
 {
 	const struct wire_member *r = &m->record;
 	char address[SW_ENDPOINT_TEXT_MAX];
-	json_t *j = json_pack("{s:o, s:o, s:I, s:o, s:I, s:s, s:b, s:i, s:o, s:s, s:b, s:I, s:s}", "name",
-		rpc_text(r->name), "id",
-		hex(r->actor.id), "epoch", (json_int_t)r->actor.epoch, "instance", hex(r->instance), "incarnation",
-		(json_int_t)r->incarnation, "state", state_names[r->state], "drain", (r->flags & WIRE_MEMBER_DRAIN) != 0,
-		"weight", (int)r->weight, "zone", rpc_text(r->zone), "address", sw_endpoint_format(&r->at, address), "self",
+	json_t *j = json_pack("{s:o, s:o, s:I, s:o, s:I, s:s, s:b, s:i, s:o, s:s, s:b, s:I, s:s}",
+		"name", rpc_text(r->name), "id", hex(r->actor.id), "epoch",
+		(json_int_t)r->actor.epoch, "instance", hex(r->instance), "incarnation",
+		(json_int_t)r->incarnation, "state", state_names[r->state], "drain",
+		(r->flags & WIRE_MEMBER_DRAIN) != 0, "weight", (int)r->weight, "zone",
+		rpc_text(r->zone), "address", sw_endpoint_format(&r->at, address), "self",
 		(int)m->self, "since_ms", (json_int_t)ticks_wall_ms_at(m->since_ns), "why", m->why);
 	json_object_set_new(j, "rtt_us",
 		m->rtt_ns > 0 ? json_integer((json_int_t)(m->rtt_ns / SW_NS_PER_US)) : json_null());
@@ -147,11 +156,13 @@ static void members(struct control *control, struct rpc_call *call, json_t *para
 	(void)params;
 	for (uint32_t i = 0; i < view->count; i++)
 		json_array_append_new(list, member_to_json(&view->members[i]));
-	rpc_result(call, json_pack("{s:o, s:i}", "members", list, "local_health", (int)view->local_health));
+	rpc_result(call,
+		json_pack("{s:o, s:i}", "members", list, "local_health", (int)view->local_health));
 }
 
 /* For a key that is not registered: ranked here and now, over the same kind of servers. */
-static void rank_now(const struct members_view *view, uint64_t key_hash, struct rendezvous_ranks *ranks)
+static void rank_now(
+	const struct members_view *view, uint64_t key_hash, struct rendezvous_ranks *ranks)
 {
 	struct rendezvous_server servers[SW_MEMBERS_MAX];
 	uint32_t n = 0, order[SW_OWNER_RANKS];
@@ -181,11 +192,14 @@ static void owner(struct control *control, struct rpc_call *call, json_t *params
 	json_t *owners = json_array();
 	for (uint32_t i = 0; i < ranks.count; i++) {
 		const struct swim_member *m = view_find(view, ranks.ids[i]);
-		json_array_append_new(owners, json_pack("{s:s, s:o, s:i, s:b}", "name",
-			server_name(control, ranks.ids[i], name), "id", hex(ranks.ids[i]), "rank", (int)i + 1, "live",
-			m != NULL && m->record.state <= WIRE_SUSPECT));
+		json_array_append_new(
+			owners, json_pack("{s:s, s:o, s:i, s:b}", "name",
+					server_name(control, ranks.ids[i], name), "id",
+					hex(ranks.ids[i]), "rank", (int)i + 1, "live",
+					m != NULL && m->record.state <= WIRE_SUSPECT));
 	}
-	rpc_result(call, json_pack("{s:s, s:b, s:o}", "key", key, "registered", (int)registered, "owners", owners));
+	rpc_result(call, json_pack("{s:s, s:b, s:o}", "key", key, "registered", (int)registered,
+				 "owners", owners));
 }
 
 struct owned_scan {
@@ -200,14 +214,15 @@ static void visit_owned(void *context, const struct map_view *v)
 	struct rendezvous_ranks ranks;
 	if (v->tombstone || !ownership_is_registered_prefix(v->key, v->key_len))
 		return;
-	if (ownership_read_reader(scan->app->keeper.ownership, v->key_hash, &ranks) && ranks.count > 0 &&
-		ranks.ids[0] == scan->id)
+	if (ownership_read_reader(scan->app->keeper.ownership, v->key_hash, &ranks) &&
+		ranks.count > 0 && ranks.ids[0] == scan->id)
 		json_array_append_new(scan->keys, json_stringn((const char *)v->key, v->key_len));
 }
 
 static int by_text(const void *a, const void *b)
 {
-	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+	return strcmp(
+		json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
 }
 
 json_t *json_sort(json_t *list, int (*compare)(const void *a, const void *b))
@@ -241,8 +256,9 @@ static void owned(struct control *control, struct rpc_call *call, json_t *params
 	while (map_scan_reader(control->app->map, &cursor, 4096, visit_owned, &scan)) {
 	}
 	json_int_t count = (json_int_t)json_array_size(scan.keys);
-	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "server", rpc_text(m->record.name), "id", hex(m->record.actor.id),
-		"keys", json_sort(scan.keys, by_text), "count", count));
+	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "server", rpc_text(m->record.name), "id",
+				 hex(m->record.actor.id), "keys", json_sort(scan.keys, by_text),
+				 "count", count));
 }
 
 static void drain(struct control *control, struct rpc_call *call, json_t *params)
@@ -275,8 +291,8 @@ static void forget(struct control *control, struct rpc_call *call, json_t *param
 	if (m == NULL)
 		rpc_error(call, RPC_NOT_FOUND, "no such server: %s; `members` lists them", server);
 	else if (m->record.state != WIRE_DEAD)
-		rpc_error(call, RPC_REFUSED, "%s is %s: only a dead server can be forgotten", m->record.name,
-			state_names[m->record.state]);
+		rpc_error(call, RPC_REFUSED, "%s is %s: only a dead server can be forgotten",
+			m->record.name, state_names[m->record.state]);
 	else if (control_lane(control, LANE_FORGET, m->record.actor.id))
 		rpc_result(call, json_pack("{s:s}", "forgotten", m->record.name));
 	else

@@ -13,8 +13,9 @@ void commands_init(struct control *control)
 		control->free_commands[control->free_count++] = &control->app->command_pool[i];
 }
 
-int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key, const void *value,
-	size_t value_len, void (*done)(struct keeper_command *command), void *context)
+int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
+	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
+	void *context)
 {
 	size_t key_len = strlen(key);
 	if (key_len > SW_KEY_MAX || value_len > MAP_PAYLOAD_MAX)
@@ -53,27 +54,27 @@ void commands_rpc_error(struct rpc_call *call, const char *key, int result)
 {
 	switch (result) {
 	case -EAGAIN:
-		rpc_error(call, RPC_NOT_READY, "this server has not completed its first session yet; try again in a moment");
+		rpc_error(call, RPC_NOT_READY,
+			"this server has not completed its first session yet; try again in a "
+			"moment");
 		break;
 	case -EBUSY:
 		rpc_error(call, RPC_BUSY, "%d writes are under way; try again", COMMANDS_MAX);
 		break;
-	case -ENOENT:
-		rpc_error(call, RPC_NOT_FOUND, "nothing is known as %s", key);
-		break;
+	case -ENOENT: rpc_error(call, RPC_NOT_FOUND, "nothing is known as %s", key); break;
 	case -EMSGSIZE:
-		rpc_error(call, RPC_TOO_LARGE, "a key has at most %d bytes, key and value together %d: a record is never "
-			"split over packets", SW_KEY_MAX, MAP_PAYLOAD_MAX);
+		rpc_error(call, RPC_TOO_LARGE,
+			"a key has at most %d bytes, key and value together %d: a record is never "
+			"split over packets",
+			SW_KEY_MAX, MAP_PAYLOAD_MAX);
 		break;
 	case -ENOSPC:
-		rpc_error(call, RPC_TOO_LARGE, "the map is full; raise map.records_max or map.megabytes, or delete something");
+		rpc_error(call, RPC_TOO_LARGE,
+			"the map is full; raise map.records_max or map.megabytes, or delete "
+			"something");
 		break;
-	case -EINVAL:
-		rpc_error(call, RPC_INVALID_PARAMS, "key: must not be empty");
-		break;
-	default:
-		rpc_error(call, RPC_INTERNAL, "%s: %s", key, strerror(-result));
-		break;
+	case -EINVAL: rpc_error(call, RPC_INVALID_PARAMS, "key: must not be empty"); break;
+	default: rpc_error(call, RPC_INTERNAL, "%s: %s", key, strerror(-result)); break;
 	}
 }
 
@@ -98,13 +99,13 @@ static void on_written(struct keeper_command *command)
 	if (w->call != NULL && command->result < 0)
 		commands_rpc_error(w->call, w->text, command->result);
 	else if (w->call != NULL)
-		rpc_result(w->call,
-			json_pack("{s:s, s:o}", w->label, w->text, "dot", dot_to_json(w->control, command->dot)));
+		rpc_result(w->call, json_pack("{s:s, s:o}", w->label, w->text, "dot",
+					    dot_to_json(w->control, command->dot)));
 	free(w);
 }
 
-void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind, const char *key,
-	const void *value, size_t value_len, const char *label, const char *text)
+void commands_write(struct control *control, struct rpc_call *call, enum keeper_command_kind kind,
+	const char *key, const void *value, size_t value_len, const char *label, const char *text)
 {
 	struct write *w = calloc(1, sizeof(*w));
 	if (w == NULL) {
@@ -127,6 +128,6 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 json_t *dot_to_json(const struct control *control, struct dot dot)
 {
 	char name[64];
-	return json_pack("{s:s, s:I, s:I}", "server", server_name(control, dot.actor.id, name), "epoch",
-		(json_int_t)dot.actor.epoch, "seq", (json_int_t)dot.seq);
+	return json_pack("{s:s, s:I, s:I}", "server", server_name(control, dot.actor.id, name),
+		"epoch", (json_int_t)dot.actor.epoch, "seq", (json_int_t)dot.seq);
 }

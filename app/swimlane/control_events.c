@@ -16,7 +16,8 @@ static void on_subscriber_gone(struct rpc_subscriber *subscriber, void *context)
 	s->subscriber = NULL;
 }
 
-struct subscription *subscribe(struct control *control, struct rpc_call *call, bool events, const char *prefix)
+struct subscription *subscribe(
+	struct control *control, struct rpc_call *call, bool events, const char *prefix)
 {
 	for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
 		struct subscription *s = &control->subscriptions[i];
@@ -31,7 +32,8 @@ struct subscription *subscribe(struct control *control, struct rpc_call *call, b
 	return NULL;
 }
 
-void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id, const char *format, ...)
+void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id,
+	const char *format, ...)
 {
 	char text[512], name[64];
 	va_list args;
@@ -44,23 +46,26 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 		struct subscription *s = &control->subscriptions[i];
 		if (s->subscriber == NULL || !s->events)
 			continue;
-		json_t *event = json_pack("{s:I, s:s, s:s, s:o, s:s}", "at_ms", (json_int_t)ticks_wall_ms_at(at_ns),
-			"kind", kind, "server", name, "id", json_sprintf("%016" PRIx64, server_id), "text", text);
-		(void)rpc_notify(s->subscriber, "event", event); /* a slow client is told what it missed by rpc */
+		json_t *event = json_pack("{s:I, s:s, s:s, s:o, s:s}", "at_ms",
+			(json_int_t)ticks_wall_ms_at(at_ns), "kind", kind, "server", name, "id",
+			json_sprintf("%016" PRIx64, server_id), "text", text);
+		(void)rpc_notify(s->subscriber, "event",
+			event); /* a slow client is told what it missed by rpc */
 	}
 }
 
 void events_drain(struct control *control)
 {
-	static const char *const kinds[] = {"alive", "suspect", "refuted", "dead", "left", "forgotten", "changed", "running",
-		"epoch", "stand_down"};
+	static const char *const kinds[] = {"alive", "suspect", "refuted", "dead", "left",
+		"forgotten", "changed", "running", "epoch", "stand_down"};
 	struct swim_event e;
 	while (rte_ring_sc_dequeue_elem(control->app->events, &e, sizeof(e)) == 0)
 		events_tell(control, e.at_ns, kinds[e.kind], e.record.actor.id, "%s", e.why);
 	if (!control->was_ready && map_ready(control->app->map)) {
 		control->was_ready = true;
-		events_tell(control, ticks_now_ns(), "ready", view_get_reader(control->app->board)->self.id,
-			"holds %u records", map_record_count(control->app->map));
+		events_tell(control, ticks_now_ns(), "ready",
+			view_get_reader(control->app->board)->self.id, "holds %u records",
+			map_record_count(control->app->map));
 	}
 }
 
@@ -77,8 +82,10 @@ void changes_drain(struct control *control)
 		origins_changed(control, change);
 		for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
 			struct subscription *s = &control->subscriptions[i];
-			if (s->subscriber != NULL && !s->events && has_prefix(&change->view, s->prefix))
-				(void)rpc_notify(s->subscriber, "map.change", record_to_json(control, &change->view));
+			if (s->subscriber != NULL && !s->events &&
+				has_prefix(&change->view, s->prefix))
+				(void)rpc_notify(s->subscriber, "map.change",
+					record_to_json(control, &change->view));
 		}
 		/* As long as the changes there are: cannot be full. */
 		(void)rte_ring_sp_enqueue(control->app->changes_free, change);
@@ -99,7 +106,8 @@ static void events(struct control *control, struct rpc_call *call, json_t *param
 {
 	(void)params;
 	if (subscribe(control, call, true, "") == NULL)
-		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d", SUBSCRIBERS_MAX);
+		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d",
+			SUBSCRIBERS_MAX);
 	else
 		rpc_result(call, json_object());
 }

@@ -11,7 +11,8 @@
 
 enum { LS_DEFAULT = 1000, LS_MAX = 10000 };
 
-static void set_bytes(json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
+static void set_bytes(
+	json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
 {
 	json_t *text = json_stringn(bytes, len);
 	if (text != NULL) {
@@ -32,12 +33,14 @@ json_t *record_to_json(const struct control *control, const struct map_view *v)
 	if (!v->tombstone)
 		set_bytes(j, "value", "value_base64", v->value, v->value_len);
 	json_object_set_new(j, "tombstone", json_boolean(v->tombstone));
-	json_object_set_new(j, "writer", json_string(server_name(control, v->author.actor.id, name)));
+	json_object_set_new(
+		j, "writer", json_string(server_name(control, v->author.actor.id, name)));
 	json_object_set_new(j, "dot", dot_to_json(control, v->dot));
 	json_object_set_new(j, "stamp",
 		json_pack("{s:I, s:o, s:s, s:I, s:I}", "clock", (json_int_t)v->clock, "weight",
-			json_sprintf("%016" PRIx64, v->weight), "server", server_name(control, v->author.actor.id, name),
-			"epoch", (json_int_t)v->author.actor.epoch, "seq", (json_int_t)v->author.seq));
+			json_sprintf("%016" PRIx64, v->weight), "server",
+			server_name(control, v->author.actor.id, name), "epoch",
+			(json_int_t)v->author.actor.epoch, "seq", (json_int_t)v->author.seq));
 	json_object_set_new(j, "rival", json_boolean(v->rival));
 	json_object_set_new(j, "age_ms",
 		json_integer(now_ms > v->written_ms ? (json_int_t)(now_ms - v->written_ms) : 0));
@@ -47,16 +50,18 @@ json_t *record_to_json(const struct control *control, const struct map_view *v)
 static void put(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *key = control_text(call, params, "key");
-	json_t *value = json_object_get(params, "value"), *base64 = json_object_get(params, "value_base64");
+	json_t *value = json_object_get(params, "value"),
+	       *base64 = json_object_get(params, "value_base64");
 	if (key == NULL)
 		return;
 	if (json_is_string(value) == json_is_string(base64)) {
-		rpc_error(call, RPC_INVALID_PARAMS, "value: a text, or value_base64: one of the two is needed");
+		rpc_error(call, RPC_INVALID_PARAMS,
+			"value: a text, or value_base64: one of the two is needed");
 		return;
 	}
 	if (json_is_string(value)) {
-		commands_write(control, call, KEEPER_PUT, key, json_string_value(value), json_string_length(value),
-			"key", key);
+		commands_write(control, call, KEEPER_PUT, key, json_string_value(value),
+			json_string_length(value), "key", key);
 		return;
 	}
 	size_t len;
@@ -115,7 +120,8 @@ static void visit(void *context, const struct map_view *v)
 	if (l->failed || (v->tombstone && !l->tombstones) || v->key_len < l->prefix_len ||
 		memcmp(v->key, l->prefix, l->prefix_len) != 0)
 		return;
-	if (l->after != NULL && compare_keys(v->key, v->key_len, (const uint8_t *)l->after, l->after_len) <= 0)
+	if (l->after != NULL &&
+		compare_keys(v->key, v->key_len, (const uint8_t *)l->after, l->after_len) <= 0)
 		return;
 	if (l->count == l->cap) {
 		size_t cap = l->cap > 0 ? 2 * l->cap : 256;
@@ -135,7 +141,8 @@ static json_t *page(struct control *control, struct listing *l, size_t limit)
 {
 	json_t *records = json_array(), *j = json_pack("{s:n}", "next");
 	qsort(l->views, l->count, sizeof(l->views[0]), by_key);
-	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there twice. */
+	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there
+	 * twice. */
 	for (size_t i = 0; i < l->count && json_array_size(records) < limit; i++) {
 		if (i > 0 && by_key(&l->views[i - 1], &l->views[i]) == 0)
 			continue;
@@ -156,7 +163,8 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 		.prefix = "",
 		.tombstones = json_is_true(json_object_get(params, "tombstones")),
 	};
-	if (!control_text_or(call, params, "prefix", &l.prefix) || !control_text_or(call, params, "after", &l.after) ||
+	if (!control_text_or(call, params, "prefix", &l.prefix) ||
+		!control_text_or(call, params, "after", &l.after) ||
 		!control_text_or(call, params, "after_base64", &base64))
 		return;
 	json_int_t wanted = limit == NULL ? LS_DEFAULT : json_integer_value(limit);
@@ -190,7 +198,8 @@ static void watch(struct control *control, struct rpc_call *call, json_t *params
 	if (strlen(prefix) > SW_KEY_MAX)
 		rpc_error(call, RPC_INVALID_PARAMS, "prefix: at most %d bytes", SW_KEY_MAX);
 	else if (subscribe(control, call, false, prefix) == NULL)
-		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d", SUBSCRIBERS_MAX);
+		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d",
+			SUBSCRIBERS_MAX);
 	else
 		rpc_result(call, json_pack("{s:s}", "watching", prefix));
 }

@@ -25,7 +25,8 @@ static bool starts_with(const struct map_view *v, const char *prefix)
 	return v->key_len > PREFIX && memcmp(v->key, prefix, PREFIX) == 0;
 }
 
-/* The name behind the prefix; false if an origin cannot have it: keys are any bytes, and from anybody. */
+/* The name behind the prefix; false if an origin cannot have it: keys are any bytes, and from
+ * anybody. */
 static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 {
 	size_t len = v->key_len - PREFIX;
@@ -36,8 +37,8 @@ static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 	return strlen(name) == len && health_is_name(name);
 }
 
-static bool read_verdict(const struct control *control, const char *name, struct health_verdict *verdict,
-	struct map_view *view)
+static bool read_verdict(const struct control *control, const char *name,
+	struct health_verdict *verdict, struct map_view *view)
 {
 	char key[SW_KEY_MAX + 1];
 	int len = snprintf(key, sizeof(key), HEALTH "%s", name);
@@ -49,8 +50,8 @@ static bool read_verdict(const struct control *control, const char *name, struct
 	return ok;
 }
 
-static bool parse_origin(const char *name, const struct map_view *v, struct health_origin *origin, char *error,
-	size_t error_len)
+static bool parse_origin(const char *name, const struct map_view *v, struct health_origin *origin,
+	char *error, size_t error_len)
 {
 	json_t *json = json_loadb((const char *)v->value, v->value_len, 0, NULL);
 	if (json == NULL) {
@@ -67,8 +68,8 @@ static bool parse_origin(const char *name, const struct map_view *v, struct heal
 static bool is_mine(const struct control *control, uint64_t key_hash)
 {
 	struct rendezvous_ranks ranks;
-	return ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) && ranks.count > 0 &&
-		ranks.ids[0] == view_get_reader(control->app->board)->self.id;
+	return ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) &&
+	       ranks.count > 0 && ranks.ids[0] == view_get_reader(control->app->board)->self.id;
 }
 
 static void take(struct control *control, const char *name, const struct map_view *v, bool known)
@@ -101,10 +102,11 @@ static void visit_wanted(void *context, const struct map_view *v)
 {
 	struct reconciling *r = context;
 	char name[HEALTH_NAME_MAX + 1], dot[80];
-	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name) || !is_mine(r->control, v->key_hash))
+	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name) ||
+		!is_mine(r->control, v->key_hash))
 		return;
-	(void)snprintf(dot, sizeof(dot), "%llx.%u.%llu", (unsigned long long)v->author.actor.id, v->author.actor.epoch,
-		(unsigned long long)v->author.seq);
+	(void)snprintf(dot, sizeof(dot), "%llx.%u.%llu", (unsigned long long)v->author.actor.id,
+		v->author.actor.epoch, (unsigned long long)v->author.seq);
 	const char *known = json_string_value(json_object_get(r->control->assigned, name));
 	if (known == NULL || strcmp(known, dot) != 0)
 		take(r->control, name, v, known != NULL);
@@ -143,17 +145,21 @@ static void write_verdicts(struct control *control)
 	{
 		char *text = json_dumps(value, JSON_COMPACT);
 		(void)snprintf(key, sizeof(key), HEALTH "%s", name);
-		int rc = text == NULL ? -ENOMEM : commands_submit(control, KEEPER_PUT, key, text, strlen(text), NULL, NULL);
+		int rc = text == NULL ? -ENOMEM
+				      : commands_submit(control, KEEPER_PUT, key, text,
+						strlen(text), NULL, NULL);
 		free(text);
 		if (rc == -EBUSY || ++written > WRITES_A_TICK)
 			return; /* goes on at the next tick */
 		if (rc < 0)
-			log_line(LOG_ERROR, "verdict of %s is not written: %s", name, strerror(-rc));
+			log_line(
+				LOG_ERROR, "verdict of %s is not written: %s", name, strerror(-rc));
 		json_object_del(control->unwritten, name);
 	}
 }
 
-static void on_verdict(void *context, const char *name, const struct health_verdict *verdict, bool changed)
+static void on_verdict(
+	void *context, const char *name, const struct health_verdict *verdict, bool changed)
 {
 	struct control *control = context;
 	(void)changed;
@@ -172,7 +178,8 @@ void origins_changed(struct control *control, const struct map_change *change)
 	}
 	if (!starts_with(v, HEALTH) || !name_of(v, name))
 		return;
-	json_t *json = v->tombstone ? NULL : json_loadb((const char *)v->value, v->value_len, 0, NULL);
+	json_t *json =
+		v->tombstone ? NULL : json_loadb((const char *)v->value, v->value_len, 0, NULL);
 	if (json == NULL || health_verdict_from_json(json, &verdict) < 0) {
 		json_object_del(control->verdicts, name);
 		json_decref(json);
@@ -184,8 +191,8 @@ void origins_changed(struct control *control, const struct map_change *change)
 	if (told != NULL && strcmp(told, state) == 0)
 		return;
 	json_object_set_new(control->verdicts, name, json_string(state));
-	events_tell(control, change->at_ns, "verdict", v->author.actor.id, "%s is %s%s%s", name, state,
-		verdict.error[0] != '\0' ? ": " : "", verdict.error);
+	events_tell(control, change->at_ns, "verdict", v->author.actor.id, "%s is %s%s%s", name,
+		state, verdict.error[0] != '\0' ? ": " : "", verdict.error);
 }
 
 /* ---- the configuration's origins ---- */
@@ -200,21 +207,24 @@ static void put_configured(struct control *control)
 		json_t *json = health_origin_to_json(o);
 		char *text = json_dumps(json, JSON_COMPACT);
 		(void)snprintf(key, sizeof(key), ORIGIN "%s", o->name);
-		int rc = text == NULL ? -ENOMEM :
-			commands_submit(control, KEEPER_PUT_IF_ABSENT, key, text, strlen(text), NULL, NULL);
+		int rc = text == NULL ? -ENOMEM
+				      : commands_submit(control, KEEPER_PUT_IF_ABSENT, key, text,
+						strlen(text), NULL, NULL);
 		json_decref(json);
 		free(text);
 		if (rc == -EBUSY)
 			return;
 		if (rc < 0)
-			log_line(LOG_ERROR, "origins: %s is not put into the map: %s", o->name, strerror(-rc));
+			log_line(LOG_ERROR, "origins: %s is not put into the map: %s", o->name,
+				strerror(-rc));
 		control->origins_put++;
 	}
 }
 
 void origins_tick(struct control *control)
 {
-	uint64_t version = atomic_load_explicit(&control->app->keeper.ownership_version, memory_order_acquire);
+	uint64_t version =
+		atomic_load_explicit(&control->app->keeper.ownership_version, memory_order_acquire);
 	if (version != control->ownership_seen) {
 		control->ownership_seen = version;
 		control->reconcile = true;
@@ -261,7 +271,8 @@ static const char *origin_name(struct rpc_call *call, json_t *params)
 	const char *name = control_text(call, params, "name");
 	if (name == NULL || (strlen(name) > 0 && strlen(name) <= HEALTH_NAME_MAX))
 		return name;
-	rpc_error(call, RPC_INVALID_PARAMS, "name: 1 to %d letters, digits and ._-", HEALTH_NAME_MAX);
+	rpc_error(
+		call, RPC_INVALID_PARAMS, "name: 1 to %d letters, digits and ._-", HEALTH_NAME_MAX);
 	return NULL;
 }
 
@@ -274,7 +285,8 @@ static void origin_add(struct control *control, struct rpc_call *call, json_t *p
 		return;
 	json_t *definition = json_object_get(params, "origin");
 	if (!json_is_object(definition)) {
-		rpc_error(call, RPC_INVALID_PARAMS, "origin: an object is needed, as in {\"url\": \"http://10.0.0.1/\"}");
+		rpc_error(call, RPC_INVALID_PARAMS,
+			"origin: an object is needed, as in {\"url\": \"http://10.0.0.1/\"}");
 		return;
 	}
 	if (health_origin_from_json(name, definition, &origin, error, sizeof(error)) < 0) {
@@ -316,12 +328,14 @@ static json_t *owner_of(const struct control *control, uint64_t key_hash)
 {
 	struct rendezvous_ranks ranks;
 	char name[64];
-	if (!ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) || ranks.count == 0)
+	if (!ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) ||
+		ranks.count == 0)
 		return json_null();
 	return json_string(server_name(control, ranks.ids[0], name));
 }
 
-static json_t *health_to_json(const struct control *control, const char *name, const struct map_view *v)
+static json_t *health_to_json(
+	const struct control *control, const char *name, const struct map_view *v)
 {
 	struct health_verdict verdict = {.state = HEALTH_UNKNOWN};
 	struct map_view written;
@@ -330,12 +344,16 @@ static json_t *health_to_json(const struct control *control, const char *name, c
 	bool known = read_verdict(control, name, &verdict, &written);
 	json_t *j = health_verdict_to_json(&verdict);
 	json_object_set_new(j, "name", json_string(name));
-	json_object_set_new(j, "age_ms", known && now_ms >= verdict.checked_ms ?
-			json_integer((json_int_t)(now_ms - verdict.checked_ms)) : json_null());
+	json_object_set_new(j, "age_ms",
+		known && now_ms >= verdict.checked_ms
+			? json_integer((json_int_t)(now_ms - verdict.checked_ms))
+			: json_null());
 	json_object_set_new(j, "writer",
-		known ? json_string(server_name(control, written.author.actor.id, writer)) : json_null());
+		known ? json_string(server_name(control, written.author.actor.id, writer))
+		      : json_null());
 	json_object_set_new(j, "owner", owner_of(control, v->key_hash));
-	json_object_set_new(j, "checking", json_boolean(json_object_get(control->assigned, name) != NULL));
+	json_object_set_new(
+		j, "checking", json_boolean(json_object_get(control->assigned, name) != NULL));
 	return j;
 }
 
@@ -353,13 +371,15 @@ static void visit_origin(void *context, const struct map_view *v)
 	}
 	json_t *origin = json_loadb((const char *)v->value, v->value_len, 0, NULL);
 	json_array_append_new(scan->list, json_pack("{s:s, s:o, s:o}", "name", name, "origin",
-		origin != NULL ? origin : json_null(), "owner", owner_of(scan->control, v->key_hash)));
+						  origin != NULL ? origin : json_null(), "owner",
+						  owner_of(scan->control, v->key_hash)));
 }
 
 static int by_name(const void *a, const void *b)
 {
 	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-	return strcmp(json_string_value(json_object_get(x, "name")), json_string_value(json_object_get(y, "name")));
+	return strcmp(json_string_value(json_object_get(x, "name")),
+		json_string_value(json_object_get(y, "name")));
 }
 
 static json_t *scan_origins(struct control *control, const char *only, bool health)
@@ -385,7 +405,8 @@ static void health(struct control *control, struct rpc_call *call, json_t *param
 	json_t *list = scan_origins(control, only, true);
 	if (only != NULL && json_array_size(list) == 0) {
 		json_decref(list);
-		rpc_error(call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
+		rpc_error(
+			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
 		return;
 	}
 	rpc_result(call, json_pack("{s:o}", "origins", list));

@@ -15,8 +15,9 @@
 static int fail(char *error, size_t error_len, const char *what, const char *path)
 {
 	int code = errno;
-	(void)snprintf(error, error_len, "state_dir: cannot %s %s: %s; give a folder that this user can write", what,
-		path, strerror(code));
+	(void)snprintf(error, error_len,
+		"state_dir: cannot %s %s: %s; give a folder that this user can write", what, path,
+		strerror(code));
 	return -code;
 }
 
@@ -33,8 +34,10 @@ static int read_epoch(const char *path, uint32_t *epoch, char *error, size_t err
 		v = strtoul(text, &end, 10);
 	(void)fclose(f);
 	if (end == text || (*end != '\n' && *end != '\0') || v >= UINT32_MAX) {
-		(void)snprintf(error, error_len, "%s: not an epoch (one number is expected); remove the file: the wall "
-			"clock and the other servers still keep epochs growing", path);
+		(void)snprintf(error, error_len,
+			"%s: not an epoch (one number is expected); remove the file: the wall "
+			"clock and the other servers still keep epochs growing",
+			path);
 		return -EINVAL;
 	}
 	*epoch = (uint32_t)v;

@@ -11,7 +11,8 @@
 
 void idle_begin(struct idle *idle)
 {
-	/* The kernel's default slack of 50 us would be added to every sleep. Fails only on old kernels. */
+	/* The kernel's default slack of 50 us would be added to every sleep. Fails only on old
+	 * kernels. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 	rte_rcu_qsbr_thread_online(idle->rcu, idle->thread);
 	idle->last_cycles = rte_rdtsc();

@@ -1,8 +1,8 @@
 /* What a poll loop does when there is nothing to do, and where its time goes.
  *
- * spin: polls on. sleep: polls on for `ramp_us`, then sleeps, first 1 us, each time twice as long up to
- * `ceiling_us`, never past the next deadline; any work starts the ramp anew. Time asleep is counted.
- * One a loop; the loop's own core writes, anyone reads single words.
+ * spin: polls on. sleep: polls on for `ramp_us`, then sleeps, first 1 us, each time twice as long
+ * up to `ceiling_us`, never past the next deadline; any work starts the ramp anew. Time asleep is
+ * counted. One a loop; the loop's own core writes, anyone reads single words.
  */
 #pragma once
 

@@ -13,7 +13,8 @@ static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf
 	struct wire_prelude prelude;
 	struct sw_reader body;
 	/* The lane has checked it; reading the header again is cheaper than carrying it along. */
-	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) != WIRE_OK)
+	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
+		WIRE_OK)
 		return;
 	wire_get_prelude(&body, &prelude);
 	map_input_owner(keeper->app->map, now_ns, &h, &prelude, &meta.peer, &body);
@@ -25,7 +26,8 @@ static bool take_packets(struct keeper *keeper, uint64_t now_ns)
 	struct rte_mbuf *burst[BURST];
 	bool worked = false;
 	for (uint16_t l = 0; l < keeper->app->config->lane_count; l++) {
-		unsigned n = rte_ring_sc_dequeue_burst(keeper->app->lanes[l].to_keeper, (void **)burst, BURST, NULL);
+		unsigned n = rte_ring_sc_dequeue_burst(
+			keeper->app->lanes[l].to_keeper, (void **)burst, BURST, NULL);
 		for (unsigned i = 0; i < n; i++)
 			input_packet(keeper, now_ns, burst[i]);
 		if (n > 0)
@@ -49,7 +51,8 @@ static void execute(struct map *map, uint64_t now_ns, struct keeper_command *c)
 		}
 		__attribute__((fallthrough));
 	case KEEPER_PUT:
-		c->result = map_put_owner(map, now_ns, c->wall_ms, c->key, c->key_len, c->value, c->value_len, &c->dot);
+		c->result = map_put_owner(map, now_ns, c->wall_ms, c->key, c->key_len, c->value,
+			c->value_len, &c->dot);
 		return;
 	case KEEPER_DEL:
 		c->result = map_del_owner(map, now_ns, c->wall_ms, c->key, c->key_len, &c->dot);
@@ -71,7 +74,8 @@ static bool take_commands(struct keeper *keeper, uint64_t now_ns)
 	return n > 0;
 }
 
-/* A record entered the map: control hears of it, and the ownership table if it is a registered key. */
+/* A record entered the map: control hears of it, and the ownership table if it is a registered key.
+ */
 void keeper_changed(void *context, const struct map_view *view, bool local)
 {
 	struct keeper *keeper = context;
@@ -180,7 +184,8 @@ int keeper_run(void *arg)
 		worked |= send_packets(keeper, now_ns);
 		reclaim(keeper);
 		deadline_ns = map_deadline(app->map);
-		idle_turn(&keeper->idle, worked, now_ns, sw_min_u64(deadline_ns, keeper->eligible_ns));
+		idle_turn(&keeper->idle, worked, now_ns,
+			sw_min_u64(deadline_ns, keeper->eligible_ns));
 	}
 	idle_end(&keeper->idle);
 	return 0;

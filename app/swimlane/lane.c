@@ -12,7 +12,8 @@ const char *drop_name(unsigned drop)
 		[DROP_LANE_FULL] = "lane_full",
 		[DROP_SHIM] = "shim",
 	};
-	return drop < DROP_OTHER_SERVER ? wire_error_name((enum wire_error)(drop - DROP_WIRE)) : names[drop];
+	return drop < DROP_OTHER_SERVER ? wire_error_name((enum wire_error)(drop - DROP_WIRE))
+					: names[drop];
 }
 
 static bool receive_burst(struct lane *lane, uint64_t now_ns)
@@ -30,7 +31,8 @@ static bool receive_from_lanes(struct lane *lane, uint64_t now_ns)
 	struct rte_mbuf *burst[BURST];
 	bool worked = false;
 	for (uint16_t l = 1; l < lane->app->config->lane_count; l++) {
-		unsigned n = rte_ring_sc_dequeue_burst(lane->app->lanes[l].to_lane0, (void **)burst, BURST, NULL);
+		unsigned n = rte_ring_sc_dequeue_burst(
+			lane->app->lanes[l].to_lane0, (void **)burst, BURST, NULL);
 		for (unsigned i = 0; i < n; i++)
 			lane_membership(lane, now_ns, burst[i]);
 		worked |= n > 0;
@@ -49,7 +51,8 @@ static bool take_commands(struct lane *lane, uint64_t now_ns)
 	case LANE_UNDRAIN: swim_drain(swim, now_ns, false); break;
 	case LANE_LEAVE: swim_leave(swim, now_ns); break;
 	case LANE_FORGET:
-		/* Control has looked: it is dead, or came back meanwhile, and then there is nothing to forget. */
+		/* Control has looked: it is dead, or came back meanwhile, and then there is nothing
+		 * to forget. */
 		(void)swim_forget(swim, now_ns, command.server_id);
 		break;
 	}
@@ -60,7 +63,8 @@ static void report_events(struct lane *lane)
 {
 	struct swim_event event;
 	/* A full ring keeps them in the machine, which counts what it loses. */
-	while (rte_ring_free_count(lane->app->events) > 0 && swim_next_event(lane->app->swim, &event))
+	while (rte_ring_free_count(lane->app->events) > 0 &&
+		swim_next_event(lane->app->swim, &event))
 		(void)rte_ring_sp_enqueue_elem(lane->app->events, &event, sizeof(event));
 }
 

@@ -3,7 +3,7 @@
 /* What a packet holds, found in one pass over its messages. */
 struct contents {
 	bool map;
-	bool session;	 /* map messages that are more than pushes */
+	bool session; /* map messages that are more than pushes */
 	bool ping;
 	bool membership; /* anything but a PING */
 	uint32_t ping_seq;
@@ -70,7 +70,8 @@ static void to_keeper(struct lane *lane, struct nic_datagram *d)
 }
 
 /* ACK with news, written over the PING and sent in its mbuf. */
-static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, uint64_t to_id, uint32_t seq)
+static void answer(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *d, uint64_t to_id, uint32_t seq)
 {
 	struct appliance *app = lane->app;
 	uint8_t *packet = d->payload;
@@ -87,8 +88,8 @@ static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, u
 	if (lane->index == 0) {
 		swim_answer(app->swim, now_ns, to_id, seq, &w);
 	} else {
-		struct wire_probe ack = {seq, view_get_reader(app->board)->digest, map_vector_hash(app->map),
-			map_content_hash(app->map)};
+		struct wire_probe ack = {seq, view_get_reader(app->board)->digest,
+			map_vector_hash(app->map), map_content_hash(app->map)};
 		wire_put_probe(&w, WIRE_ACK, &ack);
 	}
 	lane_prelude(app, packet, to_id);
@@ -166,7 +167,8 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 		return true;
 	}
 	if (lane->index != 0 && c.membership) {
-		*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
+		*packet_meta(d->mbuf) =
+			(struct packet_meta){d->from, d->payload_offset, d->payload_len};
 		if (rte_ring_sp_enqueue(lane->to_lane0, d->mbuf) != 0)
 			drop(lane, d->mbuf, DROP_LANE_FULL);
 		return true;

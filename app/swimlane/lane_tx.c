@@ -18,7 +18,8 @@ void lane_prelude(const struct appliance *app, uint8_t *packet, uint64_t to_id)
 /* The actor of this process: lane 0 asks the machine, the others the published view. */
 static struct actor sender_of(const struct lane *lane)
 {
-	return lane->index == 0 ? swim_self(lane->app->swim) : view_get_reader(lane->app->board)->self;
+	return lane->index == 0 ? swim_self(lane->app->swim)
+				: view_get_reader(lane->app->board)->self;
 }
 
 uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len)
@@ -53,7 +54,8 @@ void lane_send_membership(struct lane *lane, uint64_t now_ns)
 			return;
 		}
 		lane_prelude(app, packet, to_id);
-		uint16_t len = lane_finish(lane, packet, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
+		uint16_t len =
+			lane_finish(lane, packet, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
 		m->data_len = len;
 		m->pkt_len = len;
 		lane->counters.sent++;
@@ -65,7 +67,8 @@ void lane_send_membership(struct lane *lane, uint64_t now_ns)
 uint16_t lane_send_keeper(struct lane *lane)
 {
 	struct rte_mbuf *burst[BURST];
-	unsigned n = rte_ring_sc_dequeue_burst(lane->app->keeper_to_lane, (void **)burst, BURST, NULL);
+	unsigned n =
+		rte_ring_sc_dequeue_burst(lane->app->keeper_to_lane, (void **)burst, BURST, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet_meta meta = *packet_meta(burst[i]);
 		uint8_t *packet = rte_pktmbuf_mtod(burst[i], uint8_t *);

@@ -22,23 +22,27 @@ struct options {
 
 static void usage(FILE *out)
 {
-	(void)fputs("usage: swimlane --config FILE [-- EAL-ARGUMENT ...]\n"
-		    "       swimlane --check FILE\n"
-		    "       swimlane --config-reference | --version | --help\n"
-		    "\n"
-		    "Runs the gossip appliance of this server: membership, ownership and the replicated map,\n"
-		    "on NIC queues of its own.\n"
-		    "\n"
-		    "  -c, --config FILE      run with this configuration (YAML)\n"
-		    "  -t, --check FILE       only say whether it is right\n"
-		    "      --config-reference print every key of the configuration as a Markdown table\n"
-		    "  -V, --version\n"
-		    "  -h, --help\n"
-		    "\n"
-		    "What stands behind -- is given to DPDK's EAL, after swimlane's own arguments.\n"
-		    "SIGTERM or SIGINT: leave and stop; a second one stops at once.\n"
-		    "Exit: 0 stopped as asked, 1 failed, 2 usage, 3 configuration, 4 stood down: another\n"
-		    "live server has this id. See swimlane(8).\n",
+	(void)fputs(
+		"usage: swimlane --config FILE [-- EAL-ARGUMENT ...]\n"
+		"       swimlane --check FILE\n"
+		"       swimlane --config-reference | --version | --help\n"
+		"\n"
+		"Runs the gossip appliance of this server: membership, ownership and the "
+		"replicated map,\n"
+		"on NIC queues of its own.\n"
+		"\n"
+		"  -c, --config FILE      run with this configuration (YAML)\n"
+		"  -t, --check FILE       only say whether it is right\n"
+		"      --config-reference print every key of the configuration as a Markdown "
+		"table\n"
+		"  -V, --version\n"
+		"  -h, --help\n"
+		"\n"
+		"What stands behind -- is given to DPDK's EAL, after swimlane's own arguments.\n"
+		"SIGTERM or SIGINT: leave and stop; a second one stops at once.\n"
+		"Exit: 0 stopped as asked, 1 failed, 2 usage, 3 configuration, 4 stood down: "
+		"another\n"
+		"live server has this id. See swimlane(8).\n",
 		out);
 }
 
@@ -82,7 +86,8 @@ static int parse(int argc, char **argv, struct options *o)
 
 static void start_again_without_hugepages(char **argv)
 {
-	log_line(LOG_WARNING, "memory: somebody else took the hugepages meanwhile; starting again on ordinary pages");
+	log_line(LOG_WARNING, "memory: somebody else took the hugepages meanwhile; starting again "
+			      "on ordinary pages");
 	if (setenv(NO_HUGEPAGES, "1", 1) == 0)
 		(void)execv("/proc/self/exe", argv);
 	log_line(LOG_ERROR, "cannot start again: %s", strerror(errno));

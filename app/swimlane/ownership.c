@@ -11,8 +11,8 @@ enum { PREFIX_LEN = sizeof(PREFIX) - 1, NO_ENTRY = UINT32_MAX };
 /* A key that the table ranks, found by its hash: two keys of one hash have one owner anyway. */
 struct slot {
 	_Atomic uint64_t key_hash; /* keeper: rw, control: ro; 0: never used */
-	_Atomic uint32_t entry;	   /* in the table; NO_ENTRY: not registered now */
-	uint32_t keys;		   /* live keys of this hash; keeper only */
+	_Atomic uint32_t entry;    /* in the table; NO_ENTRY: not registered now */
+	uint32_t keys;             /* live keys of this hash; keeper only */
 };
 
 /* When a server may own keys: at once, or some time after it came back. */
@@ -50,7 +50,8 @@ int ownership_create(const struct appliance *app, struct ownership **out)
 	o->app = app;
 	o->mask = slots - 1;
 	o->slots = calloc(slots, sizeof(o->slots[0]));
-	int rc = o->slots == NULL ? -ENOMEM : rendezvous_table_create(keys_max, NULL, NULL, &o->table);
+	int rc = o->slots == NULL ? -ENOMEM
+				  : rendezvous_table_create(keys_max, NULL, NULL, &o->table);
 	if (rc < 0) {
 		ownership_destroy(o);
 		return rc;
@@ -81,8 +82,8 @@ static struct slot *find_slot(const struct ownership *o, uint64_t key_hash)
 	return NULL;
 }
 
-/* The key's own slot; or the first on its way that no live key uses. There are twice as many slots as
- * the map can hold records, so there is one. */
+/* The key's own slot; or the first on its way that no live key uses. There are twice as many slots
+ * as the map can hold records, so there is one. */
 static struct slot *take_slot(struct ownership *o, uint64_t key_hash)
 {
 	struct slot *s = find_slot(o, key_hash);
@@ -97,8 +98,8 @@ static struct slot *take_slot(struct ownership *o, uint64_t key_hash)
 	return s;
 }
 
-/* Unused slots in front of an empty one are empty too: no key's way leads past them. Else every key that
- * ever was would lengthen the search for one that is not there. */
+/* Unused slots in front of an empty one are empty too: no key's way leads past them. Else every key
+ * that ever was would lengthen the search for one that is not there. */
 static void empty_slots(struct ownership *o, const struct slot *last)
 {
 	uint32_t at = (uint32_t)(last - o->slots);
@@ -115,7 +116,8 @@ static void empty_slots(struct ownership *o, const struct slot *last)
 /* A record of a registered key entered the map. */
 void ownership_key(struct ownership *o, const struct map_view *view)
 {
-	struct slot *s = view->tombstone ? find_slot(o, view->key_hash) : take_slot(o, view->key_hash);
+	struct slot *s =
+		view->tombstone ? find_slot(o, view->key_hash) : take_slot(o, view->key_hash);
 	uint32_t entry;
 	if (s == NULL)
 		return;
@@ -160,7 +162,8 @@ static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct m
 		s->gone = true;
 		return SW_NEVER_NS;
 	}
-	/* Another process under this id came back too, even if nobody saw it gone: it waits by itself. */
+	/* Another process under this id came back too, even if nobody saw it gone: it waits by
+	 * itself. */
 	bool restarted = s->instance != 0 && s->instance != m->record.instance;
 	if (s->gone || restarted || (m->self && view->remembered && s->eligible_ns == 0))
 		s->eligible_ns = now_ns + stable_ns;
@@ -189,15 +192,17 @@ uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct me
 	return next_ns;
 }
 
-bool ownership_read_reader(const struct ownership *o, uint64_t key_hash, struct rendezvous_ranks *ranks)
+bool ownership_read_reader(
+	const struct ownership *o, uint64_t key_hash, struct rendezvous_ranks *ranks)
 {
 	const struct slot *s = find_slot(o, key_hash);
-	uint32_t entry = s == NULL ? NO_ENTRY : atomic_load_explicit(&s->entry, memory_order_acquire);
+	uint32_t entry =
+		s == NULL ? NO_ENTRY : atomic_load_explicit(&s->entry, memory_order_acquire);
 	if (entry == NO_ENTRY || !rendezvous_table_read_reader(o->table, entry, ranks))
 		return false;
 	/* Neither the slot nor the entry was given to another key in between. */
 	return atomic_load_explicit(&s->entry, memory_order_acquire) == entry &&
-		atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
+	       atomic_load_explicit(&s->key_hash, memory_order_acquire) == key_hash;
 }
 
 uint64_t ownership_keys(const struct ownership *o)

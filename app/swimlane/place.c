@@ -37,17 +37,20 @@ static bool share_a_cpu(const struct config *c)
 	return false;
 }
 
-static int pin_to(unsigned cpu, const cpu_set_t *allowed, const char *role, char *error, size_t error_len)
+static int pin_to(
+	unsigned cpu, const cpu_set_t *allowed, const char *role, char *error, size_t error_len)
 {
 	if (cpu < CPU_SETSIZE && CPU_ISSET(cpu, allowed))
 		return 0;
-	(void)snprintf(error, error_len, "cores: CPU %u for the %s is not among those that this process may use; "
-		"choose others, or leave `cores` out to let them be chosen", cpu, role);
+	(void)snprintf(error, error_len,
+		"cores: CPU %u for the %s is not among those that this process may use; "
+		"choose others, or leave `cores` out to let them be chosen",
+		cpu, role);
 	return -EINVAL;
 }
 
-static int place_given(const struct config *c, const cpu_set_t *allowed, struct place *p, char *error,
-	size_t error_len)
+static int place_given(const struct config *c, const cpu_set_t *allowed, struct place *p,
+	char *error, size_t error_len)
 {
 	struct text t = {p->lcores, sizeof(p->lcores)};
 	int rc = pin_to(c->control_cpu, allowed, "control", error, error_len);
@@ -98,7 +101,8 @@ int place_roles(const struct config *config, struct place *place, char *error, s
 	cpu_set_t allowed;
 	memset(place, 0, sizeof(*place));
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
-		(void)snprintf(error, error_len, "cannot read this process's CPUs: %s", strerror(errno));
+		(void)snprintf(
+			error, error_len, "cannot read this process's CPUs: %s", strerror(errno));
 		return -errno;
 	}
 	place->cpu_count = (unsigned)CPU_COUNT(&allowed);

@@ -10,9 +10,9 @@ enum { LCORE_CONTROL = 0, LCORE_KEEPER = 1, LCORE_LANE = 2 };
 
 struct place {
 	char lcores[8192]; /* for EAL's --lcores */
-	char cpus[256];	   /* for people: where roles float, or empty if each has a CPU of its own */
+	char cpus[256]; /* for people: where roles float, or empty if each has a CPU of its own */
 	unsigned cpu_count; /* CPUs that this process may use */
-	bool shared;	   /* some roles share a CPU */
+	bool shared;        /* some roles share a CPU */
 };
 
 /* Chooses, and pins the calling thread so that threads that EAL starts stay off packet CPUs. 0, or

@@ -29,14 +29,18 @@ static void print_cores(FILE *out, const struct appliance *app, const struct sta
 	print_core(out, info, LCORE_CONTROL, "control", NULL, "RPC, health checks, log");
 	print_core(out, info, LCORE_KEEPER, "keeper", &c->keeper_idle, "map and ownership");
 	for (unsigned i = 0; i < c->lane_count; i++) {
-		(void)snprintf(does, sizeof(does), "queue %u%s", c->port.first_queue + i, i == 0 ? ", membership" : "");
+		(void)snprintf(does, sizeof(does), "queue %u%s", c->port.first_queue + i,
+			i == 0 ? ", membership" : "");
 		print_core(out, info, LCORE_LANE + i, "lane", &c->lane_idle, does);
 	}
 	if (info->place.cpu_count == 1)
-		log_line(LOG_WARNING, "one CPU for all roles: answers wait for one another; use the profile virtual");
-	else if (info->place.shared && (c->lane_idle.policy == IDLE_SPIN || c->keeper_idle.policy == IDLE_SPIN))
-		log_line(LOG_WARNING, "roles that spin share a CPU: each takes time from the other; give each a CPU of its "
-			"own, or set the idle policy to sleep");
+		log_line(LOG_WARNING, "one CPU for all roles: answers wait for one another; use "
+				      "the profile virtual");
+	else if (info->place.shared &&
+		 (c->lane_idle.policy == IDLE_SPIN || c->keeper_idle.policy == IDLE_SPIN))
+		log_line(LOG_WARNING, "roles that spin share a CPU: each takes time from the "
+				      "other; give each a CPU of its "
+				      "own, or set the idle policy to sleep");
 }
 
 static const char *plural(unsigned n)
@@ -51,24 +55,26 @@ void screen_print(FILE *out, const struct appliance *app, const struct start_inf
 	char at[SW_ENDPOINT_TEXT_MAX];
 	nic_port_info(app->port, &p);
 	(void)fprintf(out, "swimlane %s\n", SWIMLANE_VERSION);
-	(void)fprintf(out, "  server    %s, id %016" PRIx64 ", epoch %u, instance %016" PRIx64 "\n", c->name, c->id,
-		info->epoch, app->instance);
+	(void)fprintf(out, "  server    %s, id %016" PRIx64 ", epoch %u, instance %016" PRIx64 "\n",
+		c->name, c->id, info->epoch, app->instance);
 	(void)fprintf(out, "  cluster   %s, profile %s, weight %u%s%s, %u seed%s\n", c->cluster,
-		config_profile_name(c->profile), c->weight, c->zone[0] != '\0' ? ", zone " : "", c->zone, c->seed_count,
-		plural(c->seed_count));
+		config_profile_name(c->profile), c->weight, c->zone[0] != '\0' ? ", zone " : "",
+		c->zone, c->seed_count, plural(c->seed_count));
 	(void)fprintf(out, "  address   %s\n", sw_endpoint_format(&app->at, at));
-	(void)fprintf(out, "  port      %s, driver %s, %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, MTU %u\n", p.name, p.driver,
-		p.exclusive ? "owned whole" : "beside the kernel", p.mac[0], p.mac[1], p.mac[2], p.mac[3], p.mac[4], p.mac[5],
-		p.mtu);
-	(void)fprintf(out, "  queues    %u, of %u and %u descriptors (receive, send)\n", p.queues, p.rx_descriptors,
-		p.tx_descriptors);
+	(void)fprintf(out,
+		"  port      %s, driver %s, %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, MTU %u\n",
+		p.name, p.driver, p.exclusive ? "owned whole" : "beside the kernel", p.mac[0],
+		p.mac[1], p.mac[2], p.mac[3], p.mac[4], p.mac[5], p.mtu);
+	(void)fprintf(out, "  queues    %u, of %u and %u descriptors (receive, send)\n", p.queues,
+		p.rx_descriptors, p.tx_descriptors);
 	(void)fprintf(out, "  steering  %s\n", p.steering);
 	(void)fprintf(out, "  memory    %u MiB on %s; map of %u records in %u MiB\n", c->memory_mib,
 		info->hugepages ? "hugepages" : "ordinary pages", c->map_records_max, c->map_mib);
 	print_cores(out, app, info);
 	(void)fprintf(out, "  control   %s\n", c->control_socket);
 	if (c->insecure)
-		(void)fprintf(out, "  INSECURE  packets are in the clear: anybody on this network can forge them\n");
+		(void)fprintf(out, "  INSECURE  packets are in the clear: anybody on this network "
+				   "can forge them\n");
 	if (c->test_shim)
 		(void)fprintf(out, "  TEST      the shim may lose packets when it is told to\n");
 	(void)fflush(out);

@@ -38,7 +38,8 @@ struct arguments {
 	int count;
 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct arguments *args, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(
+	struct arguments *args, const char *format, ...)
 {
 	va_list values;
 	char *text = NULL;
@@ -63,18 +64,23 @@ static unsigned free_hugepages_mib(void)
 	return (unsigned)(pages * size_kib / 1024);
 }
 
-static int choose_memory(const struct config *c, struct arguments *args, struct start_info *info, char *error)
+static int choose_memory(
+	const struct config *c, struct arguments *args, struct start_info *info, char *error)
 {
 	unsigned free_mib = free_hugepages_mib();
 	bool enough = free_mib >= c->memory_mib;
 	if (c->hugepages == HUGEPAGES_ON && !enough)
-		return fail(error, "memory: %u MiB of free hugepages, %u wanted; reserve some (echo %u > "
-			"/proc/sys/vm/nr_hugepages) or set memory.hugepages to auto or off", free_mib, c->memory_mib,
-			c->memory_mib / 2 + 1);
+		return fail(error,
+			"memory: %u MiB of free hugepages, %u wanted; reserve some (echo %u > "
+			"/proc/sys/vm/nr_hugepages) or set memory.hugepages to auto or off",
+			free_mib, c->memory_mib, c->memory_mib / 2 + 1);
 	info->hugepages = c->hugepages != HUGEPAGES_OFF && enough;
 	if (c->hugepages == HUGEPAGES_AUTO && !enough)
-		log_line(LOG_WARNING, "memory: %u MiB of free hugepages, %u wanted: running on ordinary pages, which is "
-			"slower; reserve hugepages for production", free_mib, c->memory_mib);
+		log_line(LOG_WARNING,
+			"memory: %u MiB of free hugepages, %u wanted: running on ordinary pages, "
+			"which is "
+			"slower; reserve hugepages for production",
+			free_mib, c->memory_mib);
 	if (info->hugepages) {
 		/* No file is left behind by a crash. */
 		add(args, "--in-memory");
@@ -101,7 +107,8 @@ static void choose_runtime_dir(const struct config *c)
 	}
 }
 
-static int start_eal(const struct config *c, int extra_count, char **extra, struct start_info *info, char *error)
+static int start_eal(
+	const struct config *c, int extra_count, char **extra, struct start_info *info, char *error)
 {
 	static char port_args[PORT_ARGS_MAX][NIC_ERROR_MAX];
 	struct arguments args = {.count = 0};
@@ -134,8 +141,11 @@ static int start_eal(const struct config *c, int extra_count, char **extra, stru
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	if (rte_eal_init(args.count, args.list) < 0) {
 		info->hugepages_gone = c->hugepages == HUGEPAGES_AUTO && info->hugepages;
-		return fail(error, "DPDK did not start: %s (its own messages stand above); check memory, port and the "
-			"arguments behind --", rte_strerror(rte_errno));
+		return fail(error,
+			"DPDK did not start: %s (its own messages stand above); check memory, port "
+			"and the "
+			"arguments behind --",
+			rte_strerror(rte_errno));
 	}
 	ticks_init();
 	return 0;
@@ -148,7 +158,8 @@ static struct rte_ring *ring(const char *name, unsigned count, unsigned element,
 	struct rte_ring *r = rte_ring_create_elem(name, element, count, SOCKET_ID_ANY,
 		RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 	if (r == NULL)
-		(void)fail(error, "ring %s of %u: %s; raise memory.megabytes", name, count, rte_strerror(rte_errno));
+		(void)fail(error, "ring %s of %u: %s; raise memory.megabytes", name, count,
+			rte_strerror(rte_errno));
 	return r;
 }
 
@@ -165,8 +176,8 @@ static int create_rings(struct appliance *app, char *error)
 	app->commands_done = ring("commands_done", COMMANDS_MAX, pointer, error);
 	app->changes = ring("changes", CHANGES_MAX, pointer, error);
 	app->changes_free = ring("changes_free", CHANGES_MAX, pointer, error);
-	if (!app->keeper_to_lane || !app->lane_commands || !app->events || !app->commands || !app->commands_done ||
-		!app->changes || !app->changes_free)
+	if (!app->keeper_to_lane || !app->lane_commands || !app->events || !app->commands ||
+		!app->commands_done || !app->changes || !app->changes_free)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < app->config->lane_count; i++) {
 		(void)snprintf(name, sizeof(name), "lane%u_to_keeper", i);
@@ -184,9 +195,10 @@ static int create_pools(struct appliance *app, char *error)
 	const struct config *c = app->config;
 	char message[NIC_ERROR_MAX];
 	uint32_t mbufs = nic_mbufs_needed(&c->port) + KEEPER_TO_LANE_MAX +
-		c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX + 2 * NIC_BURST) +
-		(c->lane_count + 2u) * 2 * RTE_MEMPOOL_CACHE_MAX_SIZE / 4;
-	app->pool = nic_pool_create(&c->port, "packets", rte_align32pow2(mbufs) - 1, SOCKET_ID_ANY, message);
+			 c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX + 2 * NIC_BURST) +
+			 (c->lane_count + 2u) * 2 * RTE_MEMPOOL_CACHE_MAX_SIZE / 4;
+	app->pool = nic_pool_create(
+		&c->port, "packets", rte_align32pow2(mbufs) - 1, SOCKET_ID_ANY, message);
 	if (app->pool == NULL)
 		return fail(error, "%s", message);
 	app->command_pool = calloc(COMMANDS_MAX, sizeof(app->command_pool[0]));
@@ -194,7 +206,8 @@ static int create_pools(struct appliance *app, char *error)
 	if (app->command_pool == NULL || app->change_pool == NULL)
 		return fail(error, "no memory for commands and changes");
 	for (uint32_t i = 0; i < CHANGES_MAX; i++)
-		(void)rte_ring_sp_enqueue(app->changes_free, &app->change_pool[i]); /* as long as they are many */
+		(void)rte_ring_sp_enqueue(
+			app->changes_free, &app->change_pool[i]); /* as long as they are many */
 	return 0;
 }
 
@@ -254,8 +267,11 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 	app->map = map_create(&mc, ticks_now_ns());
 	app->board = view_create(app->rcu);
 	if (rc < 0 || app->swim == NULL || app->map == NULL || app->board == NULL)
-		return fail(error, "no memory for membership and a map of %u records and %u MiB; lower map.records_max "
-			"and map.megabytes", c->map_records_max, c->map_mib);
+		return fail(error,
+			"no memory for membership and a map of %u records and %u MiB; lower "
+			"map.records_max "
+			"and map.megabytes",
+			c->map_records_max, c->map_mib);
 	(void)view_publish_owner(app->board, app->swim); /* nobody reads yet: there is room */
 	return 0;
 }
@@ -269,20 +285,23 @@ static void prepare_cores(struct appliance *app)
 		lane->index = i;
 		lane->counter = 1;
 		lane->random = sw_random_seed(app->instance + i);
-		lane->idle = (struct idle){.policy = c->lane_idle, .rcu = app->rcu, .thread = lane->thread};
+		lane->idle = (struct idle){
+			.policy = c->lane_idle, .rcu = app->rcu, .thread = lane->thread};
 	}
 	app->keeper.app = app;
-	app->keeper.idle = (struct idle){.policy = c->keeper_idle, .rcu = app->rcu, .thread = app->keeper.thread};
+	app->keeper.idle = (struct idle){
+		.policy = c->keeper_idle, .rcu = app->rcu, .thread = app->keeper.thread};
 }
 
 static void want_seeds(struct appliance *app)
 {
 	for (uint32_t i = 0; i < app->config->seed_count; i++)
-		(void)nic_want_peer(app->port, &app->config->seeds[i]); /* fewer than the table holds */
+		(void)nic_want_peer(
+			app->port, &app->config->seeds[i]); /* fewer than the table holds */
 }
 
-int appliance_create(struct appliance *app, const struct config *config, int extra_count, char **extra,
-	struct start_info *info, char *error)
+int appliance_create(struct appliance *app, const struct config *config, int extra_count,
+	char **extra, struct start_info *info, char *error)
 {
 	uint64_t seeds[2];
 	struct nic_info nic;
@@ -326,7 +345,9 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 static int launch(int (*run)(void *), void *arg, unsigned lcore, char *error)
 {
 	int rc = rte_eal_remote_launch(run, arg, lcore);
-	return rc == 0 ? 0 : fail(error, "lcore %u did not take its role: %s", lcore, rte_strerror(-rc));
+	return rc == 0 ? 0
+		       : fail(error, "lcore %u did not take its role: %s", lcore,
+				 rte_strerror(-rc));
 }
 
 int appliance_launch(struct appliance *app, char *error)

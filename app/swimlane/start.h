@@ -9,15 +9,16 @@ struct start_info {
 	struct place place;
 	bool hugepages;
 	uint32_t epoch;
-	bool hugepages_gone; /* EAL failed on hugepages that were free a moment before: try without */
+	bool hugepages_gone; /* EAL failed on hugepages that were free a moment before: try without
+			      */
 	bool eal;
 	bool port_started;
 };
 
 /* Everything up to a started port; the cores do not run yet. 0; or -errno with a message in `error`
  * (CONFIG_ERROR_MAX bytes): then still call appliance_destroy(). */
-int appliance_create(struct appliance *app, const struct config *config, int extra_count, char **extra,
-	struct start_info *info, char *error);
+int appliance_create(struct appliance *app, const struct config *config, int extra_count,
+	char **extra, struct start_info *info, char *error);
 /* Starts keeper and lanes on their lcores. */
 int appliance_launch(struct appliance *app, char *error);
 /* Ends them, and waits until they are done. */

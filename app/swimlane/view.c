@@ -7,7 +7,8 @@ enum { BUFFERS = 4 };
 struct view_board {
 	struct rte_rcu_qsbr *rcu;
 	struct members_view *views; /* BUFFERS */
-	uint64_t tokens[BUFFERS];   /* readers must have passed it before the buffer is written again */
+	uint64_t tokens[BUFFERS]; /* readers must have passed it before the buffer is written again
+				   */
 	uint32_t current;
 	_Atomic(struct members_view *) published;
 	_Atomic uint64_t version;
@@ -39,7 +40,8 @@ void view_destroy(struct view_board *board)
 bool view_publish_owner(struct view_board *board, const struct swim *swim)
 {
 	uint32_t next = (board->current + 1) % BUFFERS;
-	if (board->tokens[next] != 0 && rte_rcu_qsbr_check(board->rcu, board->tokens[next], false) != 1)
+	if (board->tokens[next] != 0 &&
+		rte_rcu_qsbr_check(board->rcu, board->tokens[next], false) != 1)
 		return false;
 	struct members_view *view = &board->views[next];
 	view->version = swim_version(swim);

@@ -1,8 +1,8 @@
 /* The member table as lane 0 publishes it: whole views, replaced under RCU.
  *
- * One writer (lane 0). Readers call view_get_reader() while they are online in RCU, and may use what
- * they got until their next quiescent state. A writer never waits: if no buffer is free, the next turn
- * publishes.
+ * One writer (lane 0). Readers call view_get_reader() while they are online in RCU, and may use
+ * what they got until their next quiescent state. A writer never waits: if no buffer is free, the
+ * next turn publishes.
  */
 #pragma once
 

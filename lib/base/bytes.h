@@ -1,7 +1,8 @@
 /* Bounded big-endian reading and writing of byte strings.
  *
  * A cursor never goes past its end: the first access that would sets `failed`, and from then on
- * reads give zeros and writes do nothing, so that a decoder checks once, at its end. Pure; any core.
+ * reads give zeros and writes do nothing, so that a decoder checks once, at its end. Pure; any
+ * core.
  */
 #pragma once
 

@@ -8,7 +8,7 @@
 
 struct sw_endpoint {
 	uint8_t addr[16]; /* network order */
-	uint16_t port;	  /* host order */
+	uint16_t port;    /* host order */
 };
 
 enum { SW_ENDPOINT_TEXT_MAX = 64 };

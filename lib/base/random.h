@@ -48,7 +48,8 @@ static inline uint64_t sw_random_u64(struct sw_random *r)
 	return result;
 }
 
-/* Uniform in [0, bound); bound > 0. Multiply-shift: the bias is below 2^-32 for bounds of 32 bits. */
+/* Uniform in [0, bound); bound > 0. Multiply-shift: the bias is below 2^-32 for bounds of 32 bits.
+ */
 static inline uint64_t sw_random_below(struct sw_random *r, uint64_t bound)
 {
 	return (uint64_t)(((unsigned __int128)sw_random_u64(r) * bound) >> 64);

@@ -1,9 +1,9 @@
 /* Actors, dots and version vectors.
  *
- * An actor is one life of a server: (id, epoch). It numbers its writes 1, 2, 3, …; (actor, seq) is a
- * dot. A version vector says for each actor up to which seq its holder has everything, or something
- * newer (Parker et al., Detection of Mutual Inconsistency in Distributed Systems, 1983; dots after
- * Preguiça et al., Dotted Version Vectors, 2010).
+ * An actor is one life of a server: (id, epoch). It numbers its writes 1, 2, 3, …; (actor, seq) is
+ * a dot. A version vector says for each actor up to which seq its holder has everything, or
+ * something newer (Parker et al., Detection of Mutual Inconsistency in Distributed Systems, 1983;
+ * dots after Preguiça et al., Dotted Version Vectors, 2010).
  *
  * A vector is kept sorted by (id, epoch) and holds SW_ACTORS_MAX actors at most; seq 0 is never
  * stored. Bit 63 of a seq is kept free for closed epochs (see docs/wire.md). Pure; one owner each.
@@ -80,7 +80,8 @@ bool vv_dominates(const struct version_vector *a, const struct version_vector *b
 /* Of a, seen from b: VV_BEFORE if b covers more. */
 enum vv_order vv_compare(const struct version_vector *a, const struct version_vector *b);
 
-/* Equal vectors have equal hashes; the empty vector has 0. Does not depend on order of insertion. */
+/* Equal vectors have equal hashes; the empty vector has 0. Does not depend on order of insertion.
+ */
 uint64_t vv_hash(const struct version_vector *vv);
 
 /* The share of one entry in vv_hash(), which is their sum: for vectors kept up to date in place. */

@@ -5,20 +5,20 @@
  * number of times. Its dot (actor, seq) says what a version vector must reach to cover it. The
  * invariant: a replica whose vector covers a write holds that write or one with a larger stamp.
  * (Delta-state replication: Almeida, Shoker, Baquero, Delta State Replicated Data Types, 2018;
- * pull by vectors: van der Linde, Leitão, Preguiça, Delta-CRDTs: Making delta-CRDTs Delta-Based, 2016;
- * the clock: Lamport 1978; the weight: Thaler and Ravishankar 1996.)
+ * pull by vectors: van der Linde, Leitão, Preguiça, Delta-CRDTs: Making delta-CRDTs Delta-Based,
+ * 2016; the clock: Lamport 1978; the weight: Thaler and Ravishankar 1996.)
  *
- * Push: a local write goes to all live peers at once. Pull: a vector goes to a peer, which answers with
- * a session: a snapshot in numbered packets and its vector; records merge as they come, the vector is
- * joined when every packet of that session is in. A replica that starts empty serves nothing and takes
- * nothing but its first session until that is whole.
+ * Push: a local write goes to all live peers at once. Pull: a vector goes to a peer, which answers
+ * with a session: a snapshot in numbered packets and its vector; records merge as they come, the
+ * vector is joined when every packet of that session is in. A replica that starts empty serves
+ * nothing and takes nothing but its first session until that is whole.
  *
- * Functions ending in _owner, and the tick, input and output of the protocol: the keeper (one thread).
- * Functions ending in _reader: any core inside a read-side section (see Reclamation). No I/O, no clock:
- * time, packets and a seed are arguments. Nothing is allocated after map_create().
+ * Functions ending in _owner, and the tick, input and output of the protocol: the keeper (one
+ * thread). Functions ending in _reader: any core inside a read-side section (see Reclamation). No
+ * I/O, no clock: time, packets and a seed are arguments. Nothing is allocated after map_create().
  *
- * Reclamation. A replaced record may still be read. The owner calls map_seal_owner() and, once every
- * reader has passed a quiescent state since then, map_free_owner().
+ * Reclamation. A replaced record may still be read. The owner calls map_seal_owner() and, once
+ * every reader has passed a quiescent state since then, map_free_owner().
  */
 #pragma once
 
@@ -57,16 +57,16 @@ struct map_view {
 
 struct map_config {
 	struct actor self;
-	uint64_t cluster_seed;	    /* rendezvous_cluster_seed() */
-	uint32_t records_max;	    /* with tombstones */
-	uint64_t bytes_max;	    /* of records, keys and values together */
-	uint64_t pull_interval_ns;  /* between pulls from random peers */
-	uint64_t push_flush_ns;	    /* a write waits this long for others to share its packet */
-	uint64_t hole_delay_ns;	    /* a hole that lasts longer is pulled at once */
-	uint64_t resend_ns;	    /* missing session packets are asked for again after this silence */
+	uint64_t cluster_seed;     /* rendezvous_cluster_seed() */
+	uint32_t records_max;      /* with tombstones */
+	uint64_t bytes_max;        /* of records, keys and values together */
+	uint64_t pull_interval_ns; /* between pulls from random peers */
+	uint64_t push_flush_ns;    /* a write waits this long for others to share its packet */
+	uint64_t hole_delay_ns;    /* a hole that lasts longer is pulled at once */
+	uint64_t resend_ns; /* missing session packets are asked for again after this silence */
 	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
-	uint64_t first_after_ns;    /* nobody to start from for this long: be the first */
-	uint32_t packets_per_s_max; /* budget of pushes and session packets */
+	uint64_t first_after_ns;     /* nobody to start from for this long: be the first */
+	uint32_t packets_per_s_max;  /* budget of pushes and session packets */
 	uint64_t random_seed;
 	/* Each record that enters the map, in order of arrival; called by the owner's calls. */
 	void (*on_change)(void *context, const struct map_view *view, bool local);
@@ -82,17 +82,17 @@ struct map_peer {
 struct map_counters {
 	uint64_t puts;
 	uint64_t deletes;
-	uint64_t merged;	  /* records taken from others */
-	uint64_t older;		  /* records that were known, or older than what is held */
-	uint64_t rivals;	  /* concurrent writes that rendezvous settled */
-	uint64_t refused_full;	  /* no room: the vector does not move, so it is asked for again */
+	uint64_t merged;           /* records taken from others */
+	uint64_t older;            /* records that were known, or older than what is held */
+	uint64_t rivals;           /* concurrent writes that rendezvous settled */
+	uint64_t refused_full;     /* no room: the vector does not move, so it is asked for again */
 	uint64_t refused_starting; /* pushes before the first session */
 	uint64_t refused_floor;
-	uint64_t refused_fenced;  /* from an epoch that is over */
-	uint64_t refused_actors;  /* the vector is full */
-	uint64_t pushes;	  /* packets */
-	uint64_t pushes_skipped;  /* writes left to pull: queue full or over the budget */
-	uint64_t gaps;		  /* pushes that came before their predecessor */
+	uint64_t refused_fenced; /* from an epoch that is over */
+	uint64_t refused_actors; /* the vector is full */
+	uint64_t pushes;         /* packets */
+	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
+	uint64_t gaps;           /* pushes that came before their predecessor */
 	uint64_t pulls;
 	uint64_t pulls_done;
 	uint64_t pulls_failed;
@@ -110,19 +110,20 @@ struct map *map_create(const struct map_config *config, uint64_t now_ns);
 void map_destroy(struct map *map);
 
 /* ---- local writes ----
- * 0 and *dot; or -EAGAIN before the first complete session, -EMSGSIZE if key and value are over their
- * limits, -EINVAL for an empty key, -ENOSPC if the map or its vector is full, -ENOENT for a delete of what is not there,
- * -EOVERFLOW if somebody claimed the largest clock or seq there is. */
-int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
-	const void *value, size_t value_len, struct dot *dot);
-int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
-	struct dot *dot);
+ * 0 and *dot; or -EAGAIN before the first complete session, -EMSGSIZE if key and value are over
+ * their limits, -EINVAL for an empty key, -ENOSPC if the map or its vector is full, -ENOENT for a
+ * delete of what is not there, -EOVERFLOW if somebody claimed the largest clock or seq there is. */
+int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, const void *value, size_t value_len, struct dot *dot);
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot);
 
 /* ---- protocol ---- */
 
 /* Everything after the prelude of one packet that holds map messages. */
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct wire_prelude *prelude, const struct sw_endpoint *from, struct sw_reader *messages);
+	const struct wire_prelude *prelude, const struct sw_endpoint *from,
+	struct sw_reader *messages);
 /* Something was seen of this server's writes that is not here yet. */
 void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id);
 void map_tick_owner(struct map *map, uint64_t now_ns);
@@ -139,15 +140,15 @@ void map_self_owner(struct map *map, struct actor self);
 
 /* ---- reclamation ---- */
 bool map_has_retired_owner(const struct map *map); /* something to seal */
-void map_seal_owner(struct map *map);	  /* only when the last sealed ones are freed */
+void map_seal_owner(struct map *map);              /* only when the last sealed ones are freed */
 void map_free_owner(struct map *map);
 
 /* ---- reading ---- */
 
 /* False if the key is absent. A tombstone is found, as one. */
 bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view);
-/* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets` of
- * them. False when all have been visited. What is written meanwhile may be seen or not. */
+/* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`
+ * of them. False when all have been visited. What is written meanwhile may be seen or not. */
 bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 	void (*visit)(void *context, const struct map_view *view), void *context);
 /* The seq of an actor that this replica's vector has reached; never more than is true. */

@@ -6,11 +6,11 @@
 #include "deltamap/store.h"
 
 enum {
-	OUT_MAX = 256,	    /* small messages waiting to be sent */
+	OUT_MAX = 256,          /* small messages waiting to be sent */
 	PUSH_QUEUE_MAX = 16384, /* writes waiting for their packet */
-	PUSH_JOBS_MAX = 64, /* packets on their way to all peers */
-	ASSEMBLIES_MAX = 8, /* version requests of several parts */
-	PENDING_MAX = 512,  /* packets of one session to be sent; above: asked for again */
+	PUSH_JOBS_MAX = 64,     /* packets on their way to all peers */
+	ASSEMBLIES_MAX = 8,     /* version requests of several parts */
+	PENDING_MAX = 512,      /* packets of one session to be sent; above: asked for again */
 	VECTOR_PER_PACKET = 60,
 	WINDOW = WIRE_SESSION_WINDOW,
 	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 20,
@@ -20,8 +20,10 @@ enum {
 /* Clocks above this come from nobody's counting; there is always room for one more overwrite. */
 #define MAP_CLOCK_MAX (UINT64_MAX >> 2)
 
-_Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX, "a record fits a session packet");
-_Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <= WIRE_MESSAGES_MAX,
+_Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX,
+	"a record fits a session packet");
+_Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <=
+		       WIRE_MESSAGES_MAX,
 	"a vector part fits a session packet");
 
 struct peer {
@@ -51,8 +53,8 @@ struct push_job {
 	uint8_t bytes[WIRE_MESSAGES_MAX];
 };
 
-/* A session that is served: a snapshot whose records are pinned, so that a packet that is sent again
- * is the same packet. */
+/* A session that is served: a snapshot whose records are pinned, so that a packet that is sent
+ * again is the same packet. */
 struct serving {
 	bool open;
 	struct actor asker;
@@ -60,9 +62,9 @@ struct serving {
 	uint64_t nonce;
 	uint32_t snapshot;
 	uint64_t last_ns;
-	record_ref *refs;  /* records_max */
+	record_ref *refs; /* records_max */
 	uint32_t ref_count;
-	uint32_t *starts;  /* of each data packet, in refs; one more than there are */
+	uint32_t *starts; /* of each data packet, in refs; one more than there are */
 	uint32_t data_packets;
 	uint32_t packets;
 	struct version_vector vector;
@@ -82,9 +84,9 @@ struct pulling {
 	uint32_t snapshot;
 	uint32_t packets;
 	uint32_t got_count;
-	uint32_t base;	  /* all below are in */
-	uint32_t asked;	  /* all below were asked for */
-	uint64_t *got;	  /* bitmap */
+	uint32_t base;  /* all below are in */
+	uint32_t asked; /* all below were asked for */
+	uint64_t *got;  /* bitmap */
 	uint64_t started_ns;
 	uint64_t progress_ns;
 	uint64_t asked_ns;
@@ -142,26 +144,29 @@ struct map {
 /* merge.c */
 enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS, MERGE_REFUSED };
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w);
-record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
-	size_t value_len, bool tombstone, int *error);
+record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,
+	const void *value, size_t value_len, bool tombstone, int *error);
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
 void map_record_to_wire(const struct record *r, struct wire_record *w);
 
 /* push.c */
 void push_write(struct map *map, uint64_t now_ns, record_ref ref);
 void push_tick(struct map *map, uint64_t now_ns);
-void push_input(struct map *map, const struct wire_header *header, const struct wire_record *record);
+void push_input(
+	struct map *map, const struct wire_header *header, const struct wire_record *record);
 bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to);
 
 /* serve.c */
 void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, const struct wire_version_req *req, const struct version_vector *part);
+	const struct sw_endpoint *from, const struct wire_version_req *req,
+	const struct version_vector *part);
 void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, const struct wire_session_get *get);
 void serve_done(struct map *map, const struct wire_header *header, uint64_t nonce);
 void serve_tick(struct map *map, uint64_t now_ns);
 uint64_t serve_deadline(const struct map *map);
-bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to);
+bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id,
+	struct sw_endpoint *to);
 
 /* pull.c */
 void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *header,

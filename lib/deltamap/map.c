@@ -59,16 +59,19 @@ void map_destroy(struct map *map)
 void map_self_owner(struct map *map, struct actor self)
 {
 	map->self = self;
-	/* A vector full of others leaves no room for this life: the map is kept, and takes no local write. */
+	/* A vector full of others leaves no room for this life: the map is kept, and takes no local
+	 * write. */
 	map->self_slot = store_actor(&map->store, self, true);
-	atomic_store_explicit(&map->last_seq, store_seq(&map->store, map->self_slot), memory_order_release);
+	atomic_store_explicit(
+		&map->last_seq, store_seq(&map->store, map->self_slot), memory_order_release);
 }
 
-int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
-	const void *value, size_t value_len, struct dot *dot)
+int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, const void *value, size_t value_len, struct dot *dot)
 {
 	int error;
-	record_ref ref = map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
+	record_ref ref =
+		map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -77,8 +80,8 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	return 0;
 }
 
-int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key, size_t key_len,
-	struct dot *dot)
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
 {
 	int error;
 	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
@@ -100,7 +103,8 @@ struct peer *map_peer_find(struct map *map, uint64_t id)
 	return NULL;
 }
 
-void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count, bool running)
+void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count,
+	bool running)
 {
 	struct peer next[SW_MEMBERS_MAX];
 	assert(count <= SW_MEMBERS_MAX);
@@ -157,8 +161,7 @@ static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header
 			return false;
 		push_input(map, header, &record);
 		return true;
-	case WIRE_VERSION_REQ:
-		return input_version(map, now_ns, header, from, m, messages);
+	case WIRE_VERSION_REQ: return input_version(map, now_ns, header, from, m, messages);
 	case WIRE_SESSION_DATA:
 		if (!wire_get_session_data(&m->payload, &data))
 			return false;
@@ -181,16 +184,17 @@ static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header
 			return false;
 		pull_refused(map, now_ns, header, &refusal);
 		return true;
-	default:
-		return true;
+	default: return true;
 	}
 }
 
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct wire_prelude *prelude, const struct sw_endpoint *from, struct sw_reader *messages)
+	const struct wire_prelude *prelude, const struct sw_endpoint *from,
+	struct sw_reader *messages)
 {
 	const struct peer *peer = map_peer_find(map, header->sender.id);
-	if (header->sender.id == map->self.id || (peer != NULL && peer->actor.epoch > header->sender.epoch)) {
+	if (header->sender.id == map->self.id ||
+		(peer != NULL && peer->actor.epoch > header->sender.epoch)) {
 		map->counters.refused_fenced++;
 		return;
 	}
@@ -231,7 +235,8 @@ static bool has_output(const struct map *map)
 	if (map->out_tail != map->out_head || map->job_tail != map->job_head)
 		return true;
 	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++)
-		if (map->serving[i].open && map->serving[i].pending_head != map->serving[i].pending_tail)
+		if (map->serving[i].open &&
+			map->serving[i].pending_head != map->serving[i].pending_tail)
 			return true;
 	return false;
 }
@@ -242,7 +247,8 @@ uint64_t map_deadline(const struct map *map)
 	if (map->push_tail != map->push_head)
 		next = sw_min_u64(next, map->push_due_ns);
 	if (has_output(map)) /* held back by the budget */
-		next = sw_min_u64(next, map->budget_ns + SW_NS_PER_S / map->config.packets_per_s_max);
+		next = sw_min_u64(
+			next, map->budget_ns + SW_NS_PER_S / map->config.packets_per_s_max);
 	return next;
 }
 
@@ -262,21 +268,17 @@ static void write_out(struct map *map, const struct out *out, struct sw_writer *
 	uint32_t first = (uint32_t)out->part * VECTOR_PER_PACKET;
 	uint32_t n;
 	switch (out->kind) {
-	case OUT_GET:
-		wire_put_session_get(w, &out->get);
-		break;
-	case OUT_DONE:
-		wire_put_session_done(w, out->nonce);
-		break;
-	case OUT_REFUSE:
-		wire_put_session_refuse(w, &refusal);
-		break;
+	case OUT_GET: wire_put_session_get(w, &out->get); break;
+	case OUT_DONE: wire_put_session_done(w, out->nonce); break;
+	case OUT_REFUSE: wire_put_session_refuse(w, &refusal); break;
 	case OUT_VERSION:
-		/* The vector may have grown since the parts were counted: the last one ends where it ended. */
+		/* The vector may have grown since the parts were counted: the last one ends where
+		 * it ended. */
 		map_vector_owner(map, &map->scratch);
 		n = map->scratch.count > first ? map->scratch.count - first : 0;
 		wire_put_version_req(w, &req);
-		wire_put_vector(w, map->scratch.entries + first, n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
+		wire_put_vector(w, map->scratch.entries + first,
+			n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
 		break;
 	}
 }
@@ -285,7 +287,8 @@ static void write_out(struct map *map, const struct out *out, struct sw_writer *
 static bool take_budget(struct map *map, uint64_t now_ns)
 {
 	uint64_t cost_ns = SW_NS_PER_S / map->config.packets_per_s_max;
-	uint64_t start_ns = sw_max_u64(map->budget_ns, now_ns - sw_min_u64(now_ns, 10 * SW_NS_PER_MS));
+	uint64_t start_ns =
+		sw_max_u64(map->budget_ns, now_ns - sw_min_u64(now_ns, 10 * SW_NS_PER_MS));
 	if (start_ns + cost_ns > now_ns)
 		return false;
 	map->budget_ns = start_ns + cost_ns;
@@ -305,7 +308,8 @@ bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messag
 		assert(!messages->failed);
 		return true;
 	}
-	return push_output(map, messages, to_id, to) || serve_output(map, now_ns, messages, to_id, to);
+	return push_output(map, messages, to_id, to) ||
+	       serve_output(map, now_ns, messages, to_id, to);
 }
 
 /* ---- reclamation ---- */

@@ -65,8 +65,9 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 		return MERGE_REFUSED;
 	}
 	uint64_t hash = map_key_hash(map, w->key, w->key_len);
-	struct map_view mine, theirs = {
-		.clock = w->clock, .weight = stamp_weight(hash, w->author.actor), .author = w->author};
+	struct map_view mine, theirs = {.clock = w->clock,
+				      .weight = stamp_weight(hash, w->author.actor),
+				      .author = w->author};
 	record_ref old = store_find(s, hash, w->key, w->key_len);
 	bool rival = false;
 	if (old != 0) {
@@ -85,7 +86,8 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 		map->counters.refused_actors++;
 		return MERGE_ACTORS;
 	}
-	bool full = old == 0 && atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max;
+	bool full = old == 0 &&
+		    atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max;
 	record_ref ref = full ? 0 : store_alloc(s, w->key_len, w->value_len);
 	if (ref == 0) {
 		map->counters.refused_full++;
@@ -122,8 +124,8 @@ static int check_local(const struct map *map, size_t key_len, size_t value_len)
 }
 
 /* A write that knows what it replaces takes that clock + 1; a birth stands above the floor. */
-record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len, const void *value,
-	size_t value_len, bool tombstone, int *error)
+record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,
+	const void *value, size_t value_len, bool tombstone, int *error)
 {
 	struct store *s = &map->store;
 	*error = check_local(map, key_len, value_len);
@@ -136,14 +138,17 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	if (tombstone && (o == NULL || (o->flags & WIRE_RECORD_TOMBSTONE)))
 		return 0;
 	uint64_t seq = store_seq(s, map->self_slot) + 1;
-	uint64_t clock = (o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) + 1;
+	uint64_t clock =
+		(o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) +
+		1;
 	*error = -EOVERFLOW;
 	if (seq > SEQ_MAX || clock > MAP_CLOCK_MAX)
 		return 0;
 	*error = -ENOSPC;
 	if (map->self_slot == NO_ACTOR)
 		return 0;
-	if (o == NULL && atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
+	if (o == NULL &&
+		atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
 		return 0;
 	record_ref ref = store_alloc(s, key_len, value_len);
 	if (ref == 0)

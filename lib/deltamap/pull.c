@@ -37,8 +37,13 @@ static void send_vector(struct map *map)
 	uint32_t parts = (map->scratch.count + VECTOR_PER_PACKET - 1) / VECTOR_PER_PACKET;
 	parts = parts > 0 ? parts : 1;
 	for (uint32_t part = 0; part < parts; part++) {
-		struct out out = {.kind = OUT_VERSION, .to_id = p->peer.id, .to = p->at, .nonce = p->nonce,
-			.part = (uint8_t)part, .parts = (uint8_t)parts, .first_session = p->first};
+		struct out out = {.kind = OUT_VERSION,
+			.to_id = p->peer.id,
+			.to = p->at,
+			.nonce = p->nonce,
+			.part = (uint8_t)part,
+			.parts = (uint8_t)parts,
+			.first_session = p->first};
 		map_out_push(map, &out);
 	}
 }
@@ -78,15 +83,16 @@ static uint64_t starting_for_ns(const struct map *map)
 	return 4 * (map->config.first_after_ns + map->peer_count * map->config.resend_ns);
 }
 
-/* Who has said that it is starting is asked again only when that is old: where all are starting, one of
- * them must hear it from all the others before the first answer is too old. */
+/* Who has said that it is starting is asked again only when that is old: where all are starting,
+ * one of them must hear it from all the others before the first answer is too old. */
 static const struct peer *choose_to_start_from(struct map *map, uint64_t now_ns)
 {
 	const struct peer *chosen = NULL;
 	uint64_t within_ns = starting_for_ns(map) / 2;
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < map->peer_count; i++)
-		if (!is_starting(&map->peers[i], now_ns, within_ns) && sw_random_below(&map->random, ++n) == 0)
+		if (!is_starting(&map->peers[i], now_ns, within_ns) &&
+			sw_random_below(&map->random, ++n) == 0)
 			chosen = &map->peers[i];
 	return chosen;
 }
@@ -99,7 +105,8 @@ static const struct peer *choose_peer(struct map *map, uint64_t now_ns)
 	map->hint_id = 0;
 	if (chosen == NULL && !atomic_load_explicit(&map->ready, memory_order_relaxed))
 		chosen = choose_to_start_from(map, now_ns);
-	return chosen != NULL ? chosen : &map->peers[sw_random_below(&map->random, map->peer_count)];
+	return chosen != NULL ? chosen
+			      : &map->peers[sw_random_below(&map->random, map->peer_count)];
 }
 
 /* Nobody to start from: alone, or all others are starting too and this is the smallest id. */
@@ -125,7 +132,8 @@ static void ask(struct map *map, uint64_t now_ns, bool again)
 	struct out out = {.kind = OUT_GET, .to_id = p->peer.id, .to = p->at};
 	uint32_t end = p->packets - p->base < WINDOW ? p->packets : p->base + WINDOW;
 	bool any = false;
-	out.get = (struct wire_session_get){.nonce = p->nonce, .snapshot = p->snapshot, .first = p->base};
+	out.get = (struct wire_session_get){
+		.nonce = p->nonce, .snapshot = p->snapshot, .first = p->base};
 	for (uint32_t i = p->base; i < end; i++) {
 		if ((!again && i < p->asked) || is_in(p, i))
 			continue;
@@ -253,7 +261,8 @@ void pull_tick(struct map *map, uint64_t now_ns)
 	if (p->open) {
 		if (now_ns - p->progress_ns >= map->config.session_timeout_ns)
 			end_pull(map, now_ns, false);
-		else if (now_ns - sw_max_u64(p->asked_ns, p->progress_ns) >= map->config.resend_ns) {
+		else if (now_ns - sw_max_u64(p->asked_ns, p->progress_ns) >=
+			 map->config.resend_ns) {
 			if (p->begun) {
 				ask(map, now_ns, true);
 			} else {
@@ -274,7 +283,8 @@ void pull_tick(struct map *map, uint64_t now_ns)
 	if (peer != NULL)
 		start_pull(map, now_ns, peer);
 	else
-		map->next_pull_ns = now_ns + sw_min_u64(map->config.pull_interval_ns, map->config.first_after_ns);
+		map->next_pull_ns = now_ns + sw_min_u64(map->config.pull_interval_ns,
+						     map->config.first_after_ns);
 }
 
 uint64_t pull_deadline(const struct map *map)

@@ -3,7 +3,8 @@
 
 #include "deltamap/internal.h"
 
-/* A full queue leaves the write to pull: the hole is seen with the next packet that says last_seq. */
+/* A full queue leaves the write to pull: the hole is seen with the next packet that says last_seq.
+ */
 void push_write(struct map *map, uint64_t now_ns, record_ref ref)
 {
 	if (map->peer_count == 0)
@@ -82,7 +83,7 @@ void push_input(struct map *map, const struct wire_header *header, const struct 
 	bool absent = store_find(s, hash, record->key, record->key_len) == 0;
 	uint16_t slot = store_actor(s, record->dot.actor, false);
 	if (absent && (record->clock <= atomic_load_explicit(&map->floor, memory_order_relaxed) ||
-		store_seq(s, slot) >= record->dot.seq)) {
+			      store_seq(s, slot) >= record->dot.seq)) {
 		/* I had it, and collected what came after it. */
 		map->counters.refused_floor++;
 		return;

@@ -22,10 +22,13 @@ static void close_session(struct map *map, struct serving *sv)
 	map->serving_count--;
 }
 
-static void refuse(struct map *map, const struct wire_header *header, const struct sw_endpoint *from,
-	uint64_t nonce, enum wire_refusal reason)
+static void refuse(struct map *map, const struct wire_header *header,
+	const struct sw_endpoint *from, uint64_t nonce, enum wire_refusal reason)
 {
-	struct out out = {.kind = OUT_REFUSE, .to_id = header->sender.id, .to = *from, .nonce = nonce,
+	struct out out = {.kind = OUT_REFUSE,
+		.to_id = header->sender.id,
+		.to = *from,
+		.nonce = nonce,
 		.reason = (uint8_t)reason};
 	map_out_push(map, &out);
 	map->counters.sessions_refused++;
@@ -106,13 +109,15 @@ static void take_snapshot(struct map *map, struct serving *sv, const struct vers
 }
 
 static void open_session(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, const struct wire_version_req *req, const struct version_vector *theirs)
+	const struct sw_endpoint *from, const struct wire_version_req *req,
+	const struct version_vector *theirs)
 {
 	struct serving *sv = find_session(map, header->sender, req->nonce);
 	if (sv != NULL) {
-		/* The request came twice: the session is the one it has already. Soon after the first it is
-		 * the network's doing; later, nothing of the answer came through. */
-		if (sv->pending_head == sv->pending_tail && now_ns - sv->last_ns >= map->config.resend_ns / 2)
+		/* The request came twice: the session is the one it has already. Soon after the
+		 * first it is the network's doing; later, nothing of the answer came through. */
+		if (sv->pending_head == sv->pending_tail &&
+			now_ns - sv->last_ns >= map->config.resend_ns / 2)
 			want_window(sv);
 		sv->last_ns = now_ns;
 		return;
@@ -132,7 +137,8 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	take_snapshot(map, sv, theirs);
 }
 
-static struct assembly *assemble(struct map *map, uint64_t now_ns, struct actor asker, uint64_t nonce)
+static struct assembly *assemble(
+	struct map *map, uint64_t now_ns, struct actor asker, uint64_t nonce)
 {
 	struct assembly *oldest = &map->assemblies[0];
 	for (int i = 0; i < ASSEMBLIES_MAX; i++) {
@@ -151,13 +157,15 @@ static struct assembly *assemble(struct map *map, uint64_t now_ns, struct actor 
 }
 
 void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, const struct wire_version_req *req, const struct version_vector *part)
+	const struct sw_endpoint *from, const struct wire_version_req *req,
+	const struct version_vector *part)
 {
 	if (!atomic_load_explicit(&map->ready, memory_order_relaxed)) {
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_STARTING);
 		return;
 	}
-	/* A session is many packets for one: they go to where membership knows the asker, or nowhere. */
+	/* A session is many packets for one: they go to where membership knows the asker, or
+	 * nowhere. */
 	const struct peer *peer = map_peer_find(map, header->sender.id);
 	if (peer == NULL || !actor_equal(peer->actor, header->sender)) {
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_UNKNOWN);
@@ -217,7 +225,8 @@ uint64_t serve_deadline(const struct map *map)
 	uint64_t next = SW_NEVER_NS;
 	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++)
 		if (map->serving[i].open)
-			next = sw_min_u64(next, map->serving[i].last_ns + map->config.session_timeout_ns);
+			next = sw_min_u64(
+				next, map->serving[i].last_ns + map->config.session_timeout_ns);
 	return next;
 }
 
@@ -234,7 +243,8 @@ static void encode_packet(struct map *map, struct serving *sv, uint32_t index, s
 	} else {
 		uint32_t first = (index - sv->data_packets) * VECTOR_PER_PACKET;
 		uint32_t n = sv->vector.count - first;
-		wire_put_vector(w, sv->vector.entries + first, n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
+		wire_put_vector(w, sv->vector.entries + first,
+			n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
 	}
 	assert(!w->failed);
 	map->counters.session_packets++;
@@ -245,7 +255,8 @@ static void encode_packet(struct map *map, struct serving *sv, uint32_t index, s
 }
 
 /* One packet of one session, the sessions in turn. */
-bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to)
+bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id,
+	struct sw_endpoint *to)
 {
 	(void)now_ns;
 	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++) {

@@ -8,9 +8,11 @@
 #include "base/random.h"
 
 /* Bytes of a record with its key and value. */
-static const uint32_t class_bytes[STORE_CLASSES] = {192, 256, 320, 384, 448, 512, 640, 768, 960, 1152, 1344, 1536};
+static const uint32_t class_bytes[STORE_CLASSES] = {
+	192, 256, 320, 384, 448, 512, 640, 768, 960, 1152, 1344, 1536};
 
-_Static_assert(sizeof(struct record) + MAP_PAYLOAD_MAX <= 1536, "the largest class holds the largest record");
+_Static_assert(sizeof(struct record) + MAP_PAYLOAD_MAX <= 1536,
+	"the largest class holds the largest record");
 
 int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max)
 {
@@ -79,13 +81,15 @@ uint16_t store_actor(struct store *s, struct actor actor, bool add)
 
 uint64_t store_seq(const struct store *s, uint16_t slot)
 {
-	return slot == NO_ACTOR ? 0 : atomic_load_explicit(&s->actors[slot].seq, memory_order_acquire);
+	return slot == NO_ACTOR ? 0
+				: atomic_load_explicit(&s->actors[slot].seq, memory_order_acquire);
 }
 
 /* The only writer is the owner, so load and store need not be one step. */
 static void add_hash(_Atomic uint64_t *sum, uint64_t by)
 {
-	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + by, memory_order_relaxed);
+	atomic_store_explicit(
+		sum, atomic_load_explicit(sum, memory_order_relaxed) + by, memory_order_relaxed);
 }
 
 void store_raise(struct store *s, uint16_t slot, uint64_t seq)
@@ -193,10 +197,12 @@ void store_free_sealed(struct store *s)
 
 record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len)
 {
-	record_ref ref = atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
+	record_ref ref =
+		atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
 	while (ref != 0) {
 		const struct record *r = store_at(s, ref);
-		if (r->key_hash == key_hash && r->key_len == key_len && memcmp(record_key(r), key, key_len) == 0)
+		if (r->key_hash == key_hash && r->key_len == key_len &&
+			memcmp(record_key(r), key, key_len) == 0)
 			return ref;
 		ref = atomic_load_explicit(&r->next, memory_order_acquire);
 	}
@@ -292,7 +298,8 @@ void store_clear(struct store *s)
 		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
 		atomic_store_explicit(&s->buckets[b], 0, memory_order_release);
 		while (ref != 0) {
-			record_ref next = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);
+			record_ref next =
+				atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);
 			count(s, store_at(s, ref), -1);
 			retire(s, ref);
 			ref = next;

@@ -1,9 +1,10 @@
 /* The records of a replica: a chained hash table and, for each actor, its records in order of seq.
  *
- * Records are immutable once published: an overwrite puts a new one in the place of the old one. They
- * live in one block taken at start, cut into size classes, and are named by a 32-bit reference. Readers
- * follow the chains without locks; the owner retires what it replaces and frees it when it is told that
- * no reader can hold it any more, and no session has it pinned. Not for other libraries.
+ * Records are immutable once published: an overwrite puts a new one in the place of the old one.
+ * They live in one block taken at start, cut into size classes, and are named by a 32-bit
+ * reference. Readers follow the chains without locks; the owner retires what it replaces and frees
+ * it when it is told that no reader can hold it any more, and no session has it pinned. Not for
+ * other libraries.
  */
 #pragma once
 
@@ -22,7 +23,7 @@ enum {
 
 struct record {
 	_Atomic record_ref next; /* chain; owner: rw, readers: ro */
-	record_ref older;	 /* the same actor's records by seq; owner only, as all down to `pins` */
+	record_ref older; /* the same actor's records by seq; owner only, as all down to `pins` */
 	record_ref newer;
 	record_ref free_next;
 	uint16_t actor_slot;
@@ -46,7 +47,7 @@ struct record {
 
 /* One actor: its records and how far this replica's vector reaches. */
 struct actor_slot {
-	struct actor actor;   /* set before `used`, then constant */
+	struct actor actor; /* set before `used`, then constant */
 	_Atomic bool used;
 	_Atomic uint64_t seq; /* the vector's entry; owner: rw, readers: ro */
 	record_ref oldest, newest;
@@ -67,8 +68,8 @@ struct store {
 	uint32_t actor_count;
 	uint16_t actor_order[SW_ACTORS_MAX];   /* slots in use, by (id, epoch); owner only */
 	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing, never removed */
-	record_ref retired_open;   /* replaced since the last seal */
-	record_ref retired_sealed; /* waiting for the readers */
+	record_ref retired_open;               /* replaced since the last seal */
+	record_ref retired_sealed;             /* waiting for the readers */
 };
 
 static inline struct record *store_at(const struct store *s, record_ref ref)

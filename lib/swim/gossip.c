@@ -52,7 +52,8 @@ void swim_event_push(struct swim *swim, uint64_t now_ns, enum swim_event_kind ki
 		swim->counters.events_lost++;
 		return;
 	}
-	swim->events[swim->event_head++ % EVENTS_MAX] = (struct swim_event){kind, now_ns, *record, why};
+	swim->events[swim->event_head++ % EVENTS_MAX] =
+		(struct swim_event){kind, now_ns, *record, why};
 }
 
 bool swim_next_event(struct swim *swim, struct swim_event *event)
@@ -114,8 +115,8 @@ static void put_freshest(struct swim *swim, uint16_t except, struct sw_writer *w
 			return;
 }
 
-/* `must` first (if it is a slot), then news. What the receiver is told of itself, or a stranger of this
- * server, is not dissemination and does not use it up. */
+/* `must` first (if it is a slot), then news. What the receiver is told of itself, or a stranger of
+ * this server, is not dissemination and does not use it up. */
 void gossip_piggyback(struct swim *swim, uint16_t must, struct sw_writer *w)
 {
 	if (must != NO_SLOT)
@@ -139,7 +140,10 @@ void gossip_tick(struct swim *swim, uint64_t now_ns)
 		/* The dead too: one of them may be alive, and learns what is said of it. */
 		if (slot == SELF || !m->used || m->record.state > WIRE_DEAD)
 			continue;
-		struct out out = {.kind = OUT_GOSSIP, .to_id = m->record.actor.id, .to = m->record.at, .slot = NO_SLOT};
+		struct out out = {.kind = OUT_GOSSIP,
+			.to_id = m->record.actor.id,
+			.to = m->record.at,
+			.slot = NO_SLOT};
 		swim_out_push(swim, &out);
 	}
 }
@@ -153,7 +157,9 @@ static struct wire_probe probe_message(const struct swim *swim, uint32_t seq)
 static uint16_t news_about(const struct swim *swim, uint64_t id)
 {
 	uint16_t slot = id != 0 && swim->config.features.buddy ? table_find(swim, id) : NO_SLOT;
-	return slot != NO_SLOT && slot != SELF && swim->members[slot].record.state != WIRE_ALIVE ? slot : NO_SLOT;
+	return slot != NO_SLOT && slot != SELF && swim->members[slot].record.state != WIRE_ALIVE
+		       ? slot
+		       : NO_SLOT;
 }
 
 static void put_table_page(struct swim *swim, const struct out *out, struct sw_writer *w)
@@ -191,22 +197,14 @@ static void write_out(struct swim *swim, const struct out *out, struct sw_writer
 		wire_put_probe(w, WIRE_ACK, &probe);
 		gossip_piggyback(swim, news_about(swim, out->to_id), w);
 		break;
-	case OUT_NACK:
-		wire_put_nack(w, out->seq);
-		break;
-	case OUT_JOIN:
-		wire_put_member(w, WIRE_JOIN, &swim->members[SELF].record);
-		break;
-	case OUT_JOIN_ACK:
-		wire_put_join_ack(w, &out->join_ack);
-		break;
+	case OUT_NACK: wire_put_nack(w, out->seq); break;
+	case OUT_JOIN: wire_put_member(w, WIRE_JOIN, &swim->members[SELF].record); break;
+	case OUT_JOIN_ACK: wire_put_join_ack(w, &out->join_ack); break;
 	case OUT_TABLE_REQ:
 		wire_put_table_req(w);
 		swim->counters.table_requests++;
 		break;
-	case OUT_TABLE:
-		put_table_page(swim, out, w);
-		break;
+	case OUT_TABLE: put_table_page(swim, out, w); break;
 	case OUT_GOSSIP:
 		/* An accused that is told so is perhaps unwell: news would be wasted on it. */
 		if (out->slot != NO_SLOT && swim->members[out->slot].record.actor.id == out->to_id)
@@ -217,22 +215,27 @@ static void write_out(struct swim *swim, const struct out *out, struct sw_writer
 	}
 }
 
-void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq, struct sw_writer *w)
+void swim_answer(
+	struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq, struct sw_writer *w)
 {
 	(void)now_ns;
 	struct wire_probe probe = probe_message(swim, seq);
 	wire_put_probe(w, WIRE_ACK, &probe);
 	/* While joining its epoch is not settled; who left or stood down knows only old news. */
 	if (swim->phase == SWIM_RUNNING)
-		gossip_piggyback(swim, swim->suspect_count > 0 || swim->live_count < swim->member_count ?
-			news_about(swim, to_id) : NO_SLOT, w);
+		gossip_piggyback(swim,
+			swim->suspect_count > 0 || swim->live_count < swim->member_count
+				? news_about(swim, to_id)
+				: NO_SLOT,
+			w);
 }
 
 /* A token bucket with a depth of 100 ms: false if this packet would be over the budget. */
 static bool within_budget(struct swim *swim, uint64_t now_ns)
 {
 	uint64_t cost_ns = SW_NS_PER_S / swim->profile.packets_per_s_max;
-	uint64_t start_ns = sw_max_u64(swim->budget_ns, now_ns - sw_min_u64(now_ns, SW_NS_PER_S / 10));
+	uint64_t start_ns =
+		sw_max_u64(swim->budget_ns, now_ns - sw_min_u64(now_ns, SW_NS_PER_S / 10));
 	if (start_ns + cost_ns > now_ns)
 		return false;
 	swim->budget_ns = start_ns + cost_ns;
@@ -255,8 +258,10 @@ static bool next_direct(struct swim *swim, uint64_t now_ns, struct out *out)
 				job->next = SW_MEMBERS_MAX;
 				break;
 			}
-			*out = (struct out){.kind = OUT_GOSSIP, .to_id = m->record.actor.id,
-				.to = m->record.at, .slot = job->subject};
+			*out = (struct out){.kind = OUT_GOSSIP,
+				.to_id = m->record.actor.id,
+				.to = m->record.at,
+				.slot = job->subject};
 			swim->counters.direct_sent++;
 			return true;
 		}
@@ -265,13 +270,15 @@ static bool next_direct(struct swim *swim, uint64_t now_ns, struct out *out)
 	return false;
 }
 
-/* A request for help with a probe that is over: its slot may be free by now, or another member's. */
+/* A request for help with a probe that is over: its slot may be free by now, or another member's.
+ */
 static bool is_stale(const struct swim *swim, const struct out *out)
 {
 	if (out->kind != OUT_PING_REQ)
 		return false;
 	const struct member *m = &swim->members[out->slot];
-	return out->seq != swim->probe.seq || !m->used || !actor_equal(m->record.actor, swim->probe.target);
+	return out->seq != swim->probe.seq || !m->used ||
+	       !actor_equal(m->record.actor, swim->probe.target);
 }
 
 static bool next_out(struct swim *swim, struct out *out)

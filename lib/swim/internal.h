@@ -6,12 +6,12 @@
 #include "swim/swim.h"
 
 enum {
-	OUT_MAX = 2048,	   /* messages waiting to be sent */
-	JOBS_MAX = 512,	   /* changes on their way to everybody */
-	HELPERS_MAX = 16,  /* asked to probe a target */
-	RELAYS_MAX = 128,  /* indirect probes made for others */
+	OUT_MAX = 2048,   /* messages waiting to be sent */
+	JOBS_MAX = 512,   /* changes on their way to everybody */
+	HELPERS_MAX = 16, /* asked to probe a target */
+	RELAYS_MAX = 128, /* indirect probes made for others */
 	EVENTS_MAX = 2048,
-	PIGGYBACK_MAX = 8, /* records that ride on one packet */
+	PIGGYBACK_MAX = 8,  /* records that ride on one packet */
 	CONFIRMERS_MAX = 3, /* independent accusers that shorten a suspicion; Lifeguard's K */
 	HEALTH_MAX = 8,
 	TABLE_PAGE_ENTRIES = 12,
@@ -19,7 +19,8 @@ enum {
 	SELF = 0, /* this server's slot */
 };
 
-_Static_assert(TABLE_PAGE_ENTRIES * (WIRE_MESSAGE_HEADER_LEN + 64 + SW_NAME_MAX + 1) < 2 * WIRE_MESSAGES_MAX,
+_Static_assert(TABLE_PAGE_ENTRIES *(WIRE_MESSAGE_HEADER_LEN + 64 + SW_NAME_MAX + 1) <
+		       2 * WIRE_MESSAGES_MAX,
 	"a page of ordinary entries fits a packet");
 
 struct member {
@@ -29,7 +30,7 @@ struct member {
 	uint64_t heard_ns;
 	uint64_t rtt_ns;
 	uint64_t silent_ns; /* last time that it did not answer this server as a helper; 0: never */
-	uint64_t told_ns; /* last time it was told what is said of it */
+	uint64_t told_ns;   /* last time it was told what is said of it */
 	const char *why;
 	uint32_t gossip_left; /* packets that this record still rides on */
 	/* suspicion */
@@ -39,7 +40,17 @@ struct member {
 	uint32_t accuser_count;
 };
 
-enum out_kind { OUT_PING, OUT_PING_REQ, OUT_ACK, OUT_NACK, OUT_JOIN, OUT_JOIN_ACK, OUT_TABLE_REQ, OUT_TABLE, OUT_GOSSIP };
+enum out_kind {
+	OUT_PING,
+	OUT_PING_REQ,
+	OUT_ACK,
+	OUT_NACK,
+	OUT_JOIN,
+	OUT_JOIN_ACK,
+	OUT_TABLE_REQ,
+	OUT_TABLE,
+	OUT_GOSSIP
+};
 
 struct out {
 	enum out_kind kind;
@@ -80,9 +91,9 @@ struct probe {
 	uint16_t slot;
 	struct actor target;
 	uint32_t seq;
-	uint32_t unsent; /* of its packets: still in the output queue */
+	uint32_t unsent;               /* of its packets: still in the output queue */
 	uint16_t helpers[HELPERS_MAX]; /* slots */
-	uint32_t nacks_wanted;	       /* one of each helper */
+	uint32_t nacks_wanted;         /* one of each helper */
 	uint32_t nacks;
 	uint32_t nacked; /* bit i: helpers[i] said so */
 	uint64_t sent_ns;
@@ -102,7 +113,7 @@ struct swim {
 	uint32_t live_count;   /* alive or suspect, with this server */
 	uint32_t suspect_count;
 	uint64_t next_verdict_ns; /* not later than the earliest verdict */
-	uint32_t gossip_count; /* members with gossip_left > 0 */
+	uint32_t gossip_count;    /* members with gossip_left > 0 */
 	uint64_t digest;
 	uint64_t version;
 
@@ -131,7 +142,8 @@ struct swim {
 	uint64_t out_since_ns; /* since when something waits to be sent */
 	uint64_t last_tick_ns;
 	uint64_t next_gossip_ns;
-	struct grave graves[SW_MEMBERS_MAX]; /* a ring: ids that were reaped, and under which epoch */
+	struct grave
+		graves[SW_MEMBERS_MAX]; /* a ring: ids that were reaped, and under which epoch */
 	uint32_t grave_count;
 	uint64_t budget_ns; /* token bucket: time up to which the budget is spent */
 
@@ -152,17 +164,19 @@ uint16_t table_find(const struct swim *swim, uint64_t id);
 /* How a record came here: what of it may be believed at once. */
 enum hearsay {
 	HEARSAY_GOSSIP, /* news */
-	HEARSAY_TABLE,	/* a view that may be old: dead of a live one is taken as suspect */
+	HEARSAY_TABLE,  /* a view that may be old: dead of a live one is taken as suspect */
 };
 void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *record,
 	enum hearsay hearsay, uint64_t from_id, const struct sw_endpoint *from);
-void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why);
+void table_suspect(
+	struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why);
 /* It did not answer this server, which probed it for another. */
 void table_silent(struct swim *swim, uint64_t now_ns, uint16_t slot);
 void table_verdicts(struct swim *swim, uint64_t now_ns);
 uint64_t table_next_verdict(const struct swim *swim);
 void table_reap(struct swim *swim, uint64_t now_ns);
-void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why);
+void table_self_set(
+	struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why);
 /* Goes on under the next epoch; where there is none, stands down. */
 void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above);
 void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,

@@ -41,7 +41,8 @@ static void try_rejoin(struct swim *swim, uint64_t now_ns)
 				continue;
 		} else {
 			const struct member *m = &swim->members[at - swim->config.seed_count];
-			if (!m->used || (m->record.state != WIRE_DEAD && m->record.state != WIRE_FORGOTTEN))
+			if (!m->used ||
+				(m->record.state != WIRE_DEAD && m->record.state != WIRE_FORGOTTEN))
 				continue;
 			out.to = m->record.at;
 		}
@@ -74,8 +75,11 @@ void table_send(struct swim *swim, uint64_t to_id, const struct sw_endpoint *to)
 {
 	uint32_t pages = (swim->member_count + TABLE_PAGE_ENTRIES - 1) / TABLE_PAGE_ENTRIES;
 	for (uint32_t page = 0; page < pages; page++) {
-		struct out out = {.kind = OUT_TABLE, .to_id = to_id, .to = *to,
-			.page = (uint8_t)page, .pages = (uint8_t)pages};
+		struct out out = {.kind = OUT_TABLE,
+			.to_id = to_id,
+			.to = *to,
+			.page = (uint8_t)page,
+			.pages = (uint8_t)pages};
 		swim_out_push(swim, &out);
 	}
 }
@@ -89,7 +93,8 @@ void join_request(struct swim *swim, uint64_t now_ns, const struct wire_member *
 	if (asker->actor.id == swim->config.id) {
 		if (asker->instance == self->record.instance)
 			return;
-		/* Another process with my id: it will take a larger epoch, and then I stand down. */
+		/* Another process with my id: it will take a larger epoch, and then I stand down.
+		 */
 		ack.epoch_seen = self->record.actor.epoch;
 		ack.instance_seen = self->record.instance;
 	} else if (slot != NO_SLOT) {
@@ -114,5 +119,6 @@ void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack 
 	swim->remembered |= ack->epoch_seen > 0 && ack->instance_seen != self->instance;
 	swim->join_acks++;
 	/* The other seeds get a moment: one of them may remember more. */
-	swim->join_done_ns = sw_min_u64(swim->join_done_ns, now_ns + swim->profile.join_interval_ns);
+	swim->join_done_ns =
+		sw_min_u64(swim->join_done_ns, now_ns + swim->profile.join_interval_ns);
 }

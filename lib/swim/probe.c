@@ -34,8 +34,8 @@ static void shuffle(struct swim *swim)
 	}
 }
 
-/* About twice as many as can confirm: enough if some of them are wrong about themselves, and the suspect
- * answers no more probes than that. */
+/* About twice as many as can confirm: enough if some of them are wrong about themselves, and the
+ * suspect answers no more probes than that. */
 void probe_suspect_first(struct swim *swim, uint16_t slot)
 {
 	if (swim->config.features.confirm_first &&
@@ -57,13 +57,14 @@ void probe_insert(struct swim *swim, uint16_t slot)
 	swim->order[at] = slot;
 }
 
-/* Randomised round robin (SWIM 4.3): everybody once before anybody twice. A suspicion is looked into
- * before: it ends sooner, one way or the other. */
+/* Randomised round robin (SWIM 4.3): everybody once before anybody twice. A suspicion is looked
+ * into before: it ends sooner, one way or the other. */
 static uint16_t next_target(struct swim *swim)
 {
 	uint16_t suspect = swim->confirm_slot;
 	swim->confirm_slot = NO_SLOT;
-	if (suspect != NO_SLOT && swim->members[suspect].used && swim->members[suspect].record.state == WIRE_SUSPECT)
+	if (suspect != NO_SLOT && swim->members[suspect].used &&
+		swim->members[suspect].record.state == WIRE_SUSPECT)
 		return suspect;
 	for (int round = 0; round < 2; round++) {
 		while (swim->order_at < swim->order_len) {
@@ -92,7 +93,10 @@ static void start_probe(struct swim *swim, uint64_t now_ns)
 		.indirect_ns = now_ns + stretched(swim, swim->profile.probe_timeout_ns),
 	};
 	swim->counters.probes++;
-	struct out out = {.kind = OUT_PING, .to_id = m->record.actor.id, .to = m->record.at, .seq = swim->probe.seq};
+	struct out out = {.kind = OUT_PING,
+		.to_id = m->record.actor.id,
+		.to = m->record.at,
+		.seq = swim->probe.seq};
 	swim->probe.unsent = swim_out_push(swim, &out);
 }
 
@@ -102,8 +106,9 @@ static bool waits_to_leave(const struct probe *p)
 	return p->active && !p->acked && p->unsent > 0;
 }
 
-/* One of its packets left. If that was late, the probe goes on from here: who knows of pauses counts
- * its time anew; plain SWIM, whose prober was held up in sending, finds that the time is over. */
+/* One of its packets left. If that was late, the probe goes on from here: who knows of pauses
+ * counts its time anew; plain SWIM, whose prober was held up in sending, finds that the time is
+ * over. */
 void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq)
 {
 	struct probe *p = &swim->probe;
@@ -118,7 +123,8 @@ void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq)
 		if (now_ns - p->sent_ns >= interval_ns)
 			swim->next_probe_ns = now_ns;
 	} else if (p->indirect_sent) {
-		swim->next_probe_ns = sw_max_u64(swim->next_probe_ns, now_ns + interval_ns - timeout_ns);
+		swim->next_probe_ns =
+			sw_max_u64(swim->next_probe_ns, now_ns + interval_ns - timeout_ns);
 	} else {
 		p->sent_ns = now_ns;
 		p->indirect_ns = now_ns + timeout_ns;
@@ -126,8 +132,8 @@ void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq)
 	}
 }
 
-/* Servers that can be asked to probe the target: alive; `elsewhere`: of another zone than this server,
- * so that one bad switch is not both witness and judge. */
+/* Servers that can be asked to probe the target: alive; `elsewhere`: of another zone than this
+ * server, so that one bad switch is not both witness and judge. */
 static uint32_t find_helpers(const struct swim *swim, bool elsewhere, bool here, uint16_t *pool)
 {
 	const char *own = swim->members[SELF].record.zone;
@@ -151,7 +157,11 @@ static uint32_t ask_helpers(struct swim *swim, uint16_t *pool, uint32_t n, uint3
 	for (; asked < want && n > 0; asked++) {
 		uint32_t at = (uint32_t)sw_random_below(&swim->random, n);
 		const struct wire_member *r = &swim->members[pool[at]].record;
-		struct out out = {.kind = OUT_PING_REQ, .to_id = r->actor.id, .to = r->at, .seq = p->seq, .slot = p->slot};
+		struct out out = {.kind = OUT_PING_REQ,
+			.to_id = r->actor.id,
+			.to = r->at,
+			.seq = p->seq,
+			.slot = p->slot};
 		p->unsent += swim_out_push(swim, &out);
 		swim->counters.probes_indirect++;
 		p->helpers[p->nacks_wanted++] = pool[at];
@@ -164,7 +174,8 @@ static void send_indirect(struct swim *swim, uint64_t now_ns)
 {
 	uint16_t pool[SW_MEMBERS_MAX];
 	swim->probe.asked_ns = now_ns;
-	uint32_t want = swim->profile.indirect_probes < HELPERS_MAX ? swim->profile.indirect_probes : HELPERS_MAX;
+	uint32_t want = swim->profile.indirect_probes < HELPERS_MAX ? swim->profile.indirect_probes
+								    : HELPERS_MAX;
 	swim->probe.indirect_sent = true;
 	if (!swim->config.features.zones) {
 		(void)ask_helpers(swim, pool, find_helpers(swim, true, true, pool), want);
@@ -189,12 +200,13 @@ static void probe_failed(struct swim *swim, uint64_t now_ns)
 		swim_health_worse(swim, 1);
 	else if (p->nacks == 0 || !swim->config.features.witnesses)
 		swim_health_worse(swim, p->nacks_wanted - p->nacks);
-	/* Else one helper heard this server and was heard: the silence of others is their own trouble. */
+	/* Else one helper heard this server and was heard: the silence of others is their own
+	 * trouble. */
 	table_suspect(swim, now_ns, p->slot, swim->config.id, "no answer to a probe");
 }
 
-/* When helpers have had their time and one of them has said no: this server is heard and hears, and the
- * others are silent. Waiting for the end of the interval brings nothing new. */
+/* When helpers have had their time and one of them has said no: this server is heard and hears, and
+ * the others are silent. Waiting for the end of the interval brings nothing new. */
 static uint64_t settles_at(const struct swim *swim)
 {
 	const struct probe *p = &swim->probe;
@@ -216,7 +228,10 @@ static void relays_tick(struct swim *swim, uint64_t now_ns, bool paused)
 		struct relay *r = &swim->relays[i];
 		if (r->deadline_ns == 0 || now_ns < r->deadline_ns)
 			continue;
-		struct out out = {.kind = OUT_NACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
+		struct out out = {.kind = OUT_NACK,
+			.to_id = r->asker_id,
+			.to = r->asker,
+			.seq = r->asker_seq};
 		if (swim->config.features.local_health)
 			swim_out_push(swim, &out);
 		uint16_t slot = table_find(swim, r->target_id);
@@ -273,7 +288,8 @@ static void relay_ack(struct swim *swim, uint64_t from_id, uint32_t seq)
 		struct relay *r = &swim->relays[i];
 		if (r->deadline_ns == 0 || r->seq != seq || r->target_id != from_id)
 			continue;
-		struct out out = {.kind = OUT_ACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
+		struct out out = {
+			.kind = OUT_ACK, .to_id = r->asker_id, .to = r->asker, .seq = r->asker_seq};
 		swim_out_push(swim, &out);
 		r->deadline_ns = 0;
 		swim->relay_count--;
@@ -311,20 +327,22 @@ void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t s
 		return;
 	for (uint32_t i = 0; i < p->nacks_wanted; i++) {
 		uint32_t bit = 1u << i;
-		if (swim->members[p->helpers[i]].record.actor.id != from_id || (p->nacked & bit) != 0)
+		if (swim->members[p->helpers[i]].record.actor.id != from_id ||
+			(p->nacked & bit) != 0)
 			continue;
 		p->nacked |= bit;
 		p->nacks++;
 		swim->counters.nacks++;
 	}
-	/* All helpers have spoken, so this server is heard and hears: waiting longer brings nothing new. */
+	/* All helpers have spoken, so this server is heard and hears: waiting longer brings nothing
+	 * new. */
 	if (!swim->config.features.witnesses || p->nacks == 0 || p->nacks < p->nacks_wanted)
 		return;
 	settle(swim, now_ns);
 }
 
-void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const struct sw_endpoint *asker,
-	const struct wire_ping_req *request)
+void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
+	const struct sw_endpoint *asker, const struct wire_ping_req *request)
 {
 	for (int i = 0; i < RELAYS_MAX; i++) {
 		struct relay *r = &swim->relays[i];
@@ -338,7 +356,10 @@ void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id, const 
 			.seq = swim->next_seq++,
 			.target_id = request->target_id,
 		};
-		struct out out = {.kind = OUT_PING, .to_id = request->target_id, .to = request->target, .seq = r->seq};
+		struct out out = {.kind = OUT_PING,
+			.to_id = request->target_id,
+			.to = request->target,
+			.seq = r->seq};
 		swim_out_push(swim, &out);
 		swim->relay_count++;
 		return;

@@ -120,7 +120,8 @@ void swim_destroy(struct swim *swim)
 static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, uint64_t digest)
 {
-	if (!swim->config.features.table_digest || digest == swim->digest || now_ns < swim->next_sync_ns || swim->phase != SWIM_RUNNING)
+	if (!swim->config.features.table_digest || digest == swim->digest ||
+		now_ns < swim->next_sync_ns || swim->phase != SWIM_RUNNING)
 		return;
 	swim->next_sync_ns = now_ns + swim->profile.table_sync_interval_ns;
 	struct out out = {.kind = OUT_TABLE_REQ, .to_id = header->sender.id, .to = *from};
@@ -148,8 +149,8 @@ static bool input_member(struct swim *swim, uint64_t now_ns, const struct wire_h
 	if (m->type == WIRE_JOIN)
 		join_request(swim, now_ns, &record, from);
 	else
-		table_merge(swim, now_ns, &record, swim->table_page ? HEARSAY_TABLE : HEARSAY_GOSSIP,
-			header->sender.id, from);
+		table_merge(swim, now_ns, &record,
+			swim->table_page ? HEARSAY_TABLE : HEARSAY_GOSSIP, header->sender.id, from);
 	return true;
 }
 
@@ -162,8 +163,7 @@ static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_head
 	uint32_t seq;
 	switch (m->type) {
 	case WIRE_PING:
-	case WIRE_ACK:
-		return input_probe(swim, now_ns, header, from, m);
+	case WIRE_ACK: return input_probe(swim, now_ns, header, from, m);
 	case WIRE_NACK:
 		if (!wire_get_nack(&m->payload, &seq))
 			return false;
@@ -175,8 +175,7 @@ static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_head
 		probe_request(swim, now_ns, header->sender.id, from, &request);
 		return true;
 	case WIRE_MEMBER:
-	case WIRE_JOIN:
-		return input_member(swim, now_ns, header, from, m);
+	case WIRE_JOIN: return input_member(swim, now_ns, header, from, m);
 	case WIRE_JOIN_ACK:
 		if (!wire_get_join_ack(&m->payload, &ack))
 			return false;
@@ -191,8 +190,7 @@ static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_head
 			return false;
 		swim->table_page = true;
 		return true;
-	default:
-		return true;
+	default: return true;
 	}
 }
 
@@ -213,8 +211,8 @@ void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *he
 		swim->counters.malformed++;
 }
 
-/* Suspicions must not run out while nobody was there to hear the answers. One that began after the pause,
- * with a packet that had waited, has lost nothing. */
+/* Suspicions must not run out while nobody was there to hear the answers. One that began after the
+ * pause, with a packet that had waited, has lost nothing. */
 static void shift_verdicts(struct swim *swim, uint64_t now_ns, uint64_t lost_ns)
 {
 	for (uint16_t i = 1; i < swim->member_count; i++) {
@@ -285,7 +283,8 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 {
 	swim->clock_ns = now_ns;
 	struct wire_member self = swim->members[SELF].record;
-	uint8_t flags = on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
+	uint8_t flags =
+		on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
 		return;
 	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
@@ -302,7 +301,8 @@ void swim_leave(struct swim *swim, uint64_t now_ns)
 {
 	swim->clock_ns = now_ns;
 	if (swim->phase <= SWIM_RUNNING) {
-		/* While joining too: who is probed still answers, and must not say that it is here. */
+		/* While joining too: who is probed still answers, and must not say that it is here.
+		 */
 		struct wire_member self = swim->members[SELF].record;
 		self.state = WIRE_LEFT;
 		table_self_set(swim, now_ns, &self, "leave asked for");
@@ -362,7 +362,8 @@ uint32_t swim_members(const struct swim *swim, struct swim_member *out, uint32_t
 		if (!m->used)
 			continue;
 		if (n < cap)
-			out[n] = (struct swim_member){m->record, i == SELF, m->since_ns, m->heard_ns, m->rtt_ns, m->why};
+			out[n] = (struct swim_member){
+				m->record, i == SELF, m->since_ns, m->heard_ns, m->rtt_ns, m->why};
 		n++;
 	}
 	return n;

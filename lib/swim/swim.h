@@ -3,15 +3,15 @@
  * SWIM (Das, Gupta, Motivala: SWIM, 2002): randomised round-robin probing (4.3), k indirect probes
  * (3.1), suspicion that an incarnation refutes (4.2), dissemination piggybacked on probes (4.1).
  * Lifeguard (Dadgar, Phillips, Currey: Lifeguard, 2017): local health (IV-A, with NACKs), suspicion
- * that shrinks with independent confirmations (IV-B), buddy (IV-C). Beyond them: a member's record is
- * a lattice, (epoch, forgotten, instance, left, incarnation, state) and join = max, so that order of
- * arrival does not matter; a change goes to everybody at once while the packet budget allows; probes carry a digest of
- * the table, and servers that differ exchange table pages; a verdict that was reached while this
- * server itself was not running is void.
+ * that shrinks with independent confirmations (IV-B), buddy (IV-C). Beyond them: a member's record
+ * is a lattice, (epoch, forgotten, instance, left, incarnation, state) and join = max, so that
+ * order of arrival does not matter; a change goes to everybody at once while the packet budget
+ * allows; probes carry a digest of the table, and servers that differ exchange table pages; a
+ * verdict that was reached while this server itself was not running is void.
  *
  * The machine does no I/O: time, packets and a seed come in, packets and events go out. One owner
- * calls everything here (lane 0, or a simulator). Nothing is allocated after swim_create(). All times
- * are nanoseconds of one monotonic clock.
+ * calls everything here (lane 0, or a simulator). Nothing is allocated after swim_create(). All
+ * times are nanoseconds of one monotonic clock.
  */
 #pragma once
 
@@ -28,35 +28,38 @@ struct swim;
 /* Timings: a complete named set. */
 struct swim_profile {
 	uint64_t probe_interval_ns;
-	uint64_t probe_timeout_ns;	 /* then indirect probes are sent; below the interval */
-	uint64_t suspicion_min_ns;	 /* with enough independent confirmations */
-	uint64_t suspicion_max_ns;	 /* with none */
-	bool suspicion_scales;		 /* both are multiplied by log10 of the members, if that is above 1 */
+	uint64_t probe_timeout_ns; /* then indirect probes are sent; below the interval */
+	uint64_t suspicion_min_ns; /* with enough independent confirmations */
+	uint64_t suspicion_max_ns; /* with none */
+	bool suspicion_scales; /* both are multiplied by log10 of the members, if that is above 1 */
 	uint64_t table_sync_interval_ns; /* pages are asked for this often at most */
-	uint64_t join_interval_ns;	 /* between JOINs to the seeds */
-	uint64_t join_wait_ns;		 /* seeds silent this long: go on alone */
-	uint64_t rejoin_interval_ns;	 /* one lost member or seed is tried this often, for ever */
-	uint64_t reap_after_ns;		 /* dead and left records are kept this long */
+	uint64_t join_interval_ns;       /* between JOINs to the seeds */
+	uint64_t join_wait_ns;           /* seeds silent this long: go on alone */
+	uint64_t rejoin_interval_ns;     /* one lost member or seed is tried this often, for ever */
+	uint64_t reap_after_ns;          /* dead and left records are kept this long */
 	uint32_t indirect_probes;
-	uint32_t gossip_factor;	      /* lambda: a record rides on lambda * log2(n + 1) packets */
-	bool gossip_decimal;	      /* log10 instead: as memberlist counts */
-	uint32_t packets_per_s_max;   /* budget of direct dissemination */
-	uint64_t gossip_interval_ns;  /* news also go to gossip_fanout random members this often; 0: never */
+	uint32_t gossip_factor;      /* lambda: a record rides on lambda * log2(n + 1) packets */
+	bool gossip_decimal;         /* log10 instead: as memberlist counts */
+	uint32_t packets_per_s_max;  /* budget of direct dissemination */
+	uint64_t gossip_interval_ns; /* news also go to gossip_fanout random members this often; 0:
+					never */
 	uint32_t gossip_fanout;
-	uint64_t forget_after_ns;     /* a dead server is waited for this long */
+	uint64_t forget_after_ns; /* a dead server is waited for this long */
 };
 
 /* What stands beyond plain SWIM. All are on in the appliance; the simulator compares. */
 struct swim_features {
-	bool local_health;	  /* Lifeguard IV-A: own health stretches interval and timeout; NACKs */
-	bool suspicion_shrinks;	  /* Lifeguard IV-B: from max to min by independent confirmations; off: min */
-	bool buddy;		  /* Lifeguard IV-C: who is suspected is told so first */
-	bool direct;		  /* changes go to everybody at once within the budget */
-	bool table_digest;	  /* tables that differ are exchanged */
-	bool pause_aware;	  /* verdicts across own pauses are void */
-	bool confirm_first;	  /* a few of those who hear of a suspicion probe the suspect next */
-	bool zones;		  /* indirect probes through another zone than the target's first */
-	bool witnesses;		  /* helpers count: all NACKs settle a probe, their own failed pings confirm it */
+	bool local_health; /* Lifeguard IV-A: own health stretches interval and timeout; NACKs */
+	bool suspicion_shrinks; /* Lifeguard IV-B: from max to min by independent confirmations;
+				   off: min */
+	bool buddy;             /* Lifeguard IV-C: who is suspected is told so first */
+	bool direct;            /* changes go to everybody at once within the budget */
+	bool table_digest;      /* tables that differ are exchanged */
+	bool pause_aware;       /* verdicts across own pauses are void */
+	bool confirm_first;     /* a few of those who hear of a suspicion probe the suspect next */
+	bool zones;             /* indirect probes through another zone than the target's first */
+	bool witnesses; /* helpers count: all NACKs settle a probe, their own failed pings confirm
+			   it */
 };
 
 #define SWIM_FEATURES_ALL                                                                          \
@@ -90,9 +93,9 @@ struct swim_config {
 };
 
 enum swim_phase {
-	SWIM_JOINING,	 /* asks the seeds which epochs they remember; not yet a member */
+	SWIM_JOINING, /* asks the seeds which epochs they remember; not yet a member */
 	SWIM_RUNNING,
-	SWIM_LEFT,	 /* said so to everybody */
+	SWIM_LEFT,       /* said so to everybody */
 	SWIM_STOOD_DOWN, /* another live server has this id and a newer life */
 };
 
@@ -106,9 +109,9 @@ struct swim_member {
 };
 
 enum swim_event_kind {
-	SWIM_EVENT_ALIVE,     /* new, or back */
+	SWIM_EVENT_ALIVE, /* new, or back */
 	SWIM_EVENT_SUSPECT,
-	SWIM_EVENT_REFUTED,   /* was suspect, and answered for itself */
+	SWIM_EVENT_REFUTED, /* was suspect, and answered for itself */
 	SWIM_EVENT_DEAD,
 	SWIM_EVENT_LEFT,
 	SWIM_EVENT_FORGOTTEN, /* was dead for longer than anybody waits, or an operator said so */
@@ -142,7 +145,7 @@ struct swim_counters {
 	uint64_t table_pages;
 	uint64_t direct_sent;
 	uint64_t direct_over_budget;
-	uint64_t output_full;  /* messages dropped: the output queue was full; gossip comes again */
+	uint64_t output_full; /* messages dropped: the output queue was full; gossip comes again */
 	uint64_t events_lost;
 	uint64_t members_refused; /* table full */
 	uint64_t malformed;
@@ -151,17 +154,18 @@ struct swim_counters {
 struct swim *swim_create(const struct swim_config *config, uint64_t now_ns);
 void swim_destroy(struct swim *swim);
 
-/* A packet that passed its checks comes in: once before its messages. `from` is where it came from. */
+/* A packet that passed its checks comes in: once before its messages. `from` is where it came from.
+ */
 void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from);
 
-/* One message of that packet. Types that are not membership's are ignored. A PING is not answered here:
- * the owner does so with swim_answer() when the whole packet is read. */
+/* One message of that packet. Types that are not membership's are ignored. A PING is not answered
+ * here: the owner does so with swim_answer() when the whole packet is read. */
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, struct wire_message *message);
 
-/* Writes ACK (to the PING with this seq) and gossip for the member `to_id` into an empty body. Not to be
- * called in a phase after SWIM_RUNNING: who answers is held for alive. */
+/* Writes ACK (to the PING with this seq) and gossip for the member `to_id` into an empty body. Not
+ * to be called in a phase after SWIM_RUNNING: who answers is held for alive. */
 void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq,
 	struct sw_writer *messages);
 
@@ -196,7 +200,7 @@ const struct swim_counters *swim_counters(const struct swim *swim);
 /* Copies at most `cap` members (this server first) and returns how many there are. */
 uint32_t swim_members(const struct swim *swim, struct swim_member *out, uint32_t cap);
 
-/* (epoch, forgotten, instance, left, incarnation, state) of one server's records: < 0, 0, > 0. The lattice's
- * order. Left and forgotten end a life: no refutation that is still on its way comes after them, and who
- * is forgotten goes on under a larger epoch. */
+/* (epoch, forgotten, instance, left, incarnation, state) of one server's records: < 0, 0, > 0. The
+ * lattice's order. Left and forgotten end a life: no refutation that is still on its way comes
+ * after them, and who is forgotten goes on under a larger epoch. */
 int swim_record_compare(const struct wire_member *a, const struct wire_member *b);

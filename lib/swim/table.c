@@ -47,28 +47,27 @@ uint64_t table_record_hash(const struct wire_member *r)
 
 static const char *why_of(const struct wire_member *r, const char *why)
 {
-	static const char *const words[] = {"said alive", "suspected by another", "declared dead by another", "left",
-		"forgotten by another"};
+	static const char *const words[] = {"said alive", "suspected by another",
+		"declared dead by another", "left", "forgotten by another"};
 	return why != NULL ? why : words[r->state];
 }
 
-static enum swim_event_kind event_kind(bool was_used, const struct wire_member *old,
-	const struct wire_member *new)
+static enum swim_event_kind event_kind(
+	bool was_used, const struct wire_member *old, const struct wire_member *new)
 {
-	static const enum swim_event_kind kinds[] = {
-		SWIM_EVENT_ALIVE, SWIM_EVENT_SUSPECT, SWIM_EVENT_DEAD, SWIM_EVENT_LEFT,
-		SWIM_EVENT_FORGOTTEN};
-	if (was_used && old->state == new->state && actor_equal(old->actor, new->actor))
+	static const enum swim_event_kind kinds[] = {SWIM_EVENT_ALIVE, SWIM_EVENT_SUSPECT,
+		SWIM_EVENT_DEAD, SWIM_EVENT_LEFT, SWIM_EVENT_FORGOTTEN};
+	if (was_used && old->state == new->state &&actor_equal(old->actor, new->actor))
 		return SWIM_EVENT_CHANGED;
-	if (was_used && old->state == WIRE_SUSPECT && new->state == WIRE_ALIVE &&
-		actor_equal(old->actor, new->actor))
+	if (was_used && old->state == WIRE_SUSPECT &&
+		new->state == WIRE_ALIVE &&actor_equal(old->actor, new->actor))
 		return SWIM_EVENT_REFUTED;
 	return kinds[new->state];
 }
 
 /* The one place where a record in the table changes. */
-static void store(struct swim *swim, uint64_t now_ns, uint16_t slot, const struct wire_member *record,
-	const char *why)
+static void store(struct swim *swim, uint64_t now_ns, uint16_t slot,
+	const struct wire_member *record, const char *why)
 {
 	struct member *m = &swim->members[slot];
 	struct wire_member old = m->record;
@@ -138,11 +137,13 @@ static uint64_t log10_permille(uint32_t n)
 	return log10 > 1000 ? log10 : 1000;
 }
 
-/* Permille of (max - min) that c of k confirmations take off: log(c + 1) / log(k + 1). Lifeguard, IV-B. */
+/* Permille of (max - min) that c of k confirmations take off: log(c + 1) / log(k + 1). Lifeguard,
+ * IV-B. */
 static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
 {
 	static const uint32_t shrink[CONFIRMERS_MAX + 1][CONFIRMERS_MAX + 1] = {
-		{1000, 1000, 1000, 1000}, {0, 1000, 1000, 1000}, {0, 631, 1000, 1000}, {0, 500, 792, 1000}};
+		{1000, 1000, 1000, 1000}, {0, 1000, 1000, 1000}, {0, 631, 1000, 1000},
+		{0, 500, 792, 1000}};
 	const struct swim_profile *p = &swim->profile;
 	uint64_t scale = p->suspicion_scales ? log10_permille(swim->live_count) : 1000;
 	if (!swim->config.features.suspicion_shrinks)
@@ -151,7 +152,8 @@ static uint64_t suspicion_ns(const struct swim *swim, uint32_t confirmations)
 	uint32_t others = swim->live_count > 2 ? swim->live_count - 2 : 0;
 	uint32_t k = others < CONFIRMERS_MAX ? others : CONFIRMERS_MAX;
 	uint32_t c = confirmations < k ? confirmations : k;
-	uint64_t ns = p->suspicion_max_ns - (p->suspicion_max_ns - p->suspicion_min_ns) * shrink[k][c] / 1000;
+	uint64_t ns = p->suspicion_max_ns -
+		      (p->suspicion_max_ns - p->suspicion_min_ns) * shrink[k][c] / 1000;
 	return ns / 1000 * scale;
 }
 
@@ -171,7 +173,8 @@ static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
 	/* Never in the past: a verdict that is overdue at once is no sign of a pause. */
-	m->verdict_ns = sw_max_u64(swim->clock_ns, m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1));
+	m->verdict_ns = sw_max_u64(
+		swim->clock_ns, m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1));
 	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
 	return true;
 }
@@ -189,22 +192,25 @@ static void confirm(struct swim *swim, struct member *m, uint64_t accuser_id)
 static bool was_silent(const struct swim *swim, uint64_t now_ns, const struct member *m)
 {
 	return m->silent_ns != 0 && m->silent_ns >= m->heard_ns &&
-		now_ns - m->silent_ns < swim->profile.probe_interval_ns;
+	       now_ns - m->silent_ns < swim->profile.probe_interval_ns;
 }
 
-static void start_suspicion(struct swim *swim, uint64_t now_ns, struct member *m, uint64_t accuser_id)
+static void start_suspicion(
+	struct swim *swim, uint64_t now_ns, struct member *m, uint64_t accuser_id)
 {
 	m->suspected_ns = now_ns;
 	m->accuser_count = 0;
 	m->verdict_ns = now_ns + suspicion_ns(swim, 0);
-	swim->next_verdict_ns = sw_min_u64(swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
+	swim->next_verdict_ns = sw_min_u64(
+		swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
 	add_accuser(swim, m, accuser_id);
 	swim->counters.suspicions++;
 	if (was_silent(swim, now_ns, m))
 		confirm(swim, m, swim->config.id);
 }
 
-void table_suspect(struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why)
+void table_suspect(
+	struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why)
 {
 	struct member *m = &swim->members[slot];
 	if (!swim_is_live(m) || slot == SELF)
@@ -249,7 +255,8 @@ void table_verdicts(struct swim *swim, uint64_t now_ns)
 		record.accuser_id = swim->config.id;
 		bool own = is_accuser(m, swim->config.id);
 		store(swim, now_ns, i, &record, "did not answer for itself in time");
-		/* All reach this verdict at about the same time: those who saw it themselves tell the others. */
+		/* All reach this verdict at about the same time: those who saw it themselves tell
+		 * the others. */
 		if (own)
 			gossip_to_all(swim, i);
 	}
@@ -298,12 +305,14 @@ int swim_forget(struct swim *swim, uint64_t now_ns, uint64_t id)
 	return 0;
 }
 
-void table_self_set(struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why)
+void table_self_set(
+	struct swim *swim, uint64_t now_ns, const struct wire_member *record, const char *why)
 {
 	store(swim, now_ns, SELF, record, why);
 }
 
-static void stand_down(struct swim *swim, uint64_t now_ns, const struct wire_member *why_record, const char *why)
+static void stand_down(
+	struct swim *swim, uint64_t now_ns, const struct wire_member *why_record, const char *why)
 {
 	swim->phase = SWIM_STOOD_DOWN;
 	swim->version++;
@@ -314,13 +323,15 @@ void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above)
 {
 	struct wire_member record = swim->members[SELF].record;
 	if (above == UINT32_MAX) {
-		stand_down(swim, now_ns, &record, "no epoch is left above the one that is remembered of this id");
+		stand_down(swim, now_ns, &record,
+			"no epoch is left above the one that is remembered of this id");
 		return;
 	}
 	record.actor.epoch = above + 1;
 	record.incarnation = 0;
 	store(swim, now_ns, SELF, &record, "took a larger epoch");
-	swim_event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record, "an earlier life of this server is remembered");
+	swim_event_push(swim, now_ns, SWIM_EVENT_EPOCH, &record,
+		"an earlier life of this server is remembered");
 	if (swim->phase == SWIM_RUNNING)
 		gossip_to_all(swim, SELF);
 }
@@ -332,7 +343,8 @@ static void refute(struct swim *swim, uint64_t now_ns, uint32_t incarnation_seen
 		table_take_epoch_above(swim, now_ns, record.actor.epoch);
 		return;
 	}
-	record.incarnation = (incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
+	record.incarnation =
+		(incarnation_seen > record.incarnation ? incarnation_seen : record.incarnation) + 1;
 	swim->counters.refutations++;
 	swim_health_worse(swim, 1);
 	store(swim, now_ns, SELF, &record, "refuted");
@@ -354,12 +366,14 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 		return;
 	if (actor_equal(r->actor, self->actor) && r->instance == self->instance) {
 		if (swim_record_compare(r, self) <= 0 || SWIM_MUTANT(NO_REFUTATION)) {
-			/* An accusation that was refuted already: its sender did not hear of that. */
+			/* An accusation that was refuted already: its sender did not hear of that.
+			 */
 			if (r->state != WIRE_ALIVE && swim->config.features.direct)
 				answer_for_self(swim, from);
 			return;
 		}
-		if (r->state == WIRE_FORGOTTEN) /* others have closed this epoch: go on under a new one */
+		if (r->state ==
+			WIRE_FORGOTTEN) /* others have closed this epoch: go on under a new one */
 			table_take_epoch_above(swim, now_ns, r->actor.epoch);
 		else
 			refute(swim, now_ns, r->incarnation);
@@ -367,7 +381,8 @@ static void merge_self(struct swim *swim, uint64_t now_ns, const struct wire_mem
 			answer_for_self(swim, from);
 		return;
 	}
-	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a double. */
+	/* Another process. At this address, or dead: a former life of this one. Elsewhere: a
+	 * double. */
 	bool former = sw_endpoint_equal(&r->at, &self->at) || r->state > WIRE_SUSPECT;
 	if (former && r->actor.epoch >= self->actor.epoch)
 		table_take_epoch_above(swim, now_ns, r->actor.epoch);
@@ -390,10 +405,12 @@ static struct grave *find_grave(struct swim *swim, uint64_t id)
 }
 
 /* Somebody who was reaped here may be alive: its own table will say so, and then it can be told. */
-static void ask_grave(struct swim *swim, uint64_t now_ns, struct grave *grave, const struct sw_endpoint *at)
+static void ask_grave(
+	struct swim *swim, uint64_t now_ns, struct grave *grave, const struct sw_endpoint *at)
 {
 	if (swim->phase != SWIM_RUNNING ||
-		(grave->asked_ns != 0 && now_ns - grave->asked_ns < swim->profile.table_sync_interval_ns))
+		(grave->asked_ns != 0 &&
+			now_ns - grave->asked_ns < swim->profile.table_sync_interval_ns))
 		return;
 	grave->asked_ns = now_ns;
 	struct out out = {.kind = OUT_TABLE_REQ, .to_id = grave->id, .to = *at};
@@ -401,8 +418,8 @@ static void ask_grave(struct swim *swim, uint64_t now_ns, struct grave *grave, c
 }
 
 /* It must take an epoch above every one of which somebody may still hold a record. */
-static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r, uint32_t grave_epoch,
-	const struct sw_endpoint *from)
+static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
+	uint32_t grave_epoch, const struct sw_endpoint *from)
 {
 	uint16_t slot = take_slot(swim);
 	if (slot == NO_SLOT) {
@@ -420,19 +437,21 @@ static void tell_forgotten(struct swim *swim, uint64_t now_ns, const struct wire
 	swim_out_push(swim, &out);
 }
 
-static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
-	uint64_t from_id, const struct sw_endpoint *from)
+static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
+	enum hearsay hearsay, uint64_t from_id, const struct sw_endpoint *from)
 {
 	struct grave *grave = find_grave(swim, r->actor.id);
 	if (grave != NULL && r->actor.epoch <= grave->epoch && !SWIM_MUTANT(GRAVES_IGNORED)) {
-		/* Hearsay does not open a grave. Who speaks for itself is told that it is forgotten. */
+		/* Hearsay does not open a grave. Who speaks for itself is told that it is
+		 * forgotten. */
 		if (r->actor.id == from_id)
 			tell_forgotten(swim, now_ns, r, grave->epoch, from);
 		else if (r->state == WIRE_ALIVE)
 			ask_grave(swim, now_ns, grave, &r->at);
 		return;
 	}
-	/* A stranger's death is no news, and a reaped record must not come back from somebody's table. */
+	/* A stranger's death is no news, and a reaped record must not come back from somebody's
+	 * table. */
 	if (r->state > WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
 		return;
 	uint16_t slot = take_slot(swim);
@@ -447,8 +466,8 @@ static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_memb
 		start_suspicion(swim, now_ns, &swim->members[slot], r->accuser_id);
 }
 
-void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r, enum hearsay hearsay,
-	uint64_t from_id, const struct sw_endpoint *from)
+void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
+	enum hearsay hearsay, uint64_t from_id, const struct sw_endpoint *from)
 {
 	if (r->actor.id == swim->config.id) {
 		merge_self(swim, now_ns, r, from);
@@ -469,8 +488,9 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 	const char *why = NULL;
 	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && record.state >= WIRE_DEAD &&
 		record.state != WIRE_LEFT && swim_is_live(m)) {
-		/* Somebody's old verdict, on this life or a later one: let the accused answer for itself
-		 * first. Who passes a verdict on did not probe the accused, and counts for no accuser. */
+		/* Somebody's old verdict, on this life or a later one: let the accused answer for
+		 * itself first. Who passes a verdict on did not probe the accused, and counts for
+		 * no accuser. */
 		record.state = WIRE_SUSPECT;
 		record.accuser_id = 0;
 		why = "dead in another's table: may answer for itself";
@@ -486,7 +506,8 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 		gossip_to_all(swim, slot);
 }
 
-/* A packet straight from a member. Who is held suspect or dead is told so, and can answer for itself. */
+/* A packet straight from a member. Who is held suspect or dead is told so, and can answer for
+ * itself. */
 void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from)
 {
@@ -500,15 +521,18 @@ void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *h
 	if (slot == SELF)
 		return;
 	struct member *m = &swim->members[slot];
-	bool same = actor_equal(m->record.actor, header->sender) && m->record.instance == header->instance;
+	bool same = actor_equal(m->record.actor, header->sender) &&
+		    m->record.instance == header->instance;
 	if (same)
 		m->heard_ns = now_ns;
 	else if (m->record.state != WIRE_FORGOTTEN || header->sender.epoch > m->record.actor.epoch)
 		return;
-	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT || !swim->config.features.buddy ||
+	if (m->record.state == WIRE_ALIVE || m->record.state == WIRE_LEFT ||
+		!swim->config.features.buddy ||
 		now_ns - m->told_ns < swim->profile.probe_timeout_ns)
 		return;
 	m->told_ns = now_ns;
-	struct out out = {.kind = OUT_GOSSIP, .to_id = header->sender.id, .to = *from, .slot = slot};
+	struct out out = {
+		.kind = OUT_GOSSIP, .to_id = header->sender.id, .to = *from, .slot = slot};
 	swim_out_push(swim, &out);
 }

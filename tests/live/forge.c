@@ -12,7 +12,8 @@
 
 static const struct actor forger = {0xbad, 1};
 
-static int send_packet(int fd, const struct sockaddr_in *to, const char *cluster, uint8_t *packet, const uint8_t *end)
+static int send_packet(int fd, const struct sockaddr_in *to, const char *cluster, uint8_t *packet,
+	const uint8_t *end)
 {
 	static uint64_t counter = 1;
 	struct wire_header h = {
@@ -39,7 +40,11 @@ static struct sw_writer begin(uint8_t *packet)
 static struct sw_writer members(uint8_t *packet, uint64_t target_id)
 {
 	struct sw_writer w = begin(packet);
-	struct wire_member m = {.actor = forger, .instance = 1, .weight = 100, .name = "\xff\xfe", .zone = "\xc3",
+	struct wire_member m = {.actor = forger,
+		.instance = 1,
+		.weight = 100,
+		.name = "\xff\xfe",
+		.zone = "\xc3",
 		.at = sw_endpoint_from_ipv4(htobe32(0x7f000001), 9)};
 	wire_put_member(&w, WIRE_MEMBER, &m);
 	m.actor = (struct actor){target_id, UINT32_MAX};
@@ -51,12 +56,16 @@ static struct sw_writer members(uint8_t *packet, uint64_t target_id)
 /* Origins and other keys whose names are not UTF-8. */
 static struct sw_writer records(uint8_t *packet)
 {
-	static const char *const keys[] = {"origin/\xff", "origin/\xfe", "health/\xff", "origin/\x1b[2J", "\xff\x01",
-		"\xff\x02", "\xff\x03"};
+	static const char *const keys[] = {"origin/\xff", "origin/\xfe", "health/\xff",
+		"origin/\x1b[2J", "\xff\x01", "\xff\x02", "\xff\x03"};
 	struct sw_writer w = begin(packet);
 	for (uint32_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		struct wire_record r = {.key_len = (uint8_t)strlen(keys[i]), .value_len = 2, .clock = 1 + i,
-			.author = {forger, 1 + i}, .dot = {forger, 1 + i}, .key = (const uint8_t *)keys[i],
+		struct wire_record r = {.key_len = (uint8_t)strlen(keys[i]),
+			.value_len = 2,
+			.clock = 1 + i,
+			.author = {forger, 1 + i},
+			.dot = {forger, 1 + i},
+			.key = (const uint8_t *)keys[i],
 			.value = (const uint8_t *)"\xff\xff"};
 		wire_put_record(&w, &r);
 	}

@@ -82,12 +82,10 @@ uint32_t cluster_server_of(uint64_t id)
 /* Not the library's: the checks must not believe what they check. */
 int rec_compare(const struct rec *a, const struct rec *b)
 {
-	const uint8_t x[] = {
-		a->epoch, a->state == WIRE_FORGOTTEN, a->instance, a->state == WIRE_LEFT,
-		a->incarnation, a->state};
-	const uint8_t y[] = {
-		b->epoch, b->state == WIRE_FORGOTTEN, b->instance, b->state == WIRE_LEFT,
-		b->incarnation, b->state};
+	const uint8_t x[] = {a->epoch, a->state == WIRE_FORGOTTEN, a->instance,
+		a->state == WIRE_LEFT, a->incarnation, a->state};
+	const uint8_t y[] = {b->epoch, b->state == WIRE_FORGOTTEN, b->instance,
+		b->state == WIRE_LEFT, b->incarnation, b->state};
 	return memcmp(x, y, sizeof(x));
 }
 

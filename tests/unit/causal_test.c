@@ -10,7 +10,8 @@ static struct version_vector random_vector(struct sw_random *r)
 	struct version_vector vv = {.count = 0};
 	uint64_t n = sw_random_below(r, 6);
 	for (uint64_t i = 0; i < n; i++) {
-		struct actor actor = {1 + sw_random_below(r, 3), (uint32_t)(1 + sw_random_below(r, 2))};
+		struct actor actor = {
+			1 + sw_random_below(r, 3), (uint32_t)(1 + sw_random_below(r, 2))};
 		vv_raise(&vv, actor, 1 + sw_random_below(r, 4));
 	}
 	return vv;
@@ -25,7 +26,8 @@ SW_TEST(vv, join_is_associative_commutative_and_idempotent)
 {
 	struct sw_random r = sw_random_seed(11);
 	for (int i = 0; i < 20000; i++) {
-		struct version_vector a = random_vector(&r), b = random_vector(&r), c = random_vector(&r);
+		struct version_vector a = random_vector(&r), b = random_vector(&r),
+				      c = random_vector(&r);
 		struct version_vector ab = a, ba = b, ab_c, bc = b, a_bc = a, aa = a;
 		vv_join(&ab, &b);
 		vv_join(&ba, &a);
@@ -49,7 +51,8 @@ SW_TEST(vv, compare_agrees_with_its_mirror_and_with_hashes)
 	for (int i = 0; i < 20000; i++) {
 		struct version_vector a = random_vector(&r), b = random_vector(&r);
 		enum vv_order ab = vv_compare(&a, &b), ba = vv_compare(&b, &a);
-		static const enum vv_order mirror[] = {VV_EQUAL, VV_AFTER, VV_BEFORE, VV_CONCURRENT};
+		static const enum vv_order mirror[] = {
+			VV_EQUAL, VV_AFTER, VV_BEFORE, VV_CONCURRENT};
 		SW_ASSERT_EQ(mirror[ab], ba);
 		SW_ASSERT_EQ(ab == VV_EQUAL, vv_hash(&a) == vv_hash(&b));
 		seen[ab]++;

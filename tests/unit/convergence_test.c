@@ -50,13 +50,17 @@ static bool invariant_holds(struct sim *w, uint64_t seed)
 			continue;
 		for (uint32_t k = 0; k < history.count; k++) {
 			const struct written *h = &history.writes[k];
-			struct map_view held, written = {.clock = h->clock, .weight = h->weight, .author = h->dot};
+			struct map_view held,
+				written = {
+					.clock = h->clock, .weight = h->weight, .author = h->dot};
 			if (map_seq_reader(m, h->dot.actor) < h->dot.seq)
 				continue;
-			if (map_get_reader(m, h->key, strlen(h->key), &held) && map_stamp_compare(&held, &written) >= 0)
+			if (map_get_reader(m, h->key, strlen(h->key), &held) &&
+				map_stamp_compare(&held, &written) >= 0)
 				continue;
-			SW_FAIL("seed %llu: node %u covers %llx.%llu of %s and does not hold it", (unsigned long long)seed, i,
-				(unsigned long long)h->dot.actor.id, (unsigned long long)h->dot.seq, h->key);
+			SW_FAIL("seed %llu: node %u covers %llx.%llu of %s and does not hold it",
+				(unsigned long long)seed, i, (unsigned long long)h->dot.actor.id,
+				(unsigned long long)h->dot.seq, h->key);
 			return false;
 		}
 	}
@@ -101,7 +105,8 @@ static bool swarm(uint64_t seed, uint64_t *heal_ns)
 		.profile = swim_profile_lan,
 		.features = swim_features_all,
 		.network = {.delay_min_ns = 20 * SW_NS_PER_US,
-			.delay_spread_ns = (uint64_t[]){30 * SW_NS_PER_US, SW_NS_PER_MS, 8 * SW_NS_PER_MS}[sw_random_below(&r, 3)],
+			.delay_spread_ns = (uint64_t[]){30 * SW_NS_PER_US, SW_NS_PER_MS,
+				8 * SW_NS_PER_MS}[sw_random_below(&r, 3)],
 			.duplicate_ppm = (uint32_t)sw_random_below(&r, 2) * 100000},
 		.records_max = 200,
 	};
@@ -129,8 +134,10 @@ static bool swarm(uint64_t seed, uint64_t *heal_ns)
 	while (ok && !(sim_members_agree(w, 0) && sim_maps_agree(w, 0))) {
 		sim_run(w, 20 * SW_NS_PER_MS);
 		if (sim_now(w) - healed_ns > 20 * SW_NS_PER_S) {
-			SW_FAIL("seed %llu: not equal 20 s after the heal (members agree: %d, maps: %d)",
-				(unsigned long long)seed, sim_members_agree(w, 0), sim_maps_agree(w, 0));
+			SW_FAIL("seed %llu: not equal 20 s after the heal (members agree: %d, "
+				"maps: %d)",
+				(unsigned long long)seed, sim_members_agree(w, 0),
+				sim_maps_agree(w, 0));
 			ok = false;
 		}
 	}
@@ -148,8 +155,8 @@ SW_TEST(convergence, swarms_of_faults_never_break_the_invariant_and_all_are_equa
 		failed += !swarm(seed, &heal_ns);
 		worst_ns = sw_max_u64(worst_ns, heal_ns);
 	}
-	sw_test_note("%llu runs from seed %llu, equal after %.2f s at worst", (unsigned long long)runs,
-		(unsigned long long)first, (double)worst_ns / 1e9);
+	sw_test_note("%llu runs from seed %llu, equal after %.2f s at worst",
+		(unsigned long long)runs, (unsigned long long)first, (double)worst_ns / 1e9);
 }
 
 SW_TEST(convergence, a_write_is_readable_on_all_64_replicas_at_once)
@@ -183,7 +190,8 @@ SW_TEST(convergence, a_datacenter_that_starts_all_at_once_becomes_ready)
 		.profile = swim_profile_lan,
 		.features = swim_features_all,
 		/* The resend time follows: 21 ms, as the appliance has it in this profile. */
-		.network = {.delay_min_ns = 50 * SW_NS_PER_US, .delay_spread_ns = 4950 * SW_NS_PER_US},
+		.network = {.delay_min_ns = 50 * SW_NS_PER_US,
+			.delay_spread_ns = 4950 * SW_NS_PER_US},
 		.records_max = 100,
 	};
 	struct sim *w = sim_create(&c);

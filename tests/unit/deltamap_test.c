@@ -35,7 +35,8 @@ static struct map_config config_of(uint64_t id, uint32_t records_max)
 		.cluster_seed = 5,
 		.records_max = records_max,
 		.bytes_max = (uint64_t)records_max * 1536 + 65536,
-		.pull_interval_ns = id == 2 ? SW_NS_PER_S : 1000000 * SW_NS_PER_S, /* only 2 asks by itself */
+		.pull_interval_ns =
+			id == 2 ? SW_NS_PER_S : 1000000 * SW_NS_PER_S, /* only 2 asks by itself */
 		.push_flush_ns = 0,
 		.hole_delay_ns = SW_NS_PER_MS,
 		.resend_ns = 5 * SW_NS_PER_MS,
@@ -102,8 +103,8 @@ static int put(struct map *m, const char *key, const char *value)
 static bool holds(struct map *m, const char *key, const char *value)
 {
 	struct map_view v;
-	return map_get_reader(m, key, strlen(key), &v) && !v.tombstone && v.value_len == strlen(value) &&
-		memcmp(v.value, value, v.value_len) == 0;
+	return map_get_reader(m, key, strlen(key), &v) && !v.tombstone &&
+	       v.value_len == strlen(value) && memcmp(v.value, value, v.value_len) == 0;
 }
 
 static bool absent(struct map *m, const char *key)
@@ -154,7 +155,8 @@ SW_TEST_TABLE(map, refuses_what_does_not_fit_a_packet, const struct limit_row *r
 	struct map *m = first_replica(1, 2, 100);
 	struct dot dot;
 	memset(key, 'k', sizeof(key));
-	SW_EXPECT_EQ(map_put_owner(m, T0, 0, key, row->key_len, value, row->value_len, &dot), row->rc);
+	SW_EXPECT_EQ(
+		map_put_owner(m, T0, 0, key, row->key_len, value, row->value_len, &dot), row->rc);
 	send_all(m, T0);
 	SW_EXPECT_EQ(box.count, row->rc == 0 ? 1u : 0u);
 	map_destroy(m);
@@ -389,7 +391,8 @@ SW_TEST(map, a_replica_that_misses_little_is_sent_little)
 		send_all(a, T0);
 	while (box.count > 0);
 	uint64_t now = 4 * SW_NS_PER_S;
-	for (int i = 0; i < 2000 && map_seq_reader(b, (struct actor){1, 1}) < 10000; i++, now += SW_NS_PER_MS) {
+	for (int i = 0; i < 2000 && map_seq_reader(b, (struct actor){1, 1}) < 10000;
+		i++, now += SW_NS_PER_MS) {
 		ask(a, b, now);
 		deliver_all(b, 1, now);
 	}
@@ -422,30 +425,48 @@ static struct map *merged(const struct wire_record *records, const int *order, i
 	return m;
 }
 
-/* The case that a rule "concurrent: rendezvous decides" gets wrong: w(A) > w(B) > w(C), c1 overwrites a1
- * knowingly, b1 is concurrent with both. Who sees them in another order must end the same. */
+/* The case that a rule "concurrent: rendezvous decides" gets wrong: w(A) > w(B) > w(C), c1
+ * overwrites a1 knowingly, b1 is concurrent with both. Who sees them in another order must end the
+ * same. */
 SW_TEST(map, rendezvous_between_concurrent_writes_never_beats_a_knowing_overwrite_in_any_order)
 {
-	static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+	static const int orders[6][3] = {
+		{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 	uint64_t settled = 0;
 	for (uint64_t k = 0; k < 64; k++) { /* all orders of weights occur among 64 keys */
 		char key[8];
 		snprintf(key, sizeof(key), "k%u", (unsigned)k);
 		uint8_t len = (uint8_t)strlen(key);
 		struct wire_record r[3] = {
-			{.key_len = len, .value_len = 2, .clock = 1, .author = {{1, 1}, 1}, .dot = {{1, 1}, 1},
-				.key = (const uint8_t *)key, .value = (const uint8_t *)"a1"},
-			{.key_len = len, .value_len = 2, .clock = 1, .author = {{2, 1}, 1}, .dot = {{2, 1}, 1},
-				.key = (const uint8_t *)key, .value = (const uint8_t *)"b1"},
-			{.key_len = len, .value_len = 2, .clock = 2, .author = {{3, 1}, 1}, .dot = {{3, 1}, 1},
-				.key = (const uint8_t *)key, .value = (const uint8_t *)"c1"},
+			{.key_len = len,
+				.value_len = 2,
+				.clock = 1,
+				.author = {{1, 1}, 1},
+				.dot = {{1, 1}, 1},
+				.key = (const uint8_t *)key,
+				.value = (const uint8_t *)"a1"},
+			{.key_len = len,
+				.value_len = 2,
+				.clock = 1,
+				.author = {{2, 1}, 1},
+				.dot = {{2, 1}, 1},
+				.key = (const uint8_t *)key,
+				.value = (const uint8_t *)"b1"},
+			{.key_len = len,
+				.value_len = 2,
+				.clock = 2,
+				.author = {{3, 1}, 1},
+				.dot = {{3, 1}, 1},
+				.key = (const uint8_t *)key,
+				.value = (const uint8_t *)"c1"},
 		};
 		for (int o = 0; o < 6; o++) {
 			struct map *m = merged(r, orders[o], 3);
 			SW_ASSERT_TRUE(holds(m, key, "c1"));
 			map_destroy(m);
 			/* Without the overwrite: a1 against b1, the same winner both ways. */
-			struct map *ab = merged(r, (const int[]){0, 1}, 2), *ba = merged(r, (const int[]){1, 0}, 2);
+			struct map *ab = merged(r, (const int[]){0, 1}, 2),
+				   *ba = merged(r, (const int[]){1, 0}, 2);
 			SW_ASSERT_EQ(map_content_hash(ab), map_content_hash(ba));
 			settled += holds(ab, key, "a1");
 			map_destroy(ab);

@@ -42,8 +42,8 @@ static uint32_t speak(struct swim *s, uint64_t now_ns)
 	}
 }
 
-static void hear(struct swim *s, uint64_t now_ns, struct actor sender, uint64_t instance, const uint8_t *bytes,
-	const uint8_t *end)
+static void hear(struct swim *s, uint64_t now_ns, struct actor sender, uint64_t instance,
+	const uint8_t *bytes, const uint8_t *end)
 {
 	struct wire_header h = {.sender = sender, .instance = instance};
 	struct sw_reader r = sw_reader_init(bytes, (size_t)(end - bytes));
@@ -61,10 +61,15 @@ static void hear_member(struct swim *s, const struct wire_member *record)
 	hear(s, SW_NS_PER_S, (struct actor){7, 1}, 77, bytes, w.at);
 }
 
-static struct wire_member about_self(uint32_t epoch, uint64_t instance, uint32_t incarnation, uint8_t state)
+static struct wire_member about_self(
+	uint32_t epoch, uint64_t instance, uint32_t incarnation, uint8_t state)
 {
-	return (struct wire_member){.actor = {1, epoch}, .instance = instance, .incarnation = incarnation,
-		.state = state, .weight = SW_WEIGHT_DEFAULT, .name = "one",
+	return (struct wire_member){.actor = {1, epoch},
+		.instance = instance,
+		.incarnation = incarnation,
+		.state = state,
+		.weight = SW_WEIGHT_DEFAULT,
+		.name = "one",
 		.at = sw_endpoint_from_ipv4(htobe32(0x0a000001), 7946)};
 }
 
@@ -95,7 +100,8 @@ SW_TEST(hostile, a_joining_server_does_not_count_past_the_largest_epoch)
 	SW_ASSERT_EQ(swim_phase(s), SWIM_JOINING);
 	uint8_t bytes[64];
 	struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
-	struct wire_join_ack ack = {.epoch_seen = UINT32_MAX, .instance_seen = 3, .asker_instance = 11};
+	struct wire_join_ack ack = {
+		.epoch_seen = UINT32_MAX, .instance_seen = 3, .asker_instance = 11};
 	wire_put_join_ack(&w, &ack);
 	hear(s, SW_NS_PER_S, (struct actor){7, 1}, 77, bytes, w.at);
 	SW_EXPECT_EQ(swim_self(s).epoch, 5u);
@@ -144,8 +150,12 @@ static void push(struct map *m, struct actor author, uint32_t key)
 	struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
 	struct wire_header h = {.sender = author, .instance = 1};
 	struct wire_prelude prelude = {0};
-	struct wire_record record = {.key_len = sizeof(key), .clock = 1, .author = {author, 1}, .dot = {author, 1},
-		.key = (const uint8_t *)&key, .value = (const uint8_t *)""};
+	struct wire_record record = {.key_len = sizeof(key),
+		.clock = 1,
+		.author = {author, 1},
+		.dot = {author, 1},
+		.key = (const uint8_t *)&key,
+		.value = (const uint8_t *)""};
 	wire_put_record(&w, &record);
 	struct sw_reader r = sw_reader_init(bytes, (size_t)(w.at - bytes));
 	map_input_owner(m, SW_NS_PER_S, &h, &prelude, &stranger, &r);
@@ -189,7 +199,8 @@ SW_TEST(hostile, a_stranger_gets_no_session_sent_anywhere)
 		w = sw_writer_init(bytes, sizeof(bytes));
 		packets += map_output_owner(m, now_ns, &w, &to_id, &to);
 	}
-	/* A refusal, not 100 packets of records to whatever address the request claimed to come from. */
+	/* A refusal, not 100 packets of records to whatever address the request claimed to come
+	 * from. */
 	SW_EXPECT_EQ(packets, 1u);
 	SW_EXPECT_EQ(map_counters(m)->sessions_refused, 1u);
 	map_destroy(m);

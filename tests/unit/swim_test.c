@@ -10,7 +10,8 @@ static struct sim_config quiet(uint32_t servers, uint64_t seed)
 		.seed = seed,
 		.profile = swim_profile_lan,
 		.features = swim_features_all,
-		.network = {.delay_min_ns = 20 * SW_NS_PER_US, .delay_spread_ns = 80 * SW_NS_PER_US},
+		.network = {.delay_min_ns = 20 * SW_NS_PER_US,
+			.delay_spread_ns = 80 * SW_NS_PER_US},
 		.records_max = 1000,
 	};
 }
@@ -132,7 +133,8 @@ SW_TEST(swim, two_islands_find_each_other_again_after_a_long_cut)
 		sim_heal(w);
 		sim_run(w, 4 * SW_NS_PER_S);
 		SW_EXPECT_TRUE(sim_members_agree(w, 0));
-		/* Each side's own members stay alive in its eyes: old verdicts are questions, not news. */
+		/* Each side's own members stay alive in its eyes: old verdicts are questions, not
+		 * news. */
 		SW_EXPECT_EQ(count_events(SWIM_EVENT_DEAD, 0), 0u);
 		sim_destroy(w);
 	}
@@ -192,7 +194,9 @@ SW_TEST(swim, drain_reaches_all_and_ends)
 			uint32_t n = swim_members(sim_swim(w, i), members, SW_MEMBERS_MAX);
 			for (uint32_t k = 0; k < n; k++)
 				SW_EXPECT_EQ(members[k].record.flags,
-					members[k].record.actor.id == sim_id(1) && on ? WIRE_MEMBER_DRAIN : 0);
+					members[k].record.actor.id == sim_id(1) && on
+						? WIRE_MEMBER_DRAIN
+						: 0);
 		}
 	}
 	sim_destroy(w);
@@ -204,7 +208,10 @@ SW_TEST(swim, of_two_live_servers_with_one_id_one_stands_down)
 	struct sim *w = joined(&c);
 	uint32_t newer = swim_self(sim_swim(w, 2)).epoch + 9;
 	struct wire_header h = {.sender = {sim_id(2), newer}, .instance = 77};
-	struct wire_member twin = {.actor = {sim_id(2), newer}, .instance = 77, .weight = 100, .name = "node-2",
+	struct wire_member twin = {.actor = {sim_id(2), newer},
+		.instance = 77,
+		.weight = 100,
+		.name = "node-2",
 		.at = sw_endpoint_from_ipv4(htobe32(0x0a0000ff), 7946)};
 	struct sw_endpoint from = twin.at;
 	uint8_t bytes[256];
@@ -237,7 +244,8 @@ SW_TEST(swim, records_are_a_total_order_and_merging_them_in_any_order_ends_the_s
 				.state = (uint8_t)sw_random_below(&r, 4),
 			};
 		SW_ASSERT_EQ(swim_record_compare(&a[0], &a[1]), -swim_record_compare(&a[1], &a[0]));
-		if (swim_record_compare(&a[0], &a[1]) <= 0 && swim_record_compare(&a[1], &a[2]) <= 0)
+		if (swim_record_compare(&a[0], &a[1]) <= 0 &&
+			swim_record_compare(&a[1], &a[2]) <= 0)
 			SW_ASSERT_TRUE(swim_record_compare(&a[0], &a[2]) <= 0);
 	}
 }

@@ -3,7 +3,8 @@
  *   SW_TEST(swim, suspect_is_refuted_by_higher_incarnation) { SW_EXPECT_EQ(a, b); }
  *
  *   static const struct row rows[] = {{"name of the row", 1, 2}, ...};
- *   SW_TEST_TABLE(wire, record_round_trips, const struct row *row, rows) { SW_EXPECT_EQ(row->a, 1); }
+ *   SW_TEST_TABLE(wire, record_round_trips, const struct row *row, rows) { SW_EXPECT_EQ(row->a, 1);
+ * }
  *
  * The first member of a table's row is its name (const char *): each row is a test of its own.
  * EXPECT goes on after a failure, ASSERT returns from the test function. Both print both values.
@@ -18,7 +19,8 @@
 extern "C" {
 #endif
 
-void sw_test_register(const char *suite, const char *name, const char *file, int line, void (*body)(void));
+void sw_test_register(
+	const char *suite, const char *name, const char *file, int line, void (*body)(void));
 void sw_test_register_table(const char *suite, const char *name, const char *file, int line,
 	void (*body)(const void *row), const void *rows, size_t row_size, size_t row_count);
 bool sw_test_compare_u64(const char *file, int line, const char *op, const char *a_text,
@@ -81,18 +83,19 @@ uint64_t sw_test_env_u64(const char *name, uint64_t fallback);
 			return;                                                                    \
 	} while (0)
 
-#define SW_EXPECT_EQ(a, b)     ((void)SW_TEST_COMPARE("==", a, b))
-#define SW_EXPECT_NE(a, b)     ((void)SW_TEST_COMPARE("!=", a, b))
-#define SW_EXPECT_LT(a, b)     ((void)SW_TEST_COMPARE("<", a, b))
-#define SW_EXPECT_LE(a, b)     ((void)SW_TEST_COMPARE("<=", a, b))
-#define SW_EXPECT_GT(a, b)     ((void)SW_TEST_COMPARE(">", a, b))
-#define SW_EXPECT_GE(a, b)     ((void)SW_TEST_COMPARE(">=", a, b))
-#define SW_EXPECT_TRUE(a)      ((void)sw_test_true(__FILE__, __LINE__, #a, (a), true))
-#define SW_EXPECT_FALSE(a)     ((void)sw_test_true(__FILE__, __LINE__, #a, (a), false))
-#define SW_EXPECT_STR(a, b)    ((void)sw_test_compare_str(__FILE__, __LINE__, #a, #b, (a), (b)))
-#define SW_EXPECT_MEM(a, b, n) ((void)sw_test_compare_mem(__FILE__, __LINE__, #a, #b, (a), (b), (n)))
-#define SW_ASSERT_EQ(a, b)     SW_TEST_OR_RETURN(SW_TEST_COMPARE("==", a, b))
-#define SW_ASSERT_NE(a, b)     SW_TEST_OR_RETURN(SW_TEST_COMPARE("!=", a, b))
-#define SW_ASSERT_TRUE(a)      SW_TEST_OR_RETURN(sw_test_true(__FILE__, __LINE__, #a, (a), true))
-#define SW_ASSERT_FALSE(a)     SW_TEST_OR_RETURN(sw_test_true(__FILE__, __LINE__, #a, (a), false))
-#define SW_FAIL(...)           sw_test_fail(__FILE__, __LINE__, __VA_ARGS__)
+#define SW_EXPECT_EQ(a, b)  ((void)SW_TEST_COMPARE("==", a, b))
+#define SW_EXPECT_NE(a, b)  ((void)SW_TEST_COMPARE("!=", a, b))
+#define SW_EXPECT_LT(a, b)  ((void)SW_TEST_COMPARE("<", a, b))
+#define SW_EXPECT_LE(a, b)  ((void)SW_TEST_COMPARE("<=", a, b))
+#define SW_EXPECT_GT(a, b)  ((void)SW_TEST_COMPARE(">", a, b))
+#define SW_EXPECT_GE(a, b)  ((void)SW_TEST_COMPARE(">=", a, b))
+#define SW_EXPECT_TRUE(a)   ((void)sw_test_true(__FILE__, __LINE__, #a, (a), true))
+#define SW_EXPECT_FALSE(a)  ((void)sw_test_true(__FILE__, __LINE__, #a, (a), false))
+#define SW_EXPECT_STR(a, b) ((void)sw_test_compare_str(__FILE__, __LINE__, #a, #b, (a), (b)))
+#define SW_EXPECT_MEM(a, b, n)                                                                     \
+	((void)sw_test_compare_mem(__FILE__, __LINE__, #a, #b, (a), (b), (n)))
+#define SW_ASSERT_EQ(a, b) SW_TEST_OR_RETURN(SW_TEST_COMPARE("==", a, b))
+#define SW_ASSERT_NE(a, b) SW_TEST_OR_RETURN(SW_TEST_COMPARE("!=", a, b))
+#define SW_ASSERT_TRUE(a)  SW_TEST_OR_RETURN(sw_test_true(__FILE__, __LINE__, #a, (a), true))
+#define SW_ASSERT_FALSE(a) SW_TEST_OR_RETURN(sw_test_true(__FILE__, __LINE__, #a, (a), false))
+#define SW_FAIL(...)       sw_test_fail(__FILE__, __LINE__, __VA_ARGS__)
