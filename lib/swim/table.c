@@ -322,9 +322,9 @@ static void stand_down(
 void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above)
 {
 	struct wire_member record = swim->members[SELF].record;
+	/* Nobody came to the largest epoch by counting: who claims it is not worth ending for. */
 	if (above == UINT32_MAX) {
-		stand_down(swim, now_ns, &record,
-			"no epoch is left above the one that is remembered of this id");
+		swim->counters.malformed++;
 		return;
 	}
 	record.actor.epoch = above + 1;
