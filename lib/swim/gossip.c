@@ -287,6 +287,7 @@ static bool next_out(struct swim *swim, struct out *out)
 		*out = swim->out[swim->out_tail++ % OUT_MAX];
 		if (!is_stale(swim, out))
 			return true;
+		probe_dropped(swim, out->seq);
 	}
 	return false;
 }

@@ -205,6 +205,7 @@ void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t se
 /* News of a suspicion: perhaps this server is one of the few who look for themselves at once. */
 void probe_suspect_first(struct swim *swim, uint16_t slot);
 void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq);
+void probe_dropped(struct swim *swim, uint32_t seq);
 void probe_sent(struct swim *swim, uint64_t now_ns, uint32_t seq);
 void probe_request(struct swim *swim, uint64_t now_ns, uint64_t asker_id,
 	const struct sw_endpoint *asker, const struct wire_ping_req *request);

@@ -106,6 +106,13 @@ static bool waits_to_leave(const struct probe *p)
 	return p->active && !p->acked && p->unsent > 0;
 }
 
+/* One of its packets will not leave: the life that it asked after is over, and so is the probe. */
+void probe_dropped(struct swim *swim, uint32_t seq)
+{
+	if (swim->probe.seq == seq)
+		swim->probe.active = false;
+}
+
 /* One of its packets left. If that was late, the probe goes on from here: who knows of pauses
  * counts its time anew; plain SWIM, whose prober was held up in sending, finds that the time is
  * over. */

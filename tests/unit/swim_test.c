@@ -264,3 +264,24 @@ SW_TEST(swim, the_same_seed_gives_the_same_run)
 	}
 	SW_EXPECT_EQ(packets[0], packets[1]);
 }
+
+/* Its requests for help wait while the one that they are about comes back under a new epoch: they are
+ * dropped, and the prober must not wait for them to leave. */
+SW_TEST(swim, a_server_whose_requests_for_help_became_stale_goes_on_probing)
+{
+	struct sim_config c = quiet(4, 5);
+	struct sim *w = joined(&c);
+	for (uint64_t ms = 20; ms < 140; ms += 3) {
+		sim_crash(w, 1);
+		sim_run(w, ms * SW_NS_PER_MS);
+		sim_block(w, 0, true);
+		sim_start(w, 1, 0);
+		sim_run(w, 300 * SW_NS_PER_MS);
+		sim_block(w, 0, false);
+		sim_run(w, 200 * SW_NS_PER_MS);
+		uint64_t probes = swim_counters(sim_swim(w, 0))->probes;
+		sim_run(w, 2 * SW_NS_PER_S);
+		SW_ASSERT_GT(swim_counters(sim_swim(w, 0))->probes, probes);
+	}
+	sim_destroy(w);
+}
