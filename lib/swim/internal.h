@@ -172,6 +172,7 @@ void table_suspect(
 	struct swim *swim, uint64_t now_ns, uint16_t slot, uint64_t accuser_id, const char *why);
 /* It did not answer this server, which probed it for another. */
 void table_silent(struct swim *swim, uint64_t now_ns, uint16_t slot);
+void table_shift_suspicions(struct swim *swim, uint64_t now_ns, uint64_t lost_ns);
 void table_verdicts(struct swim *swim, uint64_t now_ns);
 uint64_t table_next_verdict(const struct swim *swim);
 void table_reap(struct swim *swim, uint64_t now_ns);

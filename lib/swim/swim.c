@@ -211,20 +211,6 @@ void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *he
 		swim->counters.malformed++;
 }
 
-/* Suspicions must not run out while nobody was there to hear the answers. One that began after the
- * pause, with a packet that had waited, has lost nothing. */
-static void shift_verdicts(struct swim *swim, uint64_t now_ns, uint64_t lost_ns)
-{
-	for (uint16_t i = 1; i < swim->member_count; i++) {
-		struct member *m = &swim->members[i];
-		if (m->used && m->record.state == WIRE_SUSPECT) {
-			uint64_t by_ns = sw_min_u64(lost_ns, now_ns - m->suspected_ns);
-			m->verdict_ns += by_ns;
-			m->suspected_ns += by_ns;
-		}
-	}
-}
-
 /* This server did not run, or what it sends does not leave: nobody could answer in time. */
 static bool was_paused(struct swim *swim, uint64_t now_ns, uint64_t due_ns)
 {
@@ -239,7 +225,7 @@ static bool was_paused(struct swim *swim, uint64_t now_ns, uint64_t due_ns)
 		return false;
 	swim->counters.pauses++;
 	swim_health_worse(swim, 1);
-	shift_verdicts(swim, now_ns, lost_ns);
+	table_shift_suspicions(swim, now_ns, lost_ns);
 	return true;
 }
 

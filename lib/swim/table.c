@@ -165,6 +165,16 @@ static bool is_accuser(const struct member *m, uint64_t id)
 	return false;
 }
 
+/* From when it is suspected, and by how many. Never in the past: a verdict that is overdue at once
+ * is no sign of a pause. */
+static void set_verdict(struct swim *swim, struct member *m)
+{
+	uint32_t confirmations = m->accuser_count > 0 ? m->accuser_count - 1 : 0;
+	m->verdict_ns =
+		sw_max_u64(swim->clock_ns, m->suspected_ns + suspicion_ns(swim, confirmations));
+	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
+}
+
 /* True if this accuser is new. */
 static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id)
 {
@@ -172,10 +182,7 @@ static bool add_accuser(struct swim *swim, struct member *m, uint64_t accuser_id
 		m->accuser_count > CONFIRMERS_MAX)
 		return false;
 	m->accusers[m->accuser_count++] = accuser_id;
-	/* Never in the past: a verdict that is overdue at once is no sign of a pause. */
-	m->verdict_ns = sw_max_u64(
-		swim->clock_ns, m->suspected_ns + suspicion_ns(swim, m->accuser_count - 1));
-	swim->next_verdict_ns = sw_min_u64(swim->next_verdict_ns, m->verdict_ns);
+	set_verdict(swim, m);
 	return true;
 }
 
@@ -200,13 +207,25 @@ static void start_suspicion(
 {
 	m->suspected_ns = now_ns;
 	m->accuser_count = 0;
-	m->verdict_ns = now_ns + suspicion_ns(swim, 0);
-	swim->next_verdict_ns = sw_min_u64(
-		swim->suspect_count > 1 ? swim->next_verdict_ns : SW_NEVER_NS, m->verdict_ns);
+	if (swim->suspect_count == 1)
+		swim->next_verdict_ns = SW_NEVER_NS;
+	set_verdict(swim, m);
 	add_accuser(swim, m, accuser_id);
 	swim->counters.suspicions++;
 	if (was_silent(swim, now_ns, m))
 		confirm(swim, m, swim->config.id);
+}
+
+/* The time of a suspicion in which nobody was there to hear the answers does not count. */
+void table_shift_suspicions(struct swim *swim, uint64_t now_ns, uint64_t lost_ns)
+{
+	for (uint16_t i = 1; i < swim->member_count; i++) {
+		struct member *m = &swim->members[i];
+		if (!m->used || m->record.state != WIRE_SUSPECT)
+			continue;
+		m->suspected_ns += sw_min_u64(lost_ns, now_ns - m->suspected_ns);
+		set_verdict(swim, m);
+	}
 }
 
 void table_suspect(

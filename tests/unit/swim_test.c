@@ -265,8 +265,8 @@ SW_TEST(swim, the_same_seed_gives_the_same_run)
 	SW_EXPECT_EQ(packets[0], packets[1]);
 }
 
-/* Its requests for help wait while the one that they are about comes back under a new epoch: they are
- * dropped, and the prober must not wait for them to leave. */
+/* Its requests for help wait while the one that they are about comes back under a new epoch: they
+ * are dropped, and the prober must not wait for them to leave. */
 SW_TEST(swim, a_server_whose_requests_for_help_became_stale_goes_on_probing)
 {
 	struct sim_config c = quiet(4, 5);

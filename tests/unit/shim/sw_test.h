@@ -96,7 +96,7 @@ uint64_t sw_test_env_u64(const char *name, uint64_t fallback);
 	((void)sw_test_compare_mem(__FILE__, __LINE__, #a, #b, (a), (b), (n)))
 #define SW_ASSERT_EQ(a, b) SW_TEST_OR_RETURN(SW_TEST_COMPARE("==", a, b))
 #define SW_ASSERT_NE(a, b) SW_TEST_OR_RETURN(SW_TEST_COMPARE("!=", a, b))
-#define SW_ASSERT_GT(a, b)     SW_TEST_OR_RETURN(SW_TEST_COMPARE(">", a, b))
+#define SW_ASSERT_GT(a, b) SW_TEST_OR_RETURN(SW_TEST_COMPARE(">", a, b))
 #define SW_ASSERT_TRUE(a)  SW_TEST_OR_RETURN(sw_test_true(__FILE__, __LINE__, #a, (a), true))
 #define SW_ASSERT_FALSE(a) SW_TEST_OR_RETURN(sw_test_true(__FILE__, __LINE__, #a, (a), false))
 #define SW_FAIL(...)       sw_test_fail(__FILE__, __LINE__, __VA_ARGS__)
