@@ -505,8 +505,10 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 		return;
 	struct wire_member record = *r;
 	const char *why = NULL;
-	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && record.state >= WIRE_DEAD &&
-		record.state != WIRE_LEFT && swim_is_live(m)) {
+	bool verdict =
+		record.state == WIRE_DEAD ||
+		(record.state == WIRE_FORGOTTEN && actor_equal(record.actor, m->record.actor));
+	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && verdict && swim_is_live(m)) {
 		/* Somebody's old verdict, on this life or a later one: let the accused answer for
 		 * itself first. Who passes a verdict on did not probe the accused, and counts for
 		 * no accuser. */
