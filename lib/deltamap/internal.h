@@ -87,7 +87,6 @@ struct pulling {
 	uint32_t base;  /* all below are in */
 	uint32_t asked; /* all below were asked for */
 	uint64_t *got;  /* bitmap */
-	uint64_t started_ns;
 	uint64_t progress_ns;
 	uint64_t asked_ns;
 	struct version_vector vector;

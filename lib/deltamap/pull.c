@@ -63,7 +63,6 @@ static void start_pull(struct map *map, uint64_t now_ns, const struct peer *peer
 		.nonce = sw_random_u64(&map->random),
 		.asked = WINDOW,
 		.got = got,
-		.started_ns = now_ns,
 		.progress_ns = now_ns,
 		.asked_ns = now_ns,
 	};

@@ -128,7 +128,6 @@ struct swim {
 	struct relay relays[RELAYS_MAX];
 	uint32_t relay_count; /* under way */
 
-	uint64_t join_started_ns;
 	uint64_t next_join_ns;
 	uint64_t join_done_ns; /* when enough seeds have had time to answer */
 	uint32_t join_acks;

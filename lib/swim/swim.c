@@ -102,7 +102,6 @@ struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 	swim->clock_ns = now_ns;
 	table_self_set(swim, now_ns, &self, "this server");
 
-	swim->join_started_ns = now_ns;
 	swim->next_join_ns = now_ns;
 	swim->join_done_ns = now_ns + (config->seed_count > 0 ? swim->profile.join_wait_ns : 0);
 	swim->next_reap_ns = now_ns + SW_NS_PER_S;

@@ -137,7 +137,7 @@ static void load_view(struct swim *w, const struct view *v, uint64_t now_ns)
 
 static void load_timers(struct swim *w, uint64_t now_ns)
 {
-	w->join_started_ns = w->next_join_ns = now_ns;
+	w->next_join_ns = now_ns;
 	w->join_done_ns =
 		now_ns + (w->join_acks > 0 ? w->profile.join_interval_ns : w->profile.join_wait_ns);
 	w->next_probe_ns = now_ns;
