@@ -54,6 +54,8 @@ enum wire_type {
 	WIRE_SESSION_GET = 0x24,
 	WIRE_SESSION_DONE = 0x25,
 	WIRE_SESSION_REFUSE = 0x26,
+	WIRE_COLLECTED = 0x27,
+	WIRE_RELAY = 0x28,
 };
 
 static inline bool wire_type_is_map(uint8_t type)
@@ -199,6 +201,9 @@ struct wire_record {
 struct wire_version_req {
 	uint64_t nonce;
 	bool first_session; /* the asker is empty: send everything */
+	bool reconcile;     /* the asker joins its whole state with yours: send everything */
+	bool report;        /* only tells the vector: no session is wanted */
+	bool repair;        /* equal vectors, unequal content: send everything but take no vector */
 	uint8_t part;       /* the VECTOR behind it is this part … */
 	uint8_t parts;      /* … of so many */
 };
@@ -223,6 +228,8 @@ enum wire_refusal {
 	WIRE_REFUSE_STARTING = 1, /* I have not completed my own first session */
 	WIRE_REFUSE_BUSY = 2,     /* as many sessions as I hold are open */
 	WIRE_REFUSE_UNKNOWN = 3,  /* that session is not open here (any more) */
+	WIRE_REFUSE_RECONCILE =
+		4, /* you do not cover what I collected: take my whole state first */
 };
 
 struct wire_session_refuse {
@@ -258,7 +265,13 @@ size_t wire_record_len(const struct wire_record *m);
 void wire_put_version_req(struct sw_writer *w, const struct wire_version_req *m);
 bool wire_get_version_req(struct sw_reader *r, struct wire_version_req *m);
 void wire_put_vector(struct sw_writer *w, const struct vv_entry *entries, uint32_t count);
-/* Reads one entry of a VECTOR payload; false at its end or, with r->failed, at a bad one. */
+/* As VECTOR: which tombstones the sender of a session has collected. */
+void wire_put_collected(struct sw_writer *w, const struct vv_entry *entries, uint32_t count);
+/* The records behind it are to be passed on, to that many others. */
+void wire_put_relay(struct sw_writer *w, uint8_t hops);
+bool wire_get_relay(struct sw_reader *r, uint8_t *hops);
+/* Reads one entry of a VECTOR or COLLECTED payload; false at its end or, with r->failed, at a bad
+ * one. */
 bool wire_next_vector_entry(struct sw_reader *r, struct vv_entry *entry);
 void wire_put_session_data(struct sw_writer *w, const struct wire_session_data *m);
 bool wire_get_session_data(struct sw_reader *r, struct wire_session_data *m);
