@@ -11,7 +11,7 @@
 #include "rpc/rpc.h"
 #include "start.h"
 
-enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 32, EXIT_STOOD_DOWN = 4 };
+enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 64, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
@@ -80,6 +80,10 @@ void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
 	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
 	void *context);
+/* The same for any bytes, with the command's number. */
+int commands_submit_bytes(struct control *control, enum keeper_command_kind kind, const void *key,
+	size_t key_len, const void *value, size_t value_len, int64_t number,
+	void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
 /* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about
  * text. */
