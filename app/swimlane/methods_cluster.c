@@ -47,18 +47,21 @@ static const struct rpc_field forget_result[] = {
 
 static const struct rpc_method_error lane_busy[] = {
 	{RPC_BUSY, "lane 0 has as many commands as it takes"}, {0, NULL}};
-static const struct rpc_method_error forget_errors[] = {
-	{RPC_NOT_FOUND, "there is no such server"}, {RPC_REFUSED, "it is not dead"},
-	{RPC_BUSY, "lane 0 has as many commands as it takes"}, {0, NULL}};
+static const struct rpc_method_error forget_errors[] = {{RPC_NOT_FOUND, "there is no such server"},
+	{RPC_REFUSED, "it is not dead"}, {RPC_BUSY, "lane 0 has as many commands as it takes"},
+	{0, NULL}};
 
 const struct rpc_method_info methods_cluster[] = {
 	{.name = "members",
 		.summary = "The servers that this one knows",
 		.result = members_result,
-		.answer = "{\"members\":[{\"name\":\"edge-01\",\"id\":\"00000000000000a1\",\"epoch\":12,"
+		.answer = "{\"members\":[{\"name\":\"edge-01\",\"id\":\"00000000000000a1\","
+			  "\"epoch\":12,"
 			  "\"instance\":\"5d0c7a3be2f41c99\",\"incarnation\":1,\"state\":\"alive\","
-			  "\"drain\":false,\"weight\":100,\"zone\":\"\",\"address\":\"10.0.0.1:7946\","
-			  "\"self\":true,\"since_ms\":1766428800000,\"rtt_us\":null,\"why\":\"joined\"}],"
+			  "\"drain\":false,\"weight\":100,\"zone\":\"\",\"address\":\"10.0.0.1:"
+			  "7946\","
+			  "\"self\":true,\"since_ms\":1766428800000,\"rtt_us\":null,\"why\":"
+			  "\"joined\"}],"
 			  "\"local_health\":0}"},
 	{.name = "drain",
 		.summary = "Own nothing from now on, and stay a member",

@@ -9,7 +9,8 @@
 	}
 
 #define RECORD(of)                                                                                 \
-	{of "key?", "text", ""}, {of "key_base64?", "base64", "Instead of a key that is not UTF-8"},   \
+	{of "key?", "text", ""},                                                                   \
+		{of "key_base64?", "base64", "Instead of a key that is not UTF-8"},                \
 		{of "value?", "text", "Absent from a tombstone"},                                  \
 		{of "value_base64?", "base64", "Instead of a value that is not UTF-8"},            \
 		{of "tombstone", "boolean", "Deleted"}, {of "writer", "text", "Who wrote it"},     \
@@ -17,7 +18,8 @@
 		{of "stamp.weight", "id", "Rendezvous weight of the writer for this key"},         \
 		{of "stamp.server", "text", "The writer"}, {of "stamp.epoch", "integer", ""},      \
 		{of "stamp.seq", "integer", ""},                                                   \
-		{of "rival", "boolean", "Rendezvous settled it against a write that knew nothing of it"}, \
+		{of "rival", "boolean",                                                            \
+			"Rendezvous settled it against a write that knew nothing of it"},          \
 	{                                                                                          \
 		of "age_ms", "integer", "Since it was written, by the writer's wall clock"         \
 	}

@@ -38,7 +38,8 @@ const struct rpc_method_info methods_ownership[] = {
 		.params = owner_params,
 		.result = owner_result,
 		.example = "{\"key\":\"origin/shop\"}",
-		.answer = "{\"key\":\"origin/shop\",\"registered\":true,\"owners\":[{\"name\":\"edge-01\","
+		.answer = "{\"key\":\"origin/"
+			  "shop\",\"registered\":true,\"owners\":[{\"name\":\"edge-01\","
 			  "\"id\":\"00000000000000a1\",\"rank\":1,\"live\":true}]}"},
 	{.name = "owned",
 		.summary = "The registered keys that a server owns",

@@ -208,8 +208,8 @@ static bool check_type(const struct check *c, const json_t *type, const json_t *
 	{
 		if (is_type(json_string_value(one), value))
 			return true;
-		len += (size_t)snprintf(what + len, sizeof(what) - len, "%s%s",
-			i > 0 ? " or " : "", json_string_value(one));
+		len += (size_t)snprintf(what + len, sizeof(what) - len, "%s%s", i > 0 ? " or " : "",
+			json_string_value(one));
 	}
 	return wrong(c, what);
 }

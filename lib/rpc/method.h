@@ -4,10 +4,10 @@
  * A field is a row of path, type and meaning:
  *
  *   path   "limit?" (may be absent), "port.mtu" (inside an object), "keys[]" (each item of a list;
- *          "block?[]" where the list may be absent), "members[].name", "drops.*" (each value of an object with any names)
- *   type   words separated by " | ": text, integer, "integer 1..100", number, boolean, id (16
- *          hexadecimal digits), base64, object (with anything in it), any, null; every other word is
- *          a literal text: "alive | dead"
+ *          "block?[]" where the list may be absent), "members[].name", "drops.*" (each value of an
+ * object with any names) type   words separated by " | ": text, integer, "integer 1..100", number,
+ * boolean, id (16 hexadecimal digits), base64, object (with anything in it), any, null; every other
+ * word is a literal text: "alive | dead"
  *
  * The objects and lists on the way need no rows of their own; one that may be absent does:
  * {"port?", "object", …} before {"port.mtu", …}. Rows are read into JSON Schema (draft 7: type,
@@ -38,14 +38,14 @@ struct rpc_method_error {
 struct rpc_method_info {
 	const char *name; /* NULL: the end of a table */
 	const char *summary;
-	const struct rpc_field *params; /* NULL: none */
-	const struct rpc_field *result; /* NULL: an empty object */
+	const struct rpc_field *params;        /* NULL: none */
+	const struct rpc_field *result;        /* NULL: an empty object */
 	const struct rpc_method_error *errors; /* besides those of the protocol; NULL: none */
-	const char *example; /* parameters, as JSON; NULL: none */
-	const char *answer;  /* what the example may give, as JSON */
-	const char *notes;   /* Markdown; NULL: none */
-	bool stream;         /* notifications follow: needs a connection that stays */
-	bool writes;         /* changes something here or elsewhere */
+	const char *example;                   /* parameters, as JSON; NULL: none */
+	const char *answer;                    /* what the example may give, as JSON */
+	const char *notes;                     /* Markdown; NULL: none */
+	bool stream; /* notifications follow: needs a connection that stays */
+	bool writes; /* changes something here or elsewhere */
 };
 
 /* JSON Schema of an object with these fields (NULL: none). A new reference; NULL if a row cannot be

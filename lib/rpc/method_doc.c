@@ -49,7 +49,8 @@ void rpc_method_print(FILE *out, const struct rpc_method_info *info)
 	for (unsigned i = 0; info->errors != NULL && info->errors[i].code != 0; i++)
 		(void)fprintf(out, "%s%d %s%s", i == 0 ? "\nErrors: " : "; ", info->errors[i].code,
 			info->errors[i].when, info->errors[i + 1].code == 0 ? ".\n" : "");
-	(void)fprintf(out, "\n```json-rpc\n> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"%s%s}\n",
+	(void)fprintf(out,
+		"\n```json-rpc\n> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"%s%s}\n",
 		info->name, info->example != NULL ? ",\"params\":" : "",
 		info->example != NULL ? info->example : "");
 	(void)fprintf(out, "< {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":%s}\n```\n\n",

@@ -8,8 +8,8 @@
 static const struct rpc_method_info *const tables[] = {
 	methods_daemon, methods_cluster, methods_ownership, methods_map, methods_origins};
 
-static void expect_fits(const char *method, const char *what, const struct rpc_field *fields,
-	const char *text)
+static void expect_fits(
+	const char *method, const char *what, const struct rpc_field *fields, const char *text)
 {
 	char error[256] = "";
 	json_error_t why;

@@ -42,7 +42,8 @@ SW_TEST(rpc_method, what_fits_passes)
 	SW_EXPECT_STR(check("{\"key\":\"\",\"limit\":null}"), "");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"owner\":null,\"port\":null}"), "");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"port\":{\"mtu\":1500},\"names\":[\"x\",\"y\"]}"), "");
-	SW_EXPECT_STR(check("{\"key\":\"a\",\"members\":[{\"name\":\"b\"},{\"name\":\"c\",\"rtt\":null}]}"),
+	SW_EXPECT_STR(check("{\"key\":\"a\",\"members\":[{\"name\":\"b\"},{\"name\":\"c\",\"rtt\":"
+			    "null}]}"),
 		"");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"drops\":{\"any\":1,\"name\":2}}"), "");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"free\":{\"x\":[1,{}]}}"), "");
@@ -58,7 +59,8 @@ SW_TEST(rpc_method, what_does_not_fit_is_told_with_its_place)
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"limit\":\"5\"}"), "limit: must be integer");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"on\":1}"), "on: must be boolean");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"id\":\"A1\"}"), "id: must be 16 hexadecimal digits");
-	SW_EXPECT_STR(check("{\"key\":\"a\",\"state\":\"x\"}"), "state: must be one of alive, dead");
+	SW_EXPECT_STR(
+		check("{\"key\":\"a\",\"state\":\"x\"}"), "state: must be one of alive, dead");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"owner\":1}"), "owner: must be string or null");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"port\":{}}"), "port.mtu: is missing");
 	SW_EXPECT_STR(check("{\"key\":\"a\",\"names\":[\"x\",2]}"), "names[1]: must be string");
