@@ -10,6 +10,7 @@
 
 #include "epoch.h"
 #include "log.h"
+#include "methods.h"
 #include "ticks.h"
 
 enum { TICK_US = 2000, SOON_US = 100, PORT_MS = 100, LEAVE_MS = 2000 };
@@ -157,8 +158,10 @@ void control_add(struct control *control, const char *name, control_method run)
 {
 	assert(control->method_count < CONTROL_METHODS_MAX);
 	struct method *method = &control->methods[control->method_count++];
+	const struct rpc_method_info *info = methods_find(name);
 	*method = (struct method){control, run};
-	int rc = rpc_server_method(control->rpc, name, call_method, method);
+	int rc = info != NULL ? rpc_server_method_info(control->rpc, info, call_method, method)
+			      : rpc_server_method(control->rpc, name, call_method, method);
 	assert(rc == 0);
 	(void)rc;
 }
@@ -194,6 +197,7 @@ static int open_rpc(struct control *control)
 		log_line(LOG_ERROR, "%s", error);
 		return rc;
 	}
+	daemon_methods(control);
 	cluster_methods(control);
 	map_methods(control);
 	events_methods(control);

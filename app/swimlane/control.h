@@ -11,7 +11,7 @@
 #include "rpc/rpc.h"
 #include "start.h"
 
-enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 32, EXIT_STOOD_DOWN = 4 };
+enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
@@ -80,6 +80,10 @@ void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
 	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
 	void *context);
+/* The same for any bytes, with the command's number. */
+int commands_submit_bytes(struct control *control, enum keeper_command_kind kind, const void *key,
+	size_t key_len, const void *value, size_t value_len, int64_t number,
+	void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
 /* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about
  * text. */
@@ -88,6 +92,9 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 /* Answers a call with a command's error; result < 0. */
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
+
+/* control_daemon.c */
+void daemon_methods(struct control *control);
 
 /* control_cluster.c */
 void cluster_methods(struct control *control);
@@ -121,7 +128,8 @@ void origins_methods(struct control *control);
 void origins_tick(struct control *control);
 void origins_changed(struct control *control, const struct map_change *change);
 
-/* Registers a method; names are unique and few. */
+/* Registers a method; names are unique and few. What it takes and gives stands in its row of
+ * methods.h, against which its parameters are checked before it runs. */
 void control_add(struct control *control, const char *name, control_method run);
 /* A text parameter, or NULL after answering the call with what is wrong. */
 const char *control_text(struct rpc_call *call, json_t *params, const char *name);

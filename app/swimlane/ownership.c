@@ -31,6 +31,8 @@ struct ownership {
 	_Atomic uint64_t keys;
 	struct standing standings[2 * SW_MEMBERS_MAX];
 	uint32_t standing_count;
+	struct rendezvous_server servers[SW_MEMBERS_MAX]; /* that the table ranks */
+	uint32_t server_count;
 };
 
 bool ownership_is_registered_prefix(const void *key, size_t key_len)
@@ -174,7 +176,7 @@ static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct m
 
 uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct members_view *view)
 {
-	struct rendezvous_server servers[SW_MEMBERS_MAX];
+	struct rendezvous_server *servers = o->servers;
 	uint32_t n = 0;
 	uint64_t next_ns = SW_NEVER_NS;
 	for (uint32_t i = 0; i < view->count && view->phase == SWIM_RUNNING; i++) {
@@ -189,7 +191,16 @@ uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct me
 	}
 	/* The arguments are in range: weights were checked by the decoder, ids differ in a view. */
 	(void)rendezvous_table_servers(o->table, servers, n);
+	o->server_count = n;
 	return next_ns;
+}
+
+uint64_t ownership_first(const struct ownership *o, uint64_t key_hash)
+{
+	uint32_t first;
+	return rendezvous_rank(key_hash, o->servers, o->server_count, &first, 1) == 1
+		       ? o->servers[first].id
+		       : 0;
 }
 
 bool ownership_read_reader(

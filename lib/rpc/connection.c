@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "rpc/method.h"
 #include "rpc/request.h"
 #include "rpc/server.h"
 
@@ -69,6 +70,9 @@ static void take_line(struct rpc_connection *c, const char *line, size_t len)
 			(void)snprintf(error, sizeof(error),
 				"too many requests in flight (%u): wait for an answer",
 				server->config.in_flight_max);
+		} else if (entry->params != NULL &&
+			   !rpc_schema_check(entry->params, request.params, error, sizeof(error))) {
+			code = RPC_INVALID_PARAMS;
 		}
 	}
 	if (code != 0) {

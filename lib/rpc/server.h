@@ -26,6 +26,8 @@ struct rpc_method_entry {
 	char name[RPC_METHOD_NAME_MAX + 1];
 	rpc_method method;
 	void *context;
+	const struct rpc_method_info *info; /* NULL: not described */
+	json_t *params;                     /* its schema; NULL: not checked */
 };
 
 struct rpc_call {
