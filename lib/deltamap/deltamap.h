@@ -55,6 +55,15 @@ struct map_view {
 	uint64_t written_ms;
 };
 
+/* Where a map's memory comes from: all of it in map_create(), given back in map_destroy(). Blocks
+ * are aligned to 64 bytes and hold anything; take() returns NULL if there is no room. take == NULL:
+ * the heap. */
+struct map_memory {
+	void *(*take)(void *context, size_t bytes);
+	void (*give)(void *context, void *block, size_t bytes);
+	void *context;
+};
+
 struct map_config {
 	struct actor self;
 	uint64_t cluster_seed;     /* rendezvous_cluster_seed() */
@@ -71,6 +80,7 @@ struct map_config {
 	/* Each record that enters the map, in order of arrival; called by the owner's calls. */
 	void (*on_change)(void *context, const struct map_view *view, bool local);
 	void *context;
+	struct map_memory memory;
 };
 
 /* A live peer. */
@@ -162,6 +172,7 @@ uint64_t map_floor(const struct map *map);
 uint64_t map_last_seq(const struct map *map); /* this server's own last write */
 uint32_t map_record_count(const struct map *map);
 uint32_t map_tombstone_count(const struct map *map);
+uint64_t map_memory_bytes(const struct map *map); /* taken at its creation, all in */
 
 /* Owner: the vector, sorted. */
 void map_vector_owner(const struct map *map, struct version_vector *vv);

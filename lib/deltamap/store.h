@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "deltamap/blocks.h"
 #include "deltamap/deltamap.h"
 
 typedef uint32_t record_ref; /* in units of STORE_UNIT bytes; 0: none */
@@ -87,8 +88,7 @@ static inline const uint8_t *record_value(const struct record *r)
 	return r->bytes + r->key_len;
 }
 
-int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max);
-void store_fini(struct store *s);
+int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uint64_t bytes_max);
 
 /* The slot of an actor: NO_ACTOR if unknown, or if `add` and the table is full. */
 uint16_t store_actor(struct store *s, struct actor actor, bool add);
