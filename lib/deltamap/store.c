@@ -184,16 +184,7 @@ void store_free_sealed(struct store *s)
 
 record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len)
 {
-	record_ref ref =
-		atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
-	while (ref != 0) {
-		const struct record *r = store_at(s, ref);
-		if (r->key_hash == key_hash && r->key_len == key_len &&
-			memcmp(record_key(r), key, key_len) == 0)
-			return ref;
-		ref = atomic_load_explicit(&r->next, memory_order_acquire);
-	}
-	return 0;
+	return store_find_from(s, store_head(s, key_hash), key, key_len);
 }
 
 /* The link that points to ref. */
