@@ -33,8 +33,8 @@ __attribute__((target("avx2"))) static inline __m256i multiply_avx2(__m256i x, u
 {
 	__m256i low = _mm256_set1_epi64x((long long)by);
 	__m256i high = _mm256_set1_epi64x((long long)(by >> 32));
-	__m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), low),
-		_mm256_mul_epu32(x, high));
+	__m256i cross = _mm256_add_epi64(
+		_mm256_mul_epu32(_mm256_srli_epi64(x, 32), low), _mm256_mul_epu32(x, high));
 	return _mm256_add_epi64(_mm256_mul_epu32(x, low), _mm256_slli_epi64(cross, 32));
 }
 

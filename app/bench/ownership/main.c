@@ -59,8 +59,7 @@ static void prepare(struct bench *b, uint64_t seed, bool weighted)
 	b->random = sw_random_seed(seed);
 	for (int i = 0; i < SERVERS; i++) {
 		uint64_t weight = weighted ? 50 + sw_random_below(&b->random, 351) : 100;
-		b->servers[i] =
-			rendezvous_server_make(sw_random_u64(&b->random), (uint16_t)weight);
+		b->servers[i] = rendezvous_server_make(sw_random_u64(&b->random), (uint16_t)weight);
 	}
 	for (int i = 0; i < KEYS; i++)
 		b->key_hashes[i] = sw_random_u64(&b->random);
