@@ -171,9 +171,9 @@ static bool parse(const struct assigned *a, const struct map_view *v, struct hea
 {
 	char error[256] = "not JSON";
 	json_t *json = json_loadb((const char *)v->value, v->value_len, 0, NULL);
-	int rc = json == NULL ? -EINVAL
-			      : health_origin_from_json(
-					a->name, json, origin, error, sizeof(error));
+	int rc = json == NULL
+			 ? -EINVAL
+			 : health_origin_from_json(a->name, json, origin, error, sizeof(error));
 	json_decref(json);
 	if (rc < 0)
 		log_line(LOG_WARNING, "origin %s is not checked: %s", a->name, error);

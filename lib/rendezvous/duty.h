@@ -37,8 +37,8 @@ struct duty_view {
 	uint64_t self_id;
 	struct rendezvous_ranks ranks;
 	bool suspect[SW_OWNER_RANKS]; /* the server of this rank, in this server's eyes */
-	struct actor owner;  /* the first in rank, as the member that it is now */
-	struct actor writer; /* of the newest write about the key; id 0: none yet */
+	struct actor owner;           /* the first in rank, as the member that it is now */
+	struct actor writer;          /* of the newest write about the key; id 0: none yet */
 };
 
 /* The first time and after every change of the view; the same view again changes nothing. */

@@ -104,7 +104,8 @@ static const struct bad_row bad_rows[] = {
 	{"list_where_a_value_belongs", BASE "weight: [1, 2]\n",
 		"f:5: weight: is a list; give one plain value"},
 	{"value_where_a_section_belongs", BASE "ownership: 5\n",
-		"f:5: ownership: is a single value; give keys below it (stable_ms, zone_aware), or remove it"},
+		"f:5: ownership: is a single value; give keys below it (stable_ms, zone_aware), or "
+		"remove it"},
 	{"empty_section", BASE "log:\nzone: a\n",
 		"f:5: log: is empty; give keys below it (level), or remove it"},
 	{"value_where_a_list_belongs", BASE "seeds: 10.0.0.1\n",
