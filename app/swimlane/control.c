@@ -202,6 +202,7 @@ static int open_rpc(struct control *control)
 	map_methods(control);
 	events_methods(control);
 	origins_methods(control);
+	duties_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);

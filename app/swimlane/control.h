@@ -8,6 +8,7 @@
 
 #include "appliance.h"
 #include "health/health.h"
+#include "rendezvous/duty.h"
 #include "rpc/rpc.h"
 #include "start.h"
 
@@ -47,9 +48,9 @@ struct control {
 	uint32_t free_count;
 
 	struct health_checker *checker;
-	json_t *assigned;  /* name -> dot of the definition that is being checked here */
-	json_t *verdicts;  /* name -> state last told as an event */
-	json_t *unwritten; /* name -> verdict that still has to be written */
+	struct duties *duties; /* what this server checks, and why; NULL: it checks nothing */
+	json_t *verdicts;      /* name -> state last told as an event */
+	json_t *unwritten;     /* name -> verdict that still has to be written */
 	bool reconcile;
 	uint64_t ownership_seen;
 	uint64_t changes_missed_seen;
@@ -127,6 +128,21 @@ void origins_fini(struct control *control);
 void origins_methods(struct control *control);
 void origins_tick(struct control *control);
 void origins_changed(struct control *control, const struct map_change *change);
+/* The name of an origin's record; false if it is none, or deleted. */
+bool origins_name(const struct map_view *view, char name[HEALTH_NAME_MAX + 1]);
+/* The verdict in the map and its record; false if there is none. */
+bool origins_verdict(const struct control *control, const char *name,
+	struct health_verdict *verdict, struct map_view *view);
+
+/* control_duty.c: which origins this server checks now. */
+int duties_init(struct control *control);
+void duties_fini(struct control *control);
+/* Definitions, owners or members changed. */
+void duties_look(struct control *control);
+/* A verdict came in. */
+void duties_written(struct control *control, const char *name, struct actor writer);
+enum duty duties_of(const struct control *control, const char *name);
+void duties_methods(struct control *control);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */

@@ -1,5 +1,6 @@
 #include "swim/swim.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "swim/internal.h"
@@ -282,6 +283,19 @@ void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t conte
 	swim->content_hash = content_hash;
 }
 
+/* This server's own record says something else from now on, and everybody is told. */
+static void change_self(
+	struct swim *swim, uint64_t now_ns, struct wire_member self, const char *why)
+{
+	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
+	self.incarnation += !last;
+	table_self_set(swim, now_ns, &self, why);
+	if (last)
+		table_take_epoch_above(swim, now_ns, self.actor.epoch);
+	else if (swim->phase == SWIM_RUNNING)
+		gossip_to_all(swim, SELF);
+}
+
 void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 {
 	swim->clock_ns = now_ns;
@@ -290,14 +304,19 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 		on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
 		return;
-	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
 	self.flags = flags;
-	self.incarnation += !last;
-	table_self_set(swim, now_ns, &self, on ? "drain asked for" : "drain ended");
-	if (last)
-		table_take_epoch_above(swim, now_ns, self.actor.epoch);
-	else if (swim->phase == SWIM_RUNNING)
-		gossip_to_all(swim, SELF);
+	change_self(swim, now_ns, self, on ? "drain asked for" : "drain ended");
+}
+
+void swim_set_weight(struct swim *swim, uint64_t now_ns, uint16_t weight)
+{
+	swim->clock_ns = now_ns;
+	struct wire_member self = swim->members[SELF].record;
+	assert(weight > 0 && weight <= SW_WEIGHT_MAX);
+	if (weight == self.weight || swim->phase > SWIM_RUNNING)
+		return;
+	self.weight = weight;
+	change_self(swim, now_ns, self, "weight changed");
 }
 
 void swim_leave(struct swim *swim, uint64_t now_ns)

@@ -184,6 +184,8 @@ bool swim_next_event(struct swim *swim, struct swim_event *event);
 void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t content_hash);
 
 void swim_drain(struct swim *swim, uint64_t now_ns, bool on);
+/* 1 … SW_WEIGHT_MAX: this server's share of the keys, from now on. */
+void swim_set_weight(struct swim *swim, uint64_t now_ns, uint16_t weight);
 void swim_leave(struct swim *swim, uint64_t now_ns);
 /* Nobody waits for this dead server any longer. 0; -ENOENT; -EBUSY: it is not dead. */
 int swim_forget(struct swim *swim, uint64_t now_ns, uint64_t id);
