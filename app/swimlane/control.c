@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "control_jobs.h"
 #include "epoch.h"
 #include "log.h"
 #include "methods.h"
@@ -200,6 +201,7 @@ static int open_rpc(struct control *control)
 	daemon_methods(control);
 	cluster_methods(control);
 	map_methods(control);
+	ls_methods(control);
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
@@ -230,6 +232,7 @@ static void close_control(struct control *control)
 {
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	jobs_fini(control);
 	origins_fini(control);
 	for (int i = 0; i < 2; i++)
 		if (control->signals[i] != NULL)
@@ -252,7 +255,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && jobs_init(control) == 0 && origins_init(control) == 0 &&
+		open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

@@ -16,6 +16,7 @@ enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
+struct jobs;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -43,6 +44,7 @@ struct control {
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
 	uint32_t free_count;
@@ -109,8 +111,9 @@ const struct swim_member *server_find(const struct control *control, const char 
 void stats_methods(struct control *control);
 void shim_methods(struct control *control);
 
-/* control_map.c */
+/* control_map.c, control_ls.c */
 void map_methods(struct control *control);
+void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
 /* control_events.c */
