@@ -30,10 +30,6 @@ struct ownership {
 	struct slot *slots;
 	uint32_t mask;
 	_Atomic uint64_t keys;
-	struct standing standings[2 * SW_MEMBERS_MAX];
-	uint32_t standing_count;
-	struct rendezvous_server servers[SW_MEMBERS_MAX]; /* that the table ranks */
-	uint32_t server_count;
 	struct eligible eligible;
 	struct owners_board board; /* keeper: rw, control: ro */
 };
@@ -187,27 +183,11 @@ uint32_t ownership_servers_reader(
 
 uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct members_view *view)
 {
-	struct rendezvous_server *servers = o->servers;
-	uint32_t n = 0;
-	uint64_t next_ns = SW_NEVER_NS;
-	for (uint32_t i = 0; i < view->count && view->phase == SWIM_RUNNING; i++) {
-		const struct wire_member *r = &view->members[i].record;
-		uint64_t at_ns = eligible_at(o, now_ns, view, &view->members[i]);
-		if (at_ns == SW_NEVER_NS || (r->flags & WIRE_MEMBER_DRAIN))
-			continue;
-		if (at_ns <= now_ns)
-			servers[n++] = rendezvous_server_make(r->actor.id, r->weight);
-		else
-			next_ns = sw_min_u64(next_ns, at_ns);
-	}
-	/* The arguments are in range: weights were checked by the decoder, ids differ in a view. */
-	(void)rendezvous_table_servers(o->table, servers, n);
-	o->server_count = n;
-	return next_ns;
 	struct eligible *e = &o->eligible;
 	eligible_begin(e, now_ns, view->remembered);
 	for (uint32_t i = 0; i < view->count && view->phase == SWIM_RUNNING; i++)
 		eligible_add(e, &view->members[i].record, view->members[i].self);
+	/* The arguments are in range: weights were checked by the decoder, ids differ in a view. */
 	(void)rendezvous_table_servers(o->table, e->servers, e->count);
 	publish_servers(&o->board, e);
 	return e->next_ns;
@@ -215,9 +195,10 @@ uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct me
 
 uint64_t ownership_first(const struct ownership *o, uint64_t key_hash)
 {
+	const struct eligible *e = &o->eligible;
 	uint32_t first;
-	return rendezvous_rank(key_hash, o->servers, o->server_count, &first, 1) == 1
-		       ? o->servers[first].id
+	return rendezvous_rank(key_hash, e->servers, e->count, &first, 1) == 1
+		       ? e->servers[first].id
 		       : 0;
 }
 
