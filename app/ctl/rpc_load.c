@@ -129,8 +129,7 @@ int main(int argc, char **argv)
 {
 	static struct load load;
 	if (argc < 5 || argc > 6) {
-		(void)fprintf(
-			stderr, "usage: rpc-load SOCKET LINE REQUESTS WINDOW [PAUSE_US]\n");
+		(void)fprintf(stderr, "usage: rpc-load SOCKET LINE REQUESTS WINDOW [PAUSE_US]\n");
 		return 2;
 	}
 	int len = snprintf(load.line, sizeof(load.line), "{\"jsonrpc\":\"2.0\",\"id\":1,%s\n",

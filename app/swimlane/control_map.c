@@ -1,4 +1,4 @@
-/* map.put, map.get, map.del, map.ls, map.watch */
+/* map.put, map.get, map.del, map.ls */
 #include "control.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@ enum { LS_DEFAULT = 1000, LS_MAX = 10000 };
 static void set_bytes(
 	json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
 {
-	json_t *text = json_stringn(bytes, len);
+	/* No request may hold a NUL: what has one comes back as base64. */
+	json_t *text = len == 0 || memchr(bytes, 0, len) == NULL ? json_stringn(bytes, len) : NULL;
 	if (text != NULL) {
 		json_object_set_new(object, text_key, text);
 		return;
@@ -59,8 +60,11 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 			"value: a text, or value_base64: one of the two is needed");
 		return;
 	}
+	enum keeper_command_kind kind = json_is_true(json_object_get(params, "if_owner"))
+						? KEEPER_PUT_IF_OWNER
+						: KEEPER_PUT;
 	if (json_is_string(value)) {
-		commands_write(control, call, KEEPER_PUT, key, json_string_value(value),
+		commands_write(control, call, kind, key, json_string_value(value),
 			json_string_length(value), "key", key);
 		return;
 	}
@@ -69,7 +73,7 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 	if (bytes == NULL)
 		rpc_error(call, RPC_INVALID_PARAMS, "value_base64: not base64");
 	else
-		commands_write(control, call, KEEPER_PUT, key, bytes, len, "key", key);
+		commands_write(control, call, kind, key, bytes, len, "key", key);
 	free(bytes);
 }
 
@@ -94,10 +98,12 @@ static void get(struct control *control, struct rpc_call *call, json_t *params)
 
 /* ---- ls ---- */
 
+/* The first `cap` keys behind `after`, found in one pass over the table: a heap with the largest of
+ * them on top. */
 struct listing {
 	const char *prefix, *after;
 	size_t prefix_len, after_len;
-	bool tombstones, failed;
+	bool tombstones, reserved, more;
 	struct map_view *views;
 	size_t count, cap;
 };
@@ -114,42 +120,65 @@ static int by_key(const void *a, const void *b)
 	return compare_keys(x->key, x->key_len, y->key, y->key_len);
 }
 
+static void swap_views(struct map_view *a, struct map_view *b)
+{
+	struct map_view t = *a;
+	*a = *b;
+	*b = t;
+}
+
+static void sift_up(struct map_view *heap, size_t at)
+{
+	for (; at > 0 && by_key(&heap[at], &heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+		swap_views(&heap[at], &heap[(at - 1) / 2]);
+}
+
+static void sift_down(struct map_view *heap, size_t count)
+{
+	for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
+		if (child + 1 < count && by_key(&heap[child + 1], &heap[child]) > 0)
+			child++;
+		if (by_key(&heap[at], &heap[child]) >= 0)
+			return;
+		swap_views(&heap[at], &heap[child]);
+	}
+}
+
 static void visit(void *context, const struct map_view *v)
 {
 	struct listing *l = context;
-	if (l->failed || (v->tombstone && !l->tombstones) || v->key_len < l->prefix_len ||
-		memcmp(v->key, l->prefix, l->prefix_len) != 0)
+	if ((v->tombstone && !l->tombstones) || v->key_len < l->prefix_len ||
+		memcmp(v->key, l->prefix, l->prefix_len) != 0 ||
+		(typed_is_reserved(v->key, v->key_len) && !l->reserved))
 		return;
 	if (l->after != NULL &&
 		compare_keys(v->key, v->key_len, (const uint8_t *)l->after, l->after_len) <= 0)
 		return;
-	if (l->count == l->cap) {
-		size_t cap = l->cap > 0 ? 2 * l->cap : 256;
-		struct map_view *views = realloc(l->views, cap * sizeof(views[0]));
-		if (views == NULL) {
-			l->failed = true;
-			return;
-		}
-		l->views = views;
-		l->cap = cap;
+	if (l->count < l->cap) {
+		l->views[l->count] = *v;
+		sift_up(l->views, l->count++);
+		return;
 	}
-	l->views[l->count++] = *v;
+	l->more = true;
+	if (by_key(v, &l->views[0]) < 0) {
+		l->views[0] = *v;
+		sift_down(l->views, l->count);
+	}
 }
 
 /* What the views point to stays as long as this method runs: it is online in RCU. */
-static json_t *page(struct control *control, struct listing *l, size_t limit)
+static json_t *page(struct control *control, struct listing *l)
 {
 	json_t *records = json_array(), *j = json_pack("{s:n}", "next");
 	qsort(l->views, l->count, sizeof(l->views[0]), by_key);
 	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there
 	 * twice. */
-	for (size_t i = 0; i < l->count && json_array_size(records) < limit; i++) {
-		if (i > 0 && by_key(&l->views[i - 1], &l->views[i]) == 0)
-			continue;
-		json_array_append_new(records, record_to_json(control, &l->views[i]));
-		if (json_array_size(records) == limit && i + 1 < l->count)
-			set_bytes(j, "next", "next_base64", l->views[i].key, l->views[i].key_len);
-	}
+	for (size_t i = 0; i < l->count; i++)
+		if (i == 0 || by_key(&l->views[i - 1], &l->views[i]) != 0)
+			json_array_append_new(records, record_to_json(control, &l->views[i]));
+	if (l->more)
+		set_bytes(j, "next", "next_base64", l->views[l->count - 1].key,
+			l->views[l->count - 1].key_len);
 	json_object_set_new(j, "records", records);
 	return j;
 }
@@ -162,6 +191,7 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 	struct listing l = {
 		.prefix = "",
 		.tombstones = json_is_true(json_object_get(params, "tombstones")),
+		.reserved = json_is_true(json_object_get(params, "reserved")),
 	};
 	if (!control_text_or(call, params, "prefix", &l.prefix) ||
 		!control_text_or(call, params, "after", &l.after) ||
@@ -180,28 +210,17 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 		return;
 	}
 	l.after = after != NULL ? after : l.after;
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit, &l)) {
+	l.cap = (size_t)wanted;
+	l.views = calloc(l.cap, sizeof(l.views[0]));
+	if (l.views == NULL) {
+		rpc_error(call, RPC_INTERNAL, "no memory for the list; ask for fewer");
+	} else {
+		while (map_scan_reader(control->app->map, &cursor, 4096, visit, &l)) {
+		}
+		rpc_result(call, page(control, &l));
 	}
-	if (l.failed)
-		rpc_error(call, RPC_INTERNAL, "no memory for the list; ask with a longer prefix");
-	else
-		rpc_result(call, page(control, &l, (size_t)wanted));
 	free(l.views);
 	free(after);
-}
-
-static void watch(struct control *control, struct rpc_call *call, json_t *params)
-{
-	const char *prefix = "";
-	if (!control_text_or(call, params, "prefix", &prefix))
-		return;
-	if (strlen(prefix) > SW_KEY_MAX)
-		rpc_error(call, RPC_INVALID_PARAMS, "prefix: at most %d bytes", SW_KEY_MAX);
-	else if (subscribe(control, call, false, prefix) == NULL)
-		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d",
-			SUBSCRIBERS_MAX);
-	else
-		rpc_result(call, json_pack("{s:s}", "watching", prefix));
 }
 
 void map_methods(struct control *control)
@@ -210,5 +229,4 @@ void map_methods(struct control *control)
 	control_add(control, "map.get", get);
 	control_add(control, "map.del", del);
 	control_add(control, "map.ls", ls);
-	control_add(control, "map.watch", watch);
 }

@@ -26,8 +26,8 @@ int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint
 	}
 	if (floor > map_floor(map))
 		atomic_store_explicit(&map->floor, floor, memory_order_release);
-	atomic_store_explicit(&map->last_seq, store_seq(&map->store, map->self_slot),
-		memory_order_release);
+	atomic_store_explicit(
+		&map->last_seq, store_seq(&map->store, map->self_slot), memory_order_release);
 	atomic_store_explicit(&map->ready, true, memory_order_release);
 	return 0;
 }
