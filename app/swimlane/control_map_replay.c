@@ -1,8 +1,8 @@
 /* Resuming of a watch: the records that its vector does not cover, by (writer, epoch, seq).
  *
- * Done in passes over the table, some buckets a turn: each pass finds the next REPLAY_MAX of them in
- * order (a heap with the largest on top), which are then sent as the client reads. A record that was
- * replaced since the pass is left out: its successor is told by the live watch, which goes on
+ * Done in passes over the table, some buckets a turn: each pass finds the next REPLAY_MAX of them
+ * in order (a heap with the largest on top), which are then sent as the client reads. A record that
+ * was replaced since the pass is left out: its successor is told by the live watch, which goes on
  * beside. Memory: one list for each watch that is resuming. */
 #include "control.h"
 
@@ -180,7 +180,8 @@ void replay_tick(struct control *control, struct watch *w)
 		return;
 	}
 	if (r->last) {
-		/* All that the vector of its beginning covers has been told, or what replaced it. */
+		/* All that the vector of its beginning covers has been told, or what replaced it.
+		 */
 		vv_copy(&w->safe, &r->end);
 		w->told = true;
 		control->next_vector_ns = 0;

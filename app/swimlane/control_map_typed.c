@@ -77,8 +77,7 @@ static void typed_submit(struct control *control, struct rpc_call *call,
 	w->label = label;
 	w->counts = kind == KEEPER_ADD;
 	(void)snprintf(w->text, sizeof(w->text), "%s", text);
-	int rc = commands_submit_bytes(
-		control, kind, key, key_len, NULL, 0, number, on_written, w);
+	int rc = commands_submit_bytes(control, kind, key, key_len, NULL, 0, number, on_written, w);
 	if (rc == 0) {
 		rpc_defer(call, on_gone, w);
 		return;
@@ -111,16 +110,15 @@ static void counter_add(struct control *control, struct rpc_call *call, json_t *
 		by != NULL ? json_integer_value(by) : 1, "name", name);
 }
 
-static void set_write(
-	struct control *control, struct rpc_call *call, json_t *params, enum keeper_command_kind kind)
+static void set_write(struct control *control, struct rpc_call *call, json_t *params,
+	enum keeper_command_kind kind)
 {
 	uint8_t key[SW_KEY_MAX];
 	const char *name = name_of(call, params);
 	const char *element = name != NULL ? control_text(call, params, "element") : NULL;
 	if (element == NULL)
 		return;
-	size_t len =
-		typed_element_key(key, name, strlen(name), element, strlen(element));
+	size_t len = typed_element_key(key, name, strlen(name), element, strlen(element));
 	if (len == 0)
 		rpc_error(call, *element == '\0' ? RPC_INVALID_PARAMS : RPC_TOO_LARGE,
 			"element: 1 byte at least; with the set's name %d at most", SW_KEY_MAX - 3);
@@ -187,7 +185,7 @@ struct elements {
 	struct element {
 		uint8_t len;
 		uint8_t bytes[SW_KEY_MAX];
-	} *list;
+	} * list;
 	size_t count, cap;
 	bool more;
 };
@@ -261,7 +259,8 @@ static void set_members(struct control *control, struct rpc_call *call, json_t *
 		json_array_append_new(
 			list, json_stringn((const char *)e->list[i].bytes, e->list[i].len));
 	json_t *next = e->more ? json_incref(json_array_get(list, e->count - 1)) : json_null();
-	rpc_result(call, json_pack("{s:s, s:o, s:o}", "name", name, "elements", list, "next", next));
+	rpc_result(
+		call, json_pack("{s:s, s:o, s:o}", "name", name, "elements", list, "next", next));
 	free(e->list);
 	free(e);
 }
@@ -321,9 +320,8 @@ struct leftover_request {
 static void on_leftover(struct keeper_command *command)
 {
 	struct leftover_request *r = command->context;
-	struct typed_key k = {.name = r->of.name,
-		.name_len = r->of.name_len,
-		.actor = {.epoch = r->of.epoch}};
+	struct typed_key k = {
+		.name = r->of.name, .name_len = r->of.name_len, .actor = {.epoch = r->of.epoch}};
 	struct leftover *l = leftover_find(r->control, &k);
 	if (l == NULL || l->state != LEFTOVER_ASKED) {
 		/* it came anew meanwhile, and begins anew */
@@ -345,8 +343,8 @@ static void ask(struct control *control, struct leftover *l, enum keeper_command
 		return;
 	r->control = control;
 	r->of = *l;
-	if (commands_submit_bytes(control, kind, l->name, l->name_len, NULL, 0, l->epoch,
-		    on_leftover, r) == 0)
+	if (commands_submit_bytes(
+		    control, kind, l->name, l->name_len, NULL, 0, l->epoch, on_leftover, r) == 0)
 		l->state = LEFTOVER_ASKED;
 	else
 		free(r);
@@ -358,9 +356,8 @@ void typed_tick(struct control *control, uint64_t now_ns)
 	struct map *map = control->app->map;
 	if (!map_ready(map) || now_ns < control->next_leftovers_ns)
 		return;
-	if (control->leftovers_unseen &&
-		!map_scan_reader(map, &control->leftovers_cursor, SCAN_BUCKETS, visit_leftover,
-			control)) {
+	if (control->leftovers_unseen && !map_scan_reader(map, &control->leftovers_cursor,
+						 SCAN_BUCKETS, visit_leftover, control)) {
 		control->leftovers_unseen = false;
 		control->leftovers_cursor = 0;
 	}

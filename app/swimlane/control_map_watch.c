@@ -29,15 +29,14 @@ enum { DRAIN_MAX = 2 * CHANGES_MAX, VECTOR_EVERY_MS = 500 };
 
 static bool has_prefix(const struct watch *w, const struct map_view *view)
 {
-	return view->key_len >= w->prefix_len &&
-	       memcmp(view->key, w->prefix, w->prefix_len) == 0 &&
+	return view->key_len >= w->prefix_len && memcmp(view->key, w->prefix, w->prefix_len) == 0 &&
 	       (w->reserved || !typed_is_reserved(view->key, view->key_len));
 }
 
 static bool has_room(const struct control *control, const struct watch *w)
 {
-	return rpc_subscriber_backlog(w->subscriber) <
-	       (size_t)control->app->config->map_watch_kib << 10;
+	return rpc_subscriber_backlog(w->subscriber) < (size_t)control->app->config->map_watch_kib
+							       << 10;
 }
 
 bool watch_has_room_again(const struct control *control, const struct watch *w)
@@ -72,8 +71,8 @@ static void tell_change(struct control *control, struct watch *w, const struct m
 
 static json_t *notice(const struct watch *w, const struct version_vector *vv)
 {
-	json_t *j = json_pack("{s:o, s:o}", "watching",
-		json_stringn(w->prefix, w->prefix_len), "vector", vector_to_json(vv));
+	json_t *j = json_pack("{s:o, s:o}", "watching", json_stringn(w->prefix, w->prefix_len),
+		"vector", vector_to_json(vv));
 	return j;
 }
 

@@ -14,8 +14,8 @@ json_t *vector_to_json(const struct version_vector *vv)
 	char name[32];
 	for (uint32_t i = 0; i < vv->count; i++) {
 		const struct vv_entry *e = &vv->entries[i];
-		(void)snprintf(name, sizeof(name), "%016" PRIx64 "@%" PRIu32, e->actor.id,
-			e->actor.epoch);
+		(void)snprintf(
+			name, sizeof(name), "%016" PRIx64 "@%" PRIu32, e->actor.id, e->actor.epoch);
 		json_object_set_new(j, name, json_integer((json_int_t)e->seq));
 	}
 	return j;

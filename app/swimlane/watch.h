@@ -1,5 +1,5 @@
-/* A client's watch of the map, and its resuming. Control core only; see control_map_watch.c for what
- * it promises. */
+/* A client's watch of the map, and its resuming. Control core only; see control_map_watch.c for
+ * what it promises. */
 #pragma once
 
 #include "appliance.h"
