@@ -65,8 +65,7 @@ static int element_write(
 	int code;
 	if (!ctl_arguments(ctl, argc, argv, 2, 2, &code))
 		return code;
-	json_t *params =
-		json_pack("{s:s, s:s}", "name", argv[optind], "element", argv[optind + 1]);
+	json_t *params = json_pack("{s:s, s:s}", "name", argv[optind], "element", argv[optind + 1]);
 	if (params == NULL)
 		return ctl_usage(ctl, "name or element are not UTF-8");
 	code = ctl_call(ctl, method, params, &result);
@@ -97,8 +96,8 @@ static int fetch_members(struct ctl *ctl, const char *name, json_t *elements)
 			return code;
 		}
 		json_t *next = json_object_get(page, "next");
-		bool advances = json_is_string(next) &&
-				!json_equal(next, json_object_get(params, "after"));
+		bool advances =
+			json_is_string(next) && !json_equal(next, json_object_get(params, "after"));
 		(void)json_array_extend(elements, json_object_get(page, "elements"));
 		(void)json_object_set(params, "after", next);
 		json_decref(page);
@@ -119,13 +118,11 @@ static int run_set_members(struct ctl *ctl, int argc, char **argv)
 	json_t *elements = json_array();
 	code = fetch_members(ctl, argv[optind], elements);
 	if (code == CTL_OK && ctl->json) {
-		json_t *whole =
-			json_pack("{s:s, s:O}", "name", argv[optind], "elements", elements);
+		json_t *whole = json_pack("{s:s, s:O}", "name", argv[optind], "elements", elements);
 		ctl_print_json(whole);
 		json_decref(whole);
 	} else if (code == CTL_OK) {
-		json_array_foreach(elements, i, element)
-			text_say("%s", json_string_value(element));
+		json_array_foreach(elements, i, element) text_say("%s", json_string_value(element));
 	}
 	json_decref(elements);
 	return code;
@@ -133,7 +130,8 @@ static int run_set_members(struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command ctl_typed_commands[] = {
 	{"counter add", "NAME [BY]", "Add to a counter",
-		"By 1, or by any whole number; a negative one goes behind \"--\": counter add -- n -5\n",
+		"By 1, or by any whole number; a negative one goes behind \"--\": counter add -- n "
+		"-5\n",
 		run_counter_add, false},
 	{"counter get", "NAME", "Print a counter", NULL, run_counter_get, false},
 	{"set add", "NAME ELEMENT", "Add an element to a set", NULL, run_set_add, false},

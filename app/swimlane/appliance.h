@@ -71,10 +71,10 @@ struct shim {
 	struct sw_endpoint block[SHIM_BLOCKS_MAX];
 };
 
-enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE, LANE_FORGET };
+enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE, LANE_FORGET, LANE_WEIGHT };
 
 struct lane_command {
-	uint64_t server_id; /* LANE_FORGET */
+	uint64_t server_id; /* LANE_FORGET; LANE_WEIGHT: the weight */
 	enum lane_command_kind kind;
 };
 
@@ -226,5 +226,8 @@ uint64_t ownership_first(const struct ownership *ownership, uint64_t key_hash);
 /* Control: the ranks of a key; false if it is not registered. */
 bool ownership_read_reader(
 	const struct ownership *ownership, uint64_t key_hash, struct rendezvous_ranks *ranks);
+/* Control: the servers that own keys now, and how many. */
+uint32_t ownership_servers_reader(
+	const struct ownership *ownership, struct rendezvous_server servers[SW_MEMBERS_MAX]);
 uint64_t ownership_keys(const struct ownership *ownership);
 bool ownership_is_registered_prefix(const void *key, size_t key_len);

@@ -80,6 +80,7 @@ struct config {
 	uint32_t map_persist_interval_s;
 
 	uint32_t ownership_stable_us; /* a member that came back owns nothing this long */
+	bool ownership_zone_aware;
 
 	struct health_config health; /* callbacks unset */
 	bool health_enabled;

@@ -154,6 +154,7 @@ void config_take(
 	config->map_persist = file->map.persist;
 	config->map_persist_interval_s = file->map.persist_interval_s;
 	config->ownership_stable_us = us_of_ms(file->ownership.stable_ms);
+	config->ownership_zone_aware = file->ownership.zone_aware;
 	config->health_enabled = file->health.enabled;
 	config->health.checks_per_s_max = file->health.checks_per_s_max;
 	config->health.concurrent_max = file->health.concurrent_max;

@@ -8,6 +8,7 @@
 
 #include "appliance.h"
 #include "health/health.h"
+#include "rendezvous/duty.h"
 #include "rpc/rpc.h"
 #include "start.h"
 #include "watch.h"
@@ -16,6 +17,7 @@ enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
+struct jobs;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -63,14 +65,15 @@ struct control {
 	uint32_t leftovers_cursor;
 	bool leftovers_unseen; /* the table is to be looked through */
 	uint64_t next_leftovers_ns;
+	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
 	uint32_t free_count;
 
 	struct health_checker *checker;
-	json_t *assigned;  /* name -> dot of the definition that is being checked here */
-	json_t *verdicts;  /* name -> state last told as an event */
-	json_t *unwritten; /* name -> verdict that still has to be written */
+	struct duties *duties; /* what this server checks, and why; NULL: it checks nothing */
+	json_t *verdicts;      /* name -> state last told as an event */
+	json_t *unwritten;     /* name -> verdict that still has to be written */
 	bool reconcile;
 	uint64_t ownership_seen;
 	uint64_t changes_missed_seen;
@@ -129,8 +132,9 @@ const struct swim_member *server_find(const struct control *control, const char 
 void stats_methods(struct control *control);
 void shim_methods(struct control *control);
 
-/* control_map.c */
+/* control_map.c, control_ls.c */
 void map_methods(struct control *control);
+void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
 /* control_events.c */
@@ -156,6 +160,21 @@ void origins_fini(struct control *control);
 void origins_methods(struct control *control);
 void origins_tick(struct control *control);
 void origins_changed(struct control *control, const struct map_change *change);
+/* The name of an origin's record; false if it is none, or deleted. */
+bool origins_name(const struct map_view *view, char name[HEALTH_NAME_MAX + 1]);
+/* The verdict in the map and its record; false if there is none. */
+bool origins_verdict(const struct control *control, const char *name,
+	struct health_verdict *verdict, struct map_view *view);
+
+/* control_duty.c: which origins this server checks now. */
+int duties_init(struct control *control);
+void duties_fini(struct control *control);
+/* Definitions, owners or members changed. */
+void duties_look(struct control *control);
+/* A verdict came in. */
+void duties_written(struct control *control, const char *name, struct actor writer);
+enum duty duties_of(const struct control *control, const char *name);
+void duties_methods(struct control *control);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */

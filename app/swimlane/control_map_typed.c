@@ -1,15 +1,14 @@
 /* counter.add, counter.get, set.add, set.remove, set.members; and what earlier lives of this server
  * left of counters, taken over. */
-#include "control.h"
+#include "control_jobs.h"
+#include "control_listing.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "rpc/base64.h"
-
-enum { MEMBERS_DEFAULT = 1000, MEMBERS_MAX = 10000, SCAN_BUCKETS = 4096 };
+enum { MEMBERS_DEFAULT = 1000, SCAN_BUCKETS = 1024 };
 
 /* ---- writes ---- */
 
@@ -138,131 +137,108 @@ static void set_remove(struct control *control, struct rpc_call *call, json_t *p
 
 /* ---- reading ---- */
 
-struct prefixed {
+struct counting {
+	char name[TYPED_NAME_MAX + 1];
 	uint8_t prefix[SW_KEY_MAX];
 	size_t len;
-	struct typed_total *total;
+	uint32_t cursor;
+	struct typed_total total;
 };
 
 static void visit_cell(void *context, const struct map_view *v)
 {
-	struct prefixed *p = context;
-	if (v->key_len > p->len && memcmp(v->key, p->prefix, p->len) == 0)
-		typed_total_add(p->total, v);
+	struct counting *c = context;
+	if (v->key_len > c->len && memcmp(v->key, c->prefix, c->len) == 0)
+		typed_total_add(&c->total, v);
+}
+
+static bool count_step(struct job *job, struct rpc_call *call, void *context)
+{
+	struct counting *c = context;
+	int64_t value = 0;
+	while (map_scan_reader(job_control(job)->app->map, &c->cursor, SCAN_BUCKETS, visit_cell, c))
+		if (job_over(job))
+			return false;
+	int rc = typed_total_sum(&c->total, &value);
+	if (rc == -ERANGE)
+		rpc_error(call, RPC_REFUSED, "%s: the sum does not fit 64 bits", c->name);
+	else if (rc < 0)
+		rpc_error(call, RPC_INTERNAL, "%s: a part of it cannot be read", c->name);
+	else
+		rpc_result(call, json_pack("{s:s, s:I, s:i}", "name", c->name, "value",
+					 (json_int_t)value, "parts", (int)c->total.count));
+	return true;
 }
 
 static void counter_get(struct control *control, struct rpc_call *call, json_t *params)
 {
-	struct prefixed p;
-	uint32_t cursor = 0;
-	int64_t value = 0;
 	const char *name = name_of(call, params);
+	struct counting *c = name != NULL ? calloc(1, sizeof(*c)) : NULL;
 	if (name == NULL)
 		return;
-	p.total = calloc(1, sizeof(*p.total));
-	if (p.total == NULL) {
+	if (c == NULL) {
 		rpc_error(call, RPC_INTERNAL, "no memory");
 		return;
 	}
-	p.len = typed_prefix(p.prefix, TYPED_COUNTER, name, strlen(name));
-	while (map_scan_reader(control->app->map, &cursor, SCAN_BUCKETS, visit_cell, &p)) {
-	}
-	int rc = typed_total_sum(p.total, &value);
-	if (rc == -ERANGE)
-		rpc_error(call, RPC_REFUSED, "%s: the sum does not fit 64 bits", name);
-	else if (rc < 0)
-		rpc_error(call, RPC_INTERNAL, "%s: a part of it cannot be read", name);
-	else
-		rpc_result(call, json_pack("{s:s, s:I, s:i}", "name", name, "value",
-					 (json_int_t)value, "parts", (int)p.total->count));
-	free(p.total);
+	(void)snprintf(c->name, sizeof(c->name), "%s", name);
+	c->len = typed_prefix(c->prefix, TYPED_COUNTER, name, strlen(name));
+	job_start(control, call, count_step, free, c);
 }
 
-/* The first `cap` elements behind `after`, as the keys of map.ls. */
-struct elements {
-	uint8_t prefix[SW_KEY_MAX], after[SW_KEY_MAX];
-	size_t len, after_len;
-	struct element {
-		uint8_t len;
-		uint8_t bytes[SW_KEY_MAX];
-	} * list;
-	size_t count, cap;
-	bool more;
-};
-
-static int compare_bytes(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+static json_t *element_item(struct control *control, const struct map_view *view, void *context)
 {
-	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-	return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+	struct typed_key k;
+	(void)control;
+	(void)context;
+	return typed_parse(view->key, view->key_len, &k)
+		       ? json_stringn((const char *)k.element, k.element_len)
+		       : NULL;
 }
 
-static int by_bytes(const void *a, const void *b)
+static void members_tail(
+	struct listing_text *text, const void *last, size_t last_len, size_t items, void *context)
 {
-	const struct element *x = a, *y = b;
-	return compare_bytes(x->bytes, x->len, y->bytes, y->len);
-}
-
-/* Twice as many as wanted, then sorted and cut: each is moved a few times at most. */
-static void cut_elements(struct elements *e)
-{
-	qsort(e->list, e->count, sizeof(e->list[0]), by_bytes);
-	size_t kept = 0;
-	for (size_t i = 0; i < e->count; i++)
-		if (kept == 0 || by_bytes(&e->list[kept - 1], &e->list[i]) != 0)
-			e->list[kept++] = e->list[i];
-	e->more |= kept > e->cap;
-	e->count = kept < e->cap ? kept : e->cap;
-}
-
-static void visit_element(void *context, const struct map_view *v)
-{
-	struct elements *e = context;
-	if (v->tombstone || v->key_len <= e->len || memcmp(v->key, e->prefix, e->len) != 0)
-		return;
-	const uint8_t *bytes = v->key + e->len;
-	size_t len = v->key_len - e->len;
-	if (compare_bytes(bytes, len, e->after, e->after_len) <= 0)
-		return;
-	if (e->count == 2 * e->cap)
-		cut_elements(e);
-	struct element *place = &e->list[e->count++];
-	place->len = (uint8_t)len;
-	memcpy(place->bytes, bytes, len);
+	struct typed_key k;
+	(void)items;
+	listing_add(text, "],\"next\":");
+	bool more = last != NULL && typed_parse(last, last_len, &k);
+	json_t *next = more ? json_stringn((const char *)k.element, k.element_len) : json_null();
+	listing_add_json(text, next != NULL ? next : json_null());
+	listing_add(text, ",\"name\":");
+	listing_add_json(text, json_string(context));
+	listing_add(text, "}");
 }
 
 static void set_members(struct control *control, struct rpc_call *call, json_t *params)
 {
 	json_t *limit = json_object_get(params, "limit");
 	const char *after = "";
-	uint32_t cursor = 0;
+	uint8_t prefix[SW_KEY_MAX], after_key[SW_KEY_MAX];
 	const char *name = name_of(call, params);
 	if (name == NULL || !control_text_or(call, params, "after", &after))
 		return;
-	struct elements *e = calloc(1, sizeof(*e));
-	if (e != NULL) {
-		e->cap = limit == NULL ? MEMBERS_DEFAULT : (size_t)json_integer_value(limit);
-		e->after_len = strlen(after) < SW_KEY_MAX ? strlen(after) : SW_KEY_MAX;
-		memcpy(e->after, after, e->after_len);
-		e->len = typed_prefix(e->prefix, TYPED_SET, name, strlen(name));
-		e->list = calloc(2 * e->cap, sizeof(e->list[0]));
-	}
-	if (e == NULL || e->list == NULL) {
-		free(e);
-		rpc_error(call, RPC_INTERNAL, "no memory for the list; ask for fewer");
+	size_t after_len = typed_element_key(after_key, name, strlen(name), after, strlen(after));
+	if (*after != '\0' && after_len == 0) {
+		rpc_error(call, RPC_INVALID_PARAMS, "after: no element is that long");
 		return;
 	}
-	while (map_scan_reader(control->app->map, &cursor, SCAN_BUCKETS, visit_element, e)) {
-	}
-	cut_elements(e);
-	json_t *list = json_array();
-	for (size_t i = 0; i < e->count; i++) /* written through this RPC: UTF-8 */
-		json_array_append_new(
-			list, json_stringn((const char *)e->list[i].bytes, e->list[i].len));
-	json_t *next = e->more ? json_incref(json_array_get(list, e->count - 1)) : json_null();
-	rpc_result(
-		call, json_pack("{s:s, s:o, s:o}", "name", name, "elements", list, "next", next));
-	free(e->list);
-	free(e);
+	struct listing l = {
+		.prefix = (const char *)prefix,
+		.prefix_len = typed_prefix(prefix, TYPED_SET, name, strlen(name)),
+		.after = after_len > 0 ? after_key : NULL,
+		.after_len = after_len,
+		.limit = limit == NULL ? MEMBERS_DEFAULT : (size_t)json_integer_value(limit),
+		.reserved = true,
+		.head = "{\"elements\":[",
+		.item = element_item,
+		.tail = members_tail,
+		.context = strdup(name),
+		.end = free,
+	};
+	if (l.context == NULL)
+		rpc_error(call, RPC_INTERNAL, "no memory");
+	else
+		listing_start(control, call, &l);
 }
 
 /* ---- earlier lives ---- */

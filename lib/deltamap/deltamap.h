@@ -32,11 +32,13 @@
 #include "wire/wire.h"
 
 struct map;
+struct record;
 
 enum {
 	/* Key and value together: what is left of a packet when a record takes all its options. */
 	MAP_PAYLOAD_MAX = WIRE_RECORD_PAYLOAD_MAX,
 	MAP_SESSIONS_MAX = 8, /* served at a time */
+	MAP_BULK_MAX = 64,    /* keys of one map_get_bulk_reader() */
 };
 
 /* A record as it is read; key and value are valid as long as the read-side section lasts. */
@@ -53,6 +55,15 @@ struct map_view {
 	struct dot author;
 	struct dot dot;
 	uint64_t written_ms;
+};
+
+/* Where a map's memory comes from: all of it in map_create(), given back in map_destroy(). Blocks
+ * are aligned to 64 bytes and hold anything; take() returns NULL if there is no room. take == NULL:
+ * the heap. */
+struct map_memory {
+	void *(*take)(void *context, size_t bytes);
+	void (*give)(void *context, void *block, size_t bytes);
+	void *context;
 };
 
 struct map_config {
@@ -75,6 +86,7 @@ struct map_config {
 	void (*on_displaced)(void *context, const struct map_view *kept,
 		const struct map_view *displaced, bool rival);
 	void *context;
+	struct map_memory memory;
 };
 
 /* A live peer. */
@@ -165,6 +177,23 @@ void map_free_owner(struct map *map);
 
 /* False if the key is absent. A tombstone is found, as one. */
 bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view);
+/* Up to MAP_BULK_MAX keys at once: several times as fast as one by one, since their memory is
+ * fetched side by side. Bit i of the result says whether key i was found, and found[i] is then its
+ * record (the others' are not touched); each key is looked up on its own, not all at one moment. */
+struct map_key {
+	const void *bytes;
+	size_t len;
+};
+struct map_found {
+	const uint8_t *value;
+	const struct record *record; /* for map_view_reader() */
+	uint16_t value_len;
+	bool tombstone;
+};
+uint64_t map_get_bulk_reader(
+	const struct map *map, const struct map_key *keys, uint32_t count, struct map_found *found);
+/* All there is to say about a record that was found. */
+void map_view_reader(const struct record *record, struct map_view *view);
 /* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`
  * of them. False when all have been visited. What is written meanwhile may be seen or not. */
 bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
@@ -183,6 +212,7 @@ uint64_t map_floor(const struct map *map);
 uint64_t map_last_seq(const struct map *map); /* this server's own last write */
 uint32_t map_record_count(const struct map *map);
 uint32_t map_tombstone_count(const struct map *map);
+uint64_t map_memory_bytes(const struct map *map); /* taken at its creation, all in */
 
 /* Owner: this life. */
 struct actor map_self(const struct map *map);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "deltamap/blocks.h"
 #include "deltamap/store.h"
 
 enum {
@@ -102,6 +103,7 @@ struct assembly {
 
 struct map {
 	struct map_config config;
+	struct blocks blocks;
 	struct sw_random random;
 	struct store store;
 	struct map_counters counters;

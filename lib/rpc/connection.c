@@ -36,6 +36,28 @@ int rpc_connection_send(struct rpc_connection *c, const json_t *message)
 	return rc < 0 ? -ENOMEM : 0;
 }
 
+static void free_text(const void *text, size_t len, void *context)
+{
+	(void)text, (void)len;
+	free(context);
+}
+
+void rpc_connection_send_result(struct rpc_connection *c, const json_t *id, char *text, size_t len)
+{
+	struct evbuffer *line = evbuffer_new();
+	char *number = json_dumps(id, JSON_COMPACT | JSON_ENCODE_ANY);
+	bool ok =
+		line != NULL && number != NULL &&
+		evbuffer_add_printf(line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", number) > 0;
+	if (!ok || evbuffer_add_reference(line, text, len, free_text, text) < 0)
+		free(text);
+	else if (evbuffer_add(line, "}\n", 2) == 0)
+		(void)evbuffer_add_buffer(bufferevent_get_output(c->io), line);
+	free(number);
+	if (line != NULL)
+		evbuffer_free(line);
+}
+
 void rpc_connection_refuse(struct rpc_connection *c, json_t *id, int code, const char *text)
 {
 	json_t *answer = json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "error",

@@ -90,6 +90,9 @@ void rpc_server_stats(const struct rpc_server *server, struct rpc_server_stats *
 
 /* Take the reference to result (may be NULL: null). After these the call is gone. */
 void rpc_result(struct rpc_call *call, json_t *result);
+/* The same with the result as JSON text of len bytes; takes the memory of malloc(). For large
+ * results: nothing is copied. */
+void rpc_result_text(struct rpc_call *call, char *text, size_t len);
 void rpc_error(struct rpc_call *call, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
