@@ -345,9 +345,9 @@ static void check_end(struct world *w, const struct map_view best[2], const bool
 			uint32_t i = find_write(v.author);
 			for (uint32_t t = 0; i != WRITES_MAX && t < run.tombstone_count; t++) {
 				const struct tombstone *tomb = &run.tombstones[t];
-				bool knew = run.writes[tomb->write].ancestors >>
-						    run.writes[i].origin &
-					    1;
+				bool knew =
+					run.writes[tomb->write].ancestors >> run.writes[i].origin &
+					1;
 				if (tomb->key == key && knew &&
 					actor_equal(w->actors[tomb->by.id - 1], tomb->by))
 					fail("deleted and back: server, key", s, key);
@@ -426,7 +426,7 @@ SW_TEST(deltamap_swarm, nothing_is_lost_nothing_comes_back_and_all_are_equal_aft
 		if (!one_run(seed + i))
 			SW_FAIL("seed %llu: %s", (unsigned long long)(seed + i), run.failure);
 	sw_test_note("%llu runs: %llu collected, %llu reconciled, %llu closed, %llu adopted, %llu "
-		"markers, %llu lifted, %llu dropped, %llu own closed",
+		     "markers, %llu lifted, %llu dropped, %llu own closed",
 		(unsigned long long)runs, (unsigned long long)total_collected,
 		(unsigned long long)total_reconciles, (unsigned long long)total_closed,
 		(unsigned long long)total_adopted, (unsigned long long)total_markers,

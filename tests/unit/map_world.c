@@ -220,8 +220,8 @@ void world_probe_all(struct world *w)
 int world_put(struct world *w, uint32_t server, const char *key, const char *value)
 {
 	struct dot dot;
-	return map_put_owner(w->maps[server], w->now_ns, 0, key, strlen(key), value, strlen(value),
-		&dot);
+	return map_put_owner(
+		w->maps[server], w->now_ns, 0, key, strlen(key), value, strlen(value), &dot);
 }
 
 int world_del(struct world *w, uint32_t server, const char *key)
