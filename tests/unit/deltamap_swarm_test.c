@@ -33,7 +33,6 @@ struct run {
 	uint32_t write_count, tombstone_count;
 	struct write writes[WRITES_MAX];
 	struct tombstone tombstones[TOMBSTONES_MAX];
-	uint32_t epochs[SERVERS];
 	bool renews; /* who was forgotten comes back under a larger epoch */
 	uint64_t lifted;
 	char failure[160];
@@ -182,7 +181,7 @@ static void hear(struct world *w, uint32_t viewer, struct actor from)
 		return;
 	if (from.epoch == k->actor.epoch && k->state == MAP_PEER_OVER && run.renews) {
 		if (actor_equal(w->actors[subject], from))
-			world_renew(w, subject, ++run.epochs[subject]);
+			world_renew(w, subject);
 		return;
 	}
 	k->actor = from;
@@ -216,7 +215,7 @@ static void island(struct world *w, struct sw_random *r)
 
 static void restart(struct world *w, uint32_t s)
 {
-	world_start(w, s, ++run.epochs[s], false);
+	world_start(w, s, false);
 	for (uint32_t k = 0; k < SERVERS; k++)
 		if (k != s && w->maps[k] != NULL)
 			world_know(w, s, k, MAP_PEER_LIVE);
@@ -398,7 +397,7 @@ static bool one_run(uint64_t seed)
 	w->on_event = on_lift;
 	w->on_change = on_change;
 	for (uint32_t i = 0; i < SERVERS - 1; i++)
-		world_start(w, i, run.epochs[i] = 1, true);
+		world_start(w, i, true);
 	world_know_all(w);
 	draw_shares(&r, shares);
 	w->loss_percent = (uint32_t[]){0, 10, 30}[sw_random_below(&r, 3)];

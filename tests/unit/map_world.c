@@ -67,10 +67,10 @@ static void tell_members(struct world *w, uint32_t viewer)
 	map_peers_owner(w->maps[viewer], w->now_ns, peers, n, true);
 }
 
-void world_start(struct world *w, uint32_t server, uint32_t epoch, bool first)
+void world_start(struct world *w, uint32_t server, bool first)
 {
 	world_stop(w, server);
-	w->actors[server] = (struct actor){server + 1, epoch};
+	w->actors[server] = (struct actor){server + 1, ++w->epochs[server]};
 	hooks[server] = (struct hook){w, server};
 	struct map_config c = {
 		.self = w->actors[server],
@@ -106,9 +106,9 @@ void world_stop(struct world *w, uint32_t server)
 	w->maps[server] = NULL;
 }
 
-void world_renew(struct world *w, uint32_t server, uint32_t epoch)
+void world_renew(struct world *w, uint32_t server)
 {
-	w->actors[server].epoch = epoch;
+	w->actors[server].epoch = ++w->epochs[server];
 	map_self_owner(w->maps[server], w->actors[server]);
 	tell_members(w, server);
 }
@@ -145,7 +145,7 @@ void world_tick(struct world *w, uint32_t server)
 	if (m == NULL)
 		return;
 	if (map_closed_epoch(m) == w->actors[server].epoch)
-		world_renew(w, server, w->actors[server].epoch + 1);
+		world_renew(w, server);
 	map_tick_owner(m, w->now_ns);
 	for (int i = 0; i < 4096; i++) {
 		struct sw_writer writer = sw_writer_init(p.bytes, sizeof(p.bytes));

@@ -31,6 +31,7 @@ struct world {
 	uint32_t records_max;
 	struct map *maps[WORLD_SERVERS];
 	struct actor actors[WORLD_SERVERS];
+	uint32_t epochs[WORLD_SERVERS]; /* the largest that each had */
 	struct world_known known[WORLD_SERVERS][WORLD_SERVERS]; /* [viewer][subject] */
 	bool cut[WORLD_SERVERS][WORLD_SERVERS];                 /* [from][to] */
 	uint32_t packet_count;
@@ -48,11 +49,11 @@ struct world {
 
 struct world *world_create(uint32_t servers, uint32_t records_max, uint64_t seed);
 void world_destroy(struct world *w);
-/* Starts (or starts anew, empty) under an epoch. `first`: ready at once. */
-void world_start(struct world *w, uint32_t server, uint32_t epoch, bool first);
+/* Starts, or starts anew, empty, under the next epoch. `first`: ready at once. */
+void world_start(struct world *w, uint32_t server, bool first);
 void world_stop(struct world *w, uint32_t server);
-/* The server goes on under another epoch, its map kept. */
-void world_renew(struct world *w, uint32_t server, uint32_t epoch);
+/* The server goes on under its next epoch, its map kept. */
+void world_renew(struct world *w, uint32_t server);
 /* What viewer holds subject for, in its present life; and tells the map. */
 void world_know(struct world *w, uint32_t viewer, uint32_t subject, enum map_peer_state state);
 void world_know_all(struct world *w); /* all that run, of all that run */
