@@ -103,6 +103,14 @@ static uint32_t count_alive(const struct members_view *view)
 	return n;
 }
 
+/* The longest that a suspect has to answer. */
+static json_int_t suspicion_ms(const struct appliance *app)
+{
+	struct swim_profile times;
+	config_membership_times(app->config, &times);
+	return (json_int_t)(times.suspicion_max_ns / SW_NS_PER_MS);
+}
+
 static void status(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const struct appliance *app = control->app;
@@ -128,6 +136,7 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 		r, "keys", json_integer((json_int_t)ownership_keys(app->keeper.ownership)));
 	json_object_set_new(r, "uptime_ms",
 		json_integer((json_int_t)((ticks_now_ns() - app->started_ns) / SW_NS_PER_MS)));
+	json_object_set_new(r, "suspicion_ms", json_integer(suspicion_ms(app)));
 	json_object_set_new(r, "port", port_to_json(app));
 	json_object_set_new(r, "cores", cores_to_json(control));
 	rpc_result(call, r);
