@@ -12,10 +12,11 @@
 #include "rpc/rpc.h"
 #include "start.h"
 
-enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 32, EXIT_STOOD_DOWN = 4 };
+enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
+struct jobs;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -43,6 +44,7 @@ struct control {
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
 	uint32_t free_count;
@@ -81,6 +83,10 @@ void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
 	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
 	void *context);
+/* The same for any bytes, with the command's number. */
+int commands_submit_bytes(struct control *control, enum keeper_command_kind kind, const void *key,
+	size_t key_len, const void *value, size_t value_len, int64_t number,
+	void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
 /* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about
  * text. */
@@ -89,6 +95,9 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 /* Answers a call with a command's error; result < 0. */
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
+
+/* control_daemon.c */
+void daemon_methods(struct control *control);
 
 /* control_cluster.c */
 void cluster_methods(struct control *control);
@@ -102,8 +111,9 @@ const struct swim_member *server_find(const struct control *control, const char 
 void stats_methods(struct control *control);
 void shim_methods(struct control *control);
 
-/* control_map.c */
+/* control_map.c, control_ls.c */
 void map_methods(struct control *control);
+void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
 /* control_events.c */
@@ -137,7 +147,8 @@ void duties_written(struct control *control, const char *name, struct actor writ
 enum duty duties_of(const struct control *control, const char *name);
 void duties_methods(struct control *control);
 
-/* Registers a method; names are unique and few. */
+/* Registers a method; names are unique and few. What it takes and gives stands in its row of
+ * methods.h, against which its parameters are checked before it runs. */
 void control_add(struct control *control, const char *name, control_method run);
 /* A text parameter, or NULL after answering the call with what is wrong. */
 const char *control_text(struct rpc_call *call, json_t *params, const char *name);

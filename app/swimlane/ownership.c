@@ -193,6 +193,15 @@ uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct me
 	return e->next_ns;
 }
 
+uint64_t ownership_first(const struct ownership *o, uint64_t key_hash)
+{
+	const struct eligible *e = &o->eligible;
+	uint32_t first;
+	return rendezvous_rank(key_hash, e->servers, e->count, &first, 1) == 1
+		       ? e->servers[first].id
+		       : 0;
+}
+
 bool ownership_read_reader(
 	const struct ownership *o, uint64_t key_hash, struct rendezvous_ranks *ranks)
 {

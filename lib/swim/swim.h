@@ -35,7 +35,8 @@ struct swim_profile {
 	uint64_t table_sync_interval_ns; /* pages are asked for this often at most */
 	uint64_t join_interval_ns;       /* between JOINs to the seeds */
 	uint64_t join_wait_ns;           /* seeds silent this long: go on alone */
-	uint64_t rejoin_interval_ns;     /* one lost member or seed is tried this often, for ever */
+	uint64_t rejoin_interval_ns;     /* some lost members and seeds are tried this often, for
+					    ever */
 	uint64_t reap_after_ns;          /* dead and left records are kept this long */
 	uint32_t indirect_probes;
 	uint32_t gossip_factor;      /* lambda: a record rides on lambda * log2(n + 1) packets */
