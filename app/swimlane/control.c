@@ -210,6 +210,9 @@ static int open_rpc(struct control *control)
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
+	ownership_methods(control);
+	plan_methods(control);
+	balance_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);

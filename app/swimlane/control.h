@@ -176,6 +176,11 @@ void duties_written(struct control *control, const char *name, struct actor writ
 enum duty duties_of(const struct control *control, const char *name);
 void duties_methods(struct control *control);
 
+/* control_ownership.c, control_plan.c, control_balance.c */
+void ownership_methods(struct control *control);
+void plan_methods(struct control *control);
+void balance_methods(struct control *control);
+
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */
 void control_add(struct control *control, const char *name, control_method run);
