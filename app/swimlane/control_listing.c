@@ -157,8 +157,7 @@ static void visit(void *context, const struct map_view *v)
 	if (w->after != NULL && compare(v->key, v->key_len, w->after, w->after_len) <= 0)
 		return;
 	if (w->limit > 0 && l->count == w->limit + 1) {
-		int order = compare(
-			v->key, v->key_len, l->keys[0]->bytes, l->keys[0]->len);
+		int order = compare(v->key, v->key_len, l->keys[0]->bytes, l->keys[0]->len);
 		if (order >= 0)
 			return; /* the page is full of smaller ones */
 	}

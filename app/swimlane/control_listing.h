@@ -38,5 +38,4 @@ struct listing {
 };
 
 /* Answers the call with the list, later. */
-void listing_start(
-	struct control *control, struct rpc_call *call, const struct listing *listing);
+void listing_start(struct control *control, struct rpc_call *call, const struct listing *listing);
