@@ -6,7 +6,10 @@
 #include "health/health.h"
 #include "rpc/rpc.h"
 
-#define COUNTS(kind, member, text) {#member, offsetof(struct OF, member), COUNTER_##kind, text}
+#define COUNTS(kind, member, text)                                                                 \
+	{                                                                                          \
+#member, offsetof(struct OF, member), COUNTER_##kind, text                         \
+	}
 
 /* clang-format off */
 #define OF idle

@@ -1,6 +1,6 @@
-/* What is counted, once: name, place and meaning. The RPC `stats`, GET /metrics, DPDK's telemetry and
- * the table in docs/operations.md are made from these lists; a test holds them against the structs, so
- * that a counter that is added and not told here fails it.
+/* What is counted, once: name, place and meaning. The RPC `stats`, GET /metrics, DPDK's telemetry
+ * and the table in docs/operations.md are made from these lists; a test holds them against the
+ * structs, so that a counter that is added and not told here fails it.
  */
 #pragma once
 

@@ -47,8 +47,7 @@ SW_TEST(counters, a_counter_behind_the_last_one_would_be_seen)
 			offsetof(struct keeper_counters, changes_missed) + sizeof(uint64_t), 64));
 	struct lane_counters lane;
 	SW_EXPECT_EQ(sizeof(struct lane_counters),
-		RTE_ALIGN_CEIL(
-			offsetof(struct lane_counters, drops) + sizeof(lane.drops), 64));
+		RTE_ALIGN_CEIL(offsetof(struct lane_counters, drops) + sizeof(lane.drops), 64));
 }
 
 SW_TEST(counters, every_reason_of_a_drop_has_a_name)
