@@ -107,6 +107,12 @@ struct config_file {
 	struct {
 		char *socket;
 		char *mode;
+		char *group;
+		struct {
+			char *listen;
+			char *token_file;
+			int without_token;
+		} http;
 	} control;
 	struct {
 		int level;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_listing.h"
 #include "log.h"
 #include "ticks.h"
 
@@ -242,13 +243,6 @@ static void origin_rm(struct control *control, struct rpc_call *call, json_t *pa
 	commands_write(control, call, KEEPER_DEL, key, NULL, 0, "name", name);
 }
 
-struct origin_scan {
-	struct control *control;
-	const char *only; /* NULL: all */
-	json_t *list;
-	bool health;
-};
-
 static json_t *owner_of(const struct control *control, uint64_t key_hash)
 {
 	struct rendezvous_ranks ranks;
@@ -281,59 +275,67 @@ static json_t *health_to_json(
 	return j;
 }
 
-static void visit_origin(void *context, const struct map_view *v)
+static json_t *health_item(struct control *control, const struct map_view *v, void *context)
 {
-	struct origin_scan *scan = context;
 	char name[HEALTH_NAME_MAX + 1];
-	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name))
-		return;
-	if (scan->only != NULL && strcmp(scan->only, name) != 0)
-		return;
-	if (scan->health) {
-		json_array_append_new(scan->list, health_to_json(scan->control, name, v));
-		return;
-	}
+	(void)context;
+	return name_of(v, name) ? health_to_json(control, name, v) : NULL;
+}
+
+static json_t *origin_item(struct control *control, const struct map_view *v, void *context)
+{
+	char name[HEALTH_NAME_MAX + 1];
+	(void)context;
+	if (!name_of(v, name))
+		return NULL;
 	json_t *origin = json_loadb((const char *)v->value, v->value_len, 0, NULL);
-	json_array_append_new(scan->list, json_pack("{s:s, s:o, s:o}", "name", name, "origin",
-						  origin != NULL ? origin : json_null(), "owner",
-						  owner_of(scan->control, v->key_hash)));
+	return json_pack("{s:s, s:o, s:o}", "name", name, "origin",
+		origin != NULL ? origin : json_null(), "owner", owner_of(control, v->key_hash));
 }
 
-static int by_name(const void *a, const void *b)
+static void list_tail(
+	struct listing_text *text, const void *last, size_t last_len, size_t items, void *context)
 {
-	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-	return strcmp(json_string_value(json_object_get(x, "name")),
-		json_string_value(json_object_get(y, "name")));
+	(void)last, (void)last_len, (void)items, (void)context;
+	listing_add(text, "]}");
 }
 
-static json_t *scan_origins(struct control *control, const char *only, bool health)
+static void list_origins(struct control *control, struct rpc_call *call,
+	json_t *(*item)(struct control *control, const struct map_view *view, void *context))
 {
-	struct origin_scan scan = {control, only, json_array(), health};
-	uint32_t cursor = 0;
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit_origin, &scan)) {
-	}
-	return json_sort(scan.list, by_name);
+	const struct listing l = {.prefix = ORIGIN,
+		.prefix_len = PREFIX,
+		.head = "{\"origins\":[",
+		.item = item,
+		.tail = list_tail};
+	listing_start(control, call, &l);
 }
 
 static void origin_list(struct control *control, struct rpc_call *call, json_t *params)
 {
 	(void)params;
-	rpc_result(call, json_pack("{s:o}", "origins", scan_origins(control, NULL, false)));
+	list_origins(control, call, origin_item);
 }
 
 static void health(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *only = NULL;
+	struct map_view view;
+	char key[SW_KEY_MAX + 1];
 	if (!control_text_or(call, params, "name", &only))
 		return;
-	json_t *list = scan_origins(control, only, true);
-	if (only != NULL && json_array_size(list) == 0) {
-		json_decref(list);
-		rpc_error(
-			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
+	if (only == NULL) {
+		list_origins(control, call, health_item);
 		return;
 	}
-	rpc_result(call, json_pack("{s:o}", "origins", list));
+	int len = snprintf(key, sizeof(key), ORIGIN "%s", only);
+	if (!health_is_name(only) || !map_get_reader(control->app->map, key, (size_t)len, &view) ||
+		view.tombstone)
+		rpc_error(
+			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
+	else
+		rpc_result(call,
+			json_pack("{s:[o]}", "origins", health_to_json(control, only, &view)));
 }
 
 void origins_methods(struct control *control)
