@@ -11,6 +11,7 @@
 #include "control_jobs.h"
 #include "epoch.h"
 #include "log.h"
+#include "sealing.h"
 #include "methods.h"
 #include "ticks.h"
 
@@ -120,6 +121,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	events_drain(control);
 	changes_drain(control);
 	follow_members(control);
+	sealing_tick(control->app, now_ns);
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
@@ -205,6 +207,7 @@ static int open_rpc(struct control *control)
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
+	keys_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
@@ -232,6 +235,7 @@ static void close_control(struct control *control)
 {
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	keys_fini(control);
 	jobs_fini(control);
 	origins_fini(control);
 	for (int i = 0; i < 2; i++)
@@ -255,8 +259,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && jobs_init(control) == 0 && origins_init(control) == 0 &&
-		open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
+		origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

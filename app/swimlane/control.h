@@ -40,6 +40,7 @@ struct control {
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[2];
+	struct event *hangup; /* SIGHUP */
 	struct rpc_server *rpc;
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
@@ -115,6 +116,12 @@ void shim_methods(struct control *control);
 void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
+
+/* control_keys.c */
+int keys_init(struct control *control);
+void keys_fini(struct control *control);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
 
 /* control_events.c */
 void events_methods(struct control *control);

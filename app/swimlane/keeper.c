@@ -12,8 +12,8 @@ static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf
 	struct wire_header h;
 	struct wire_prelude prelude;
 	struct sw_reader body;
-	/* The lane has checked it; reading the header again is cheaper than carrying it along. */
-	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
+	/* The lane has opened it; reading the header again is cheaper than carrying it along. */
+	if (wire_read_header(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
 		WIRE_OK)
 		return;
 	wire_get_prelude(&body, &prelude);
@@ -38,7 +38,8 @@ static bool take_packets(struct keeper *keeper, uint64_t now_ns)
 	if (hint != 0)
 		map_hint_owner(keeper->app->map, now_ns, hint);
 	if (keeper->repairs.count > 0)
-		typed_repair_owner(&keeper->repairs, keeper->app->map, now_ns, ticks_wall_ms_at(now_ns));
+		typed_repair_owner(
+			&keeper->repairs, keeper->app->map, now_ns, ticks_wall_ms_at(now_ns));
 	return worked;
 }
 
@@ -65,12 +66,12 @@ static void execute(struct keeper *keeper, uint64_t now_ns, struct keeper_comman
 			&c->dot, &c->number);
 		return;
 	case KEEPER_FOLD:
-		c->result = typed_fold_owner(map, now_ns, c->wall_ms, c->key, c->key_len,
-			(uint32_t)c->number, &c->dot);
+		c->result = typed_fold_owner(
+			map, now_ns, c->wall_ms, c->key, c->key_len, (uint32_t)c->number, &c->dot);
 		return;
 	case KEEPER_RETIRE:
-		c->result = typed_retire_owner(map, now_ns, c->wall_ms, c->key, c->key_len,
-			(uint32_t)c->number, &c->dot);
+		c->result = typed_retire_owner(
+			map, now_ns, c->wall_ms, c->key, c->key_len, (uint32_t)c->number, &c->dot);
 		return;
 	case KEEPER_PUT_IF_OWNER:
 		if (owns(keeper, c))
@@ -141,8 +142,8 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
-void keeper_displaced(void *context, const struct map_view *kept, const struct map_view *displaced,
-	bool rival)
+void keeper_displaced(
+	void *context, const struct map_view *kept, const struct map_view *displaced, bool rival)
 {
 	struct keeper *keeper = context;
 	if (typed_is_reserved(displaced->key, displaced->key_len))

@@ -11,6 +11,7 @@ static const struct {
 	{"Ownership", methods_ownership},
 	{"The map", methods_map},
 	{"Origins", methods_origins},
+	{"Keys", methods_keys},
 };
 
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };

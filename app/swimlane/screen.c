@@ -5,6 +5,7 @@
 #include <rte_lcore.h>
 
 #include "log.h"
+#include "sealing.h"
 #include "swimlane_version.h"
 
 static void print_core(FILE *out, const struct start_info *info, unsigned lcore, const char *role,
@@ -72,7 +73,11 @@ void screen_print(FILE *out, const struct appliance *app, const struct start_inf
 		info->hugepages ? "hugepages" : "ordinary pages", c->map_records_max, c->map_mib);
 	print_cores(out, app, info);
 	(void)fprintf(out, "  control   %s\n", c->control_socket);
-	if (c->insecure)
+	if (app->seal != NULL)
+		(void)fprintf(out, "  sealing   %u key%s of %s, sending with %u; %s\n",
+			app->sealing->key_count, plural(app->sealing->key_count), c->keyring,
+			app->sealing->send_id, app->sealing->choice);
+	else
 		(void)fprintf(out, "  INSECURE  packets are in the clear: anybody on this network "
 				   "can forge them\n");
 	if (c->test_shim)
