@@ -272,7 +272,10 @@ void map_out_push(struct map *map, const struct out *out)
 
 static void write_out(struct map *map, const struct out *out, struct sw_writer *w)
 {
-	struct wire_version_req req = {out->nonce, out->first_session, out->part, out->parts};
+	struct wire_version_req req = {.nonce = out->nonce,
+		.first_session = out->first_session,
+		.part = out->part,
+		.parts = out->parts};
 	struct wire_session_refuse refusal = {out->nonce, out->reason};
 	uint32_t first = (uint32_t)out->part * VECTOR_PER_PACKET;
 	uint32_t n;
