@@ -122,6 +122,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	changes_drain(control);
 	follow_members(control);
 	sealing_tick(control->app, now_ns);
+	typed_tick(control, now_ns);
+	spread_tick(control, now_ns);
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
@@ -204,10 +206,16 @@ static int open_rpc(struct control *control)
 	cluster_methods(control);
 	map_methods(control);
 	ls_methods(control);
+	watch_methods(control);
+	typed_methods(control);
+	spread_methods(control);
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
 	keys_methods(control);
+	ownership_methods(control);
+	plan_methods(control);
+	balance_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
@@ -236,6 +244,7 @@ static void close_control(struct control *control)
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
 	keys_fini(control);
+	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
 	for (int i = 0; i < 2; i++)
@@ -260,6 +269,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
 	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
+		watch_init(control) == 0 &&
 		origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);

@@ -80,6 +80,10 @@ void screen_print(FILE *out, const struct appliance *app, const struct start_inf
 	else
 		(void)fprintf(out, "  INSECURE  packets are in the clear: anybody on this network "
 				   "can forge them\n");
+	if (app->seal == NULL)
+		log_line(LOG_WARNING,
+			"insecure: true: packets are neither encrypted nor authenticated; make a "
+			"keyring with swimlanectl key new and give seal.keyring");
 	if (c->test_shim)
 		(void)fprintf(out, "  TEST      the shim may lose packets when it is told to\n");
 	(void)fflush(out);
