@@ -58,6 +58,10 @@ struct config_file {
 	char **seeds;
 	uint32_t seeds_count;
 	bool insecure;
+	struct {
+		char *keyring;
+		int crypto;
+	} seal;
 	struct config_file_port port;
 	struct {
 		uint16_t *lanes;

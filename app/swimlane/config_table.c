@@ -38,6 +38,8 @@ static const cyaml_strval_t hugepages[] = {
 	{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
 static const cyaml_strval_t opens[] = {
 	{"nothing", OPEN_NOTHING}, {"healthz", OPEN_HEALTHZ}, {"metrics", OPEN_METRICS}};
+static const cyaml_strval_t cryptos[] = {{"auto", SEAL_AUTO}, {"aesni_gcm", SEAL_AESNI_GCM},
+	{"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
 static const cyaml_strval_t levels[] = {
 	{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
@@ -63,10 +65,15 @@ const struct config_key config_keys[] = {
 	{LIST(KEY_TEXTS, "seeds", seeds), .min = 1, .max = 63, .items_max = SW_SEEDS_MAX,
 		.check = config_check_seed, .default_words = "none",
 		.help = "Servers to join by, as address or address:port; the own address among them is ignored"},
-	{SWITCH("insecure", insecure), .required = true, .check = config_check_insecure,
-		.missing = "PACKETS ARE NOT SEALED YET, whoever can send to the UDP port can forge members "
-			   "and records; if you trust the network, say so with insecure: true",
-		.help = "Must be `true`: packets are neither encrypted nor authenticated yet"},
+	{SECTION("seal", seal), .default_words = "required, unless `insecure: true`",
+		.help = "Encryption and authentication of all packets"},
+	{TEXT("seal.keyring", seal.keyring, 255), .required = true, .check = config_check_path,
+		.missing = "give the file of the cluster's keys, made with swimlanectl key new FILE",
+		.help = "Keyring file (absolute path), the same on all servers; only its owner may read it"},
+	{CHOICE("seal.crypto", seal.crypto, cryptos), .value = "auto",
+		.help = "Crypto device; `auto`: the fastest that passes its self-test at start"},
+	{SWITCH("insecure", insecure), .value = "false",
+		.help = "`true`: packets in the clear, whoever can send to the UDP port can forge them; then no `seal`"},
 
 	{SECTION("port", port), .required = true,
 		.missing = "say which network port to use, e.g. port: {kind: af_xdp, interface: eth0}",

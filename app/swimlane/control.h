@@ -57,6 +57,7 @@ struct control {
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[2];
+	struct event *hangup; /* SIGHUP */
 	struct rpc_server *rpc;
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
@@ -148,6 +149,12 @@ void shim_methods(struct control *control);
 void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
+
+/* control_keys.c */
+int keys_init(struct control *control);
+void keys_fini(struct control *control);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
 
 /* control_events.c */
 void events_methods(struct control *control);

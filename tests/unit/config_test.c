@@ -48,6 +48,8 @@ SW_TEST(config, defaults_are_those_of_the_reference)
 	SW_EXPECT_STR(c.state_dir, "");
 	SW_EXPECT_EQ(c.seed_count, 0u);
 	SW_EXPECT_TRUE(c.insecure);
+	SW_EXPECT_STR(c.keyring, "");
+	SW_EXPECT_EQ(c.crypto, SEAL_AUTO);
 	SW_EXPECT_EQ(c.port.kind, NIC_AF_XDP);
 	SW_EXPECT_STR(c.port.interface, "eth0");
 	SW_EXPECT_EQ(c.port.address.port, 7946);
