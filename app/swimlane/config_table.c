@@ -180,6 +180,8 @@ const struct config_key config_keys[] = {
 	{SECTION("ownership", ownership), .help = "Who owns which key"},
 	{MS("ownership.stable_ms", ownership.stable_ms), .max = US_PER_HOUR, .value = "10000",
 		.help = "A server that came back owns nothing for this long"},
+	{SWITCH("ownership.zone_aware", ownership.zone_aware), .value = "false",
+		.help = "The second in rank lies in another zone than the owner; the same on all servers"},
 
 	{SECTION("health", health), .help = "Checks of origins"},
 	{SWITCH("health.enabled", health.enabled), .value = "true",
@@ -208,7 +210,7 @@ const struct config_key config_keys[] = {
 		.unit = "ms", .default_words = "as `interval_ms`",
 		.help = "Time between checks while the verdict is unknown or about to change; at most the interval"},
 	{ORIGIN(KEY_NUMBER, "jitter_pct", jitter_pct), .max = 50, .unit = "% of the interval",
-		.value = "10", .help = "Checks come this much earlier or later, at random"},
+		.value = "10", .help = "Checks come up to this much earlier, at random"},
 	{ORIGIN(KEY_NUMBER, "timeout_ms", timeout_ms), .min = 10, .max = 3600000, .unit = "ms",
 		.value = "1000", .help = "Longest wait for the whole answer; at most the fast interval"},
 	{ORIGIN(KEY_NUMBER, "rise", rise), .min = 1, .max = 100, .value = "2",

@@ -27,6 +27,7 @@ struct checked {
 	struct health_verdict verdict;
 	uint32_t streak;
 	uint64_t told_ns; /* 0: not since it was put */
+	uint64_t done;    /* checks since it was put */
 };
 
 struct health_checker {
@@ -151,6 +152,7 @@ static void on_done(void *owner, const struct probe_result *result)
 		end_check(checked);
 	} else {
 		checker->stats.checks++;
+		checked->done++;
 		checker->stats.failures += !result->ok;
 		bool changed = verdict_take(
 			&checked->verdict, &checked->streak, &checked->origin, result, wall_ms());
@@ -223,6 +225,20 @@ bool health_checker_remove(struct health_checker *checker, const char *name)
 	drop(checked);
 	arm(checker);
 	return true;
+}
+
+bool health_checker_tell(struct health_checker *checker, const char *name)
+{
+	struct checked *checked = find(checker, name);
+	if (checked)
+		checked->told_ns = 0;
+	return checked != NULL;
+}
+
+uint64_t health_checker_done(const struct health_checker *checker, const char *name)
+{
+	const struct checked *checked = find(checker, name);
+	return checked ? checked->done : 0;
 }
 
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats)

@@ -81,8 +81,8 @@ static void write_ranges(const struct health_origin *origin, const char *separat
 		const char *before = i == 0 ? "" : last ? last_separator : separator;
 		if (at >= len)
 			return;
-		at += (size_t)snprintf(text + at, len - at, r->first == r->last ? "%s%u" : "%s%u-%u",
-			before, r->first, r->last);
+		at += (size_t)snprintf(text + at, len - at,
+			r->first == r->last ? "%s%u" : "%s%u-%u", before, r->first, r->last);
 	}
 }
 
@@ -188,20 +188,19 @@ static int headers_from_text(const struct parse *parse, const char *key, const c
 	return 0;
 }
 
-int headers_from_json(
-	const struct parse *parse, const char *key, char lines[HEALTH_HEADERS_BYTES])
+int headers_from_json(const struct parse *parse, const char *key, char lines[HEALTH_HEADERS_BYTES])
 {
 	json_t *field = json_object_get(parse->json, key), *value;
 	const char *name;
 	int rc = 0;
 	if (!field)
 		return 0;
-	if (json_is_string(field) &&
-		strlen(json_string_value(field)) == json_string_length(field))
+	if (json_is_string(field) && strlen(json_string_value(field)) == json_string_length(field))
 		return headers_from_text(parse, key, json_string_value(field), lines);
 	if (!json_is_object(field))
 		return origin_refuse(parse,
-			"%s: must be an object of names and texts, as in {\"X-Check\": \"1\"}", key);
+			"%s: must be an object of names and texts, as in {\"X-Check\": \"1\"}",
+			key);
 	json_object_foreach(field, name, value)
 	{
 		const char *text = json_string_value(value);

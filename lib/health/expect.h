@@ -12,8 +12,7 @@ bool expect_status_has(const struct health_origin *origin, long status);
 void expect_status_words(const struct health_origin *origin, char *text, size_t len);
 
 /* An object of texts, or one text of lines, as lines of "Name: value\n". 0 or -EINVAL. */
-int headers_from_json(
-	const struct parse *parse, const char *key, char lines[HEALTH_HEADERS_BYTES]);
+int headers_from_json(const struct parse *parse, const char *key, char lines[HEALTH_HEADERS_BYTES]);
 /* Nothing is set if there are no lines. 0, or -1: out of memory. */
 int headers_to_json(json_t *json, const char *key, const char *lines);
 /* The next line without its newline, as name and value; false after the last. *at is 0 at first. */

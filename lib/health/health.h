@@ -7,8 +7,9 @@
  *
  * rise/fall hysteresis: `rise` successes in a row make an origin up, `fall` failures in a row make
  * it down. The very first verdict needs one check only, unless the checker continues from an
- * earlier verdict (a takeover). Checks are spread over the interval and jittered; while a verdict
- * may be about to change they may come faster. An origin in maintenance is not checked.
+ * earlier verdict (a takeover). Checks are spread over the interval and jittered: they are never
+ * further apart than the interval, and may come faster while a verdict may be about to change. An
+ * origin in maintenance is not checked.
  *
  * Every check is a new connection; proxies and redirects are not followed, the body is read up to
  * 64 KiB. A check that failed for want of this server's own means (memory, sockets, ports, resolver
@@ -53,9 +54,9 @@ struct health_origin {
 	uint32_t interval_ms;      /* 100 … 3,600,000 */
 	uint32_t fast_interval_ms; /* while the verdict is unknown or about to change; 100 …
 				      interval */
-	uint32_t jitter_pct;       /* of the interval, either way; 0 … 50 */
-	uint32_t timeout_ms;       /* 10 … fast interval */
-	uint32_t rise;             /* 1 … 100 */
+	uint32_t jitter_pct; /* a check comes up to this share of the interval early; 0 … 50 */
+	uint32_t timeout_ms; /* 10 … fast interval */
+	uint32_t rise;       /* 1 … 100 */
 	uint32_t fall;
 	struct health_status_range expect_status[HEALTH_STATUS_RANGES_MAX];
 	uint8_t expect_status_count; /* 0: any 2xx or 3xx */
@@ -141,4 +142,8 @@ int health_checker_put(struct health_checker *checker, const struct health_origi
 	const struct health_verdict *last);
 /* Stops checking it; a check under way is cancelled and not told. False if it was not known. */
 bool health_checker_remove(struct health_checker *checker, const char *name);
+/* What the next check finds is told even if the verdict stays the same. False if not known. */
+bool health_checker_tell(struct health_checker *checker, const char *name);
+/* Checks that were carried out since it was put; 0 if it is not known. */
+uint64_t health_checker_done(const struct health_checker *checker, const char *name);
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats);

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int origin_refuse(
-	const struct parse *parse, const char *format, ...)
+int origin_refuse(const struct parse *parse, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -24,7 +23,8 @@ int origin_text(const struct parse *parse, const char *key, char *text, size_t c
 		return origin_refuse(parse, "%s: must be a text", key);
 	size_t len = json_string_length(field);
 	if (len >= cap || strlen(json_string_value(field)) != len)
-		return origin_refuse(parse, "%s: must be at most %zu bytes, none of them 0", key, cap - 1);
+		return origin_refuse(
+			parse, "%s: must be at most %zu bytes, none of them 0", key, cap - 1);
 	memcpy(text, json_string_value(field), len + 1);
 	return 0;
 }

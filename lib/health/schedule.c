@@ -88,13 +88,13 @@ void schedule_end(struct schedule *schedule, struct schedule_entry *entry, uint6
 {
 	uint64_t interval_ns = entry->interval_ms * SW_NS_PER_MS;
 	uint64_t jitter_ns = interval_ns / 100 * entry->jitter_pct;
-	uint64_t wait_ns = interval_ns - jitter_ns;
+	uint64_t wait_ns = interval_ns;
 	stop(schedule, entry, now_ns);
 	if (!entry->spread)
 		wait_ns = interval_ns / 10 +
 			  sw_random_below(&schedule->random, interval_ns - interval_ns / 10);
 	else if (jitter_ns > 0)
-		wait_ns += sw_random_below(&schedule->random, 2 * jitter_ns);
+		wait_ns -= sw_random_below(&schedule->random, jitter_ns);
 	entry->spread = true;
 	due_heap_add(&schedule->heap, &entry->due, sw_max_u64(entry->started_ns + wait_ns, now_ns));
 }

@@ -5,8 +5,8 @@
  * owner. The caller keeps an entry for each origin, at a constant address while it is put.
  *
  * The first check comes at once, the second at a random point of the interval, so that origins that
- * were put together are not checked together ever after; the later ones an interval apart, give or
- * take the jitter.
+ * were put together are not checked together ever after; the later ones an interval apart, less up
+ * to the jitter: never more, whoever reckons with the interval can rely on it.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct schedule_entry {
 	struct due due;
 	uint64_t started_ns;
 	uint32_t interval_ms; /* set by the caller, before it is put and at any time after */
-	uint32_t jitter_pct;  /* 0 … 50, of the interval; likewise */
+	uint32_t jitter_pct;  /* 0 … 50: of the interval, early; likewise */
 	bool running;
 	bool spread; /* its place in the interval is drawn */
 };
@@ -57,5 +57,4 @@ uint64_t schedule_next_ns(const struct schedule *schedule);
 /* The next that is due and that the caps allow: running from now on. NULL: none. */
 struct schedule_entry *schedule_start(struct schedule *schedule, uint64_t now_ns);
 /* It ended: the next is due an interval after the start of this one. */
-void schedule_end(
-	struct schedule *schedule, struct schedule_entry *entry, uint64_t now_ns);
+void schedule_end(struct schedule *schedule, struct schedule_entry *entry, uint64_t now_ns);
