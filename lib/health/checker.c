@@ -100,7 +100,8 @@ static void tell(struct checked *checked, bool changed)
 	struct health_checker *checker = checked->checker;
 	uint64_t now = now_ns();
 	uint64_t refresh_ns =
-		health_refresh_ms(&checked->origin, checker->config.refresh_ms) * SW_NS_PER_MS;
+		health_refresh_ms(checked->origin.interval_ms, checker->config.refresh_ms) *
+		SW_NS_PER_MS;
 	checker->stats.transitions += changed;
 	if (!changed && checked->told_ns != 0 && now - checked->told_ns < refresh_ns)
 		return;

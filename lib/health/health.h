@@ -93,11 +93,10 @@ int health_origin_from_json(const char *name, json_t *json, struct health_origin
 json_t *health_origin_to_json(const struct health_origin *origin);
 bool health_origin_equal(const struct health_origin *a, const struct health_origin *b);
 
-/* How often an unchanged verdict is told, where `refresh_ms` is configured: no more often than it
- * is checked. */
-uint64_t health_refresh_ms(const struct health_origin *origin, uint32_t refresh_ms);
-/* A verdict that nobody told for so long is stale: three times that. */
-uint64_t health_stale_after_ms(const struct health_origin *origin, uint32_t refresh_ms);
+/* How often an unchanged verdict is told, where `refresh_ms` is configured (0: HEALTH_REFRESH_MS):
+ * no more often than it is checked. Nobody told it for three times that: it is stale. */
+uint64_t health_refresh_ms(uint32_t interval_ms, uint32_t refresh_ms);
+uint64_t health_stale_after_ms(uint32_t interval_ms, uint32_t refresh_ms);
 
 json_t *health_verdict_to_json(const struct health_verdict *verdict);
 int health_verdict_from_json(json_t *json, struct health_verdict *verdict);

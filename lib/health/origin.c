@@ -376,14 +376,14 @@ bool health_origin_equal(const struct health_origin *a, const struct health_orig
 	       strcmp(a->maintenance, b->maintenance) == 0;
 }
 
-uint64_t health_refresh_ms(const struct health_origin *origin, uint32_t refresh_ms)
+uint64_t health_refresh_ms(uint32_t interval_ms, uint32_t refresh_ms)
 {
 	if (refresh_ms == 0)
 		refresh_ms = HEALTH_REFRESH_MS;
-	return refresh_ms > origin->interval_ms ? refresh_ms : origin->interval_ms;
+	return refresh_ms > interval_ms ? refresh_ms : interval_ms;
 }
 
-uint64_t health_stale_after_ms(const struct health_origin *origin, uint32_t refresh_ms)
+uint64_t health_stale_after_ms(uint32_t interval_ms, uint32_t refresh_ms)
 {
-	return 3 * health_refresh_ms(origin, refresh_ms);
+	return 3 * health_refresh_ms(interval_ms, refresh_ms);
 }
