@@ -209,7 +209,7 @@ const struct config_key config_keys[] = {
 	{NUMBER("health.concurrent_max", health.concurrent_max), .min = 1, .max = 10000, .live = true,
 		.value = "256", .help = "Most checks under way at once"},
 	{NUMBER("health.refresh_ms", health.refresh_ms), .min = 1000, .max = 86400000, .unit = "ms", .live = true,
-		.value = "60000", .help = "An unchanged verdict is told again after this long"},
+		.value = "10000", .help = "An unchanged verdict is told again after this long, or after the origin's interval if that is longer; after three times that in silence it is stale"},
 
 	{"origins", KEY_SECTIONS, .offset = offsetof(struct config_file, origins),
 		.size = sizeof(struct config_file_origin),

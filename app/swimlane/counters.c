@@ -149,6 +149,7 @@ const struct counter counters_health[] = {
 	COUNTS(GAUGE, origins, "Origins that this server checks now"),
 	COUNTS(EVENTS, checks, "Checks done"),
 	COUNTS(EVENTS, failures, "Checks that failed"),
+	COUNTS(EVENTS, transitions, "Changes of state"),
 	COUNTS(EVENTS, late, "Checks begun more than a tenth of the interval late"),
 	COUNTS(EVENTS, deferred, "Checks held back by the rate or concurrency cap"),
 	COUNTS(EVENTS, unjudged, "Checks that failed for want of this server's own means"),
