@@ -274,8 +274,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
 	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
-		watch_init(control) == 0 &&
-		origins_init(control) == 0 && open_rpc(control) == 0) {
+		watch_init(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {
