@@ -26,7 +26,8 @@ enum {
 /* What a reader needs to find a key stands together, right before the key: of a record that it
  * walks past it touches one cache line. */
 struct record {
-	record_ref older; /* the same actor's records by seq; owner only, as all down to tomb_older */
+	record_ref
+		older; /* the same actor's records by seq; owner only, as all down to tomb_older */
 	record_ref newer;
 	record_ref free_next;
 	uint16_t actor_slot;
