@@ -156,6 +156,7 @@ struct map {
 	struct map_peer others[SW_MEMBERS_MAX]; /* dead or over */
 	uint32_t other_count;
 	struct row rows[MAP_REPORTS_MAX];
+	uint32_t row_end; /* all from here on were never used */
 	_Atomic uint64_t *row_seqs;
 	struct probe_box probes[PROBES_MAX];
 	_Atomic uint64_t probed[PROBES_MAX / 64];
