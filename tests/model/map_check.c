@@ -1,0 +1,181 @@
+/* What must hold of the map's world: the history of what was seen, and the invariant over it. */
+#include "map_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(uint64_t clock, uint64_t weight, struct dot author, const struct written *b)
+{
+	struct map_view x = {.clock = clock, .weight = weight, .author = author},
+			y = {.clock = b->clock, .weight = b->weight, .author = b->author};
+	return map_stamp_compare(&x, &y);
+}
+
+static int compare_written(const struct written *a, const struct written *b)
+{
+	return compare(a->clock, a->weight, a->author, b);
+}
+
+static uint16_t remember(struct world *w, const struct map_view *view)
+{
+	for (uint16_t i = 0; i < w->history_count; i++) {
+		const struct written *h = &w->history[i];
+		if (dot_equal(h->dot, view->dot) && dot_equal(h->author, view->author) &&
+			h->clock == view->clock && h->tombstone == view->tombstone &&
+			h->key == world_key_of(view->key))
+			return (uint16_t)(i + 1);
+	}
+	if (w->history_count == HISTORY_MAX)
+		abort(); /* a driver's budget is below that */
+	w->history[w->history_count++] = (struct written){.key = (uint8_t)world_key_of(view->key),
+		.tombstone = view->tombstone,
+		.origin = (uint8_t)view->written_ms,
+		.clock = view->clock,
+		.weight = view->weight,
+		.author = view->author,
+		.dot = view->dot};
+	return w->history_count;
+}
+
+static void remember_collected(struct world *w, uint32_t a, const struct written *t)
+{
+	if (w->collected_count == COLLECTED_MAX)
+		abort(); /* a driver's budget is below that */
+	w->collected[w->collected_count++] = (struct collected){.key = t->key,
+		.origin = t->origin,
+		.by = (uint8_t)a,
+		.life = w->nodes[a].life,
+		.clock = t->clock,
+		.weight = t->weight,
+		.author = t->author};
+}
+
+static bool was_collected_above(const struct world *w, const struct written *h)
+{
+	for (uint32_t i = 0; i < w->collected_count; i++) {
+		const struct collected *c = &w->collected[i];
+		if (c->key == h->key && compare(c->clock, c->weight, c->author, h) >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* If a replica's vector covers a write, it holds that write or one with a larger stamp, or a
+ * tombstone newer than it has been collected. */
+static const char *check_covered(const struct world *w, uint32_t a)
+{
+	const struct node *n = &w->nodes[a];
+	for (uint32_t i = 0; i < w->history_count; i++) {
+		const struct written *h = &w->history[i];
+		if (map_seq_reader(world_map(a), h->dot.actor) < h->dot.seq)
+			continue;
+		if (n->held[h->key] != 0) {
+			if (compare_written(&w->history[n->held[h->key] - 1], h) < 0)
+				return "what a vector covers is held, or something newer";
+		} else if (!was_collected_above(w, h)) {
+			return "what a vector covers is not lost";
+		}
+	}
+	return NULL;
+}
+
+const char *check_step(struct world *w, uint32_t a, bool time_passed)
+{
+	static const uint8_t names[KEYS] = {'a', 'b'};
+	struct node *n = &w->nodes[a];
+	for (uint32_t key = 0; key < KEYS; key++) {
+		struct map_view view;
+		uint16_t before = n->held[key];
+		bool found = map_get_reader(world_map(a), &names[key], 1, &view);
+		n->held[key] = found ? remember(w, &view) : 0;
+		if (!found && before != 0 && time_passed && w->history[before - 1].tombstone)
+			remember_collected(w, a, &w->history[before - 1]);
+	}
+	for (uint32_t i = 0; i < w->replicas; i++) {
+		/* Others are as they were, but the history may have grown. */
+		const char *broken = w->nodes[i].up ? check_covered(w, i) : NULL;
+		if (broken != NULL)
+			return broken;
+	}
+	return NULL;
+}
+
+/* ---- after a heal ---- */
+
+void check_held(const struct world *w, uint16_t held[KEYS])
+{
+	memset(held, 0, KEYS * sizeof(held[0]));
+	for (uint32_t i = 0; i < w->replicas; i++) {
+		const struct node *n = &w->nodes[i];
+		for (uint32_t k = 0; n->up && n->ready && k < KEYS; k++)
+			if (n->held[k] != 0 &&
+				(held[k] == 0 || compare_written(&w->history[n->held[k] - 1],
+							 &w->history[held[k] - 1]) > 0))
+				held[k] = n->held[k];
+	}
+}
+
+static const struct written *live_at(const struct world *w, uint32_t a, uint32_t key)
+{
+	uint16_t held = w->nodes[a].held[key];
+	return held == 0 || w->history[held - 1].tombstone ? NULL : &w->history[held - 1];
+}
+
+static const char *check_nothing_lost(
+	const struct world *w, uint32_t a, const uint16_t held[KEYS])
+{
+	for (uint32_t k = 0; k < KEYS; k++) {
+		const struct node *n = &w->nodes[a];
+		if (held[k] == 0)
+			continue;
+		const struct written *h = &w->history[held[k] - 1];
+		if (n->held[k] != 0 ? compare_written(&w->history[n->held[k] - 1], h) < 0
+				    : !was_collected_above(w, h))
+			return "what a live server held is not lost";
+	}
+	return NULL;
+}
+
+static const char *check_nothing_back(const struct world *w, uint32_t a)
+{
+	for (uint32_t i = 0; i < w->collected_count; i++) {
+		const struct collected *c = &w->collected[i];
+		const struct written *live = live_at(w, a, c->key);
+		if (live == NULL || !w->nodes[c->by].up || w->nodes[c->by].life != c->life)
+			continue;
+		if (compare(c->clock, c->weight, c->author, live) > 0)
+			return "nothing older than a collected tombstone is live";
+		if (w->replaced[c->origin] >> live->origin & 1)
+			return "a deleted key does not come back";
+	}
+	return NULL;
+}
+
+const char *check_healed(const struct world *w, const uint16_t held[KEYS])
+{
+	int first = -1;
+	for (uint32_t i = 0; i < w->replicas; i++) {
+		const struct node *n = &w->nodes[i];
+		if (!n->up)
+			continue;
+		if (!n->ready)
+			return "all that run have a first session in the end";
+		const char *broken = check_nothing_lost(w, i, held);
+		broken = broken != NULL ? broken : check_nothing_back(w, i);
+		if (broken != NULL)
+			return broken;
+		first = first < 0 ? (int)i : first;
+		for (uint32_t k = 0; k < KEYS; k++) {
+			const struct written *x = live_at(w, i, k),
+					     *y = live_at(w, (uint32_t)first, k);
+			if ((x == NULL) != (y == NULL) || (x != NULL && compare_written(x, y) != 0))
+				return "live maps are equal in the end";
+		}
+		struct map *x = world_map(i), *y = world_map((uint32_t)first);
+		if (map_vector_hash(x) != map_vector_hash(y))
+			return "vectors are equal in the end";
+		if (map_content_hash(x) != map_content_hash(y))
+			return "content hashes are equal in the end";
+	}
+	return NULL;
+}

@@ -1,0 +1,105 @@
+/* The steps and states of the map's world in words, for who has to understand a trace. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "map_internal.h"
+
+static const char *const step_names[STEP_KINDS] = {
+	"puts", "deletes", "pulls from", "asks again", "restarts empty", "learns of", "hears"};
+
+static int describe_message(char *text, size_t size, struct wire_message *m)
+{
+	struct wire_record r;
+	struct wire_version_req q;
+	struct wire_session_data d;
+	struct wire_session_get g;
+	struct vv_entry e;
+	int n = 0;
+	switch (m->type) {
+	case WIRE_RECORD:
+		if (!wire_get_record(&m->payload, &r))
+			return 0;
+		return snprintf(text, size, " %s %.*s clock %" PRIu64 " of %c%u.%" PRIu64
+					    " dot %c%u.%" PRIu64,
+			r.flags & WIRE_RECORD_TOMBSTONE ? "tombstone" : "record", r.key_len,
+			(const char *)r.key, r.clock,
+			'A' + (int)world_replica_of(r.author.actor.id), r.author.actor.epoch,
+			r.author.seq, 'A' + (int)world_replica_of(r.dot.actor.id),
+			r.dot.actor.epoch, r.dot.seq);
+	case WIRE_VERSION_REQ:
+		return wire_get_version_req(&m->payload, &q)
+			       ? snprintf(text, size, " request %04x%s", (unsigned)(q.nonce & 0xffff),
+					 q.first_session ? " first" : "")
+			       : 0;
+	case WIRE_SESSION_DATA:
+		return wire_get_session_data(&m->payload, &d)
+			       ? snprintf(text, size, " session %04x/%u packet %u of %u",
+					 (unsigned)(d.nonce & 0xffff), d.snapshot & 0xffff, d.index + 1,
+					 d.packets)
+			       : 0;
+	case WIRE_SESSION_GET:
+		return wire_get_session_get(&m->payload, &g)
+			       ? snprintf(text, size, " asks again %04x: %" PRIx64,
+					 (unsigned)(g.nonce & 0xffff), g.wanted[0])
+			       : 0;
+	case WIRE_SESSION_DONE: return snprintf(text, size, " done");
+	case WIRE_SESSION_REFUSE: return snprintf(text, size, " refused");
+	case WIRE_VECTOR:
+		n = snprintf(text, size, " vector");
+		while (wire_next_vector_entry(&m->payload, &e) && (size_t)n < size)
+			n += snprintf(text + n, size - (size_t)n, " %c%u:%" PRIu64,
+				'A' + (int)world_replica_of(e.actor.id), e.actor.epoch, e.seq);
+		return n;
+	default: return snprintf(text, size, " type %02x", m->type);
+	}
+}
+
+void world_describe(const struct step *t, const struct packet *p, char *text, size_t size)
+{
+	int n = snprintf(text, size, "%c %s", 'A' + t->a, step_names[t->kind]);
+	if (t->kind == STEP_PUT || t->kind == STEP_DELETE)
+		(void)snprintf(text + n, size - (size_t)n, " %c", 'a' + t->b);
+	else if (t->kind == STEP_PULL || t->kind == STEP_LEARN)
+		(void)snprintf(text + n, size - (size_t)n, " %c", 'A' + t->b);
+	if (t->kind != STEP_DELIVER || p == NULL)
+		return;
+	n += snprintf(text + n, size - (size_t)n, " %c%u:", 'A' + p->from, p->epoch);
+	struct sw_reader body = sw_reader_init(p->bytes, p->len);
+	struct wire_message m;
+	while (wire_next(&body, &m) && (size_t)n < size)
+		n += describe_message(text + n, size - (size_t)n, &m);
+}
+
+void world_describe_state(const struct world *w, char *text, size_t size)
+{
+	size_t n = 0;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < w->replicas && n + 300 < size; i++) {
+		const struct node *node = &w->nodes[i];
+		struct version_vector vv;
+		n += (size_t)snprintf(text + n, size - n, "%c%u%s", 'A' + (int)i, node->epoch,
+			!node->up ? " down" : node->ready ? "" : " starting");
+		if (!node->up)
+			continue;
+		for (uint32_t k = 0; k < KEYS; k++) {
+			if (node->held[k] == 0)
+				continue;
+			const struct written *h = &w->history[node->held[k] - 1];
+			n += (size_t)snprintf(text + n, size - n,
+				" %c%s=%" PRIu64 "/%c%u.%" PRIu64 "@%c%u.%" PRIu64, 'a' + (int)k,
+				h->tombstone ? " tombstone" : "", h->clock,
+				'A' + (int)world_replica_of(h->author.actor.id),
+				h->author.actor.epoch, h->author.seq,
+				'A' + (int)world_replica_of(h->dot.actor.id), h->dot.actor.epoch,
+				h->dot.seq);
+		}
+		map_vector_owner(world_map(i), &vv);
+		n += (size_t)snprintf(text + n, size - n, " [");
+		for (uint32_t e = 0; e < vv.count && n + 60 < size; e++)
+			n += (size_t)snprintf(text + n, size - n, "%c%u:%" PRIu64 " ",
+				'A' + (int)world_replica_of(vv.entries[e].actor.id),
+				vv.entries[e].actor.epoch, vv.entries[e].seq);
+		n += (size_t)snprintf(
+			text + n, size - n, "] floor %" PRIu64 "; ", map_floor(world_map(i)));
+	}
+}

@@ -1,0 +1,113 @@
+/* A few replicas, each the real `struct map` through its public header, packets as bytes; what
+ * membership tells them; and what they did, kept by a history of its own.
+ *
+ * Time is taken out: each replica has a clock that only a step moves, as far as that step needs
+ * (a pull begins now, what is missing is asked for again now). What is sent goes to the driver,
+ * which gives it back when, as often and in whichever order it likes. The explorer (map_explore.h)
+ * tries every order, the swarm (map_swarm.h) draws them.
+ *
+ * One world at a time: the replicas' memory (map_image.h) has one place.
+ */
+#pragma once
+
+#include "deltamap/deltamap.h"
+
+enum {
+	REPLICAS_MAX = 4,
+	KEYS = 2,
+	WRITES_EACH_MAX = 16, /* of each replica, all its lives together */
+	WRITES_MAX = REPLICAS_MAX * WRITES_EACH_MAX,
+	HISTORY_MAX = 512, /* records under their dots and stamps */
+	COLLECTED_MAX = 256,
+};
+
+/* One packet, as the network has it. */
+struct packet {
+	uint8_t from, to;
+	uint16_t len;
+	uint32_t epoch;
+	uint64_t last_seq, floor;
+	uint8_t bytes[WIRE_MESSAGES_MAX];
+};
+
+/* A record that was seen somewhere. */
+struct written {
+	uint8_t key;
+	bool tombstone;
+	uint8_t origin; /* which write its value comes from */
+	uint64_t clock, weight;
+	struct dot author, dot;
+};
+
+/* A tombstone that a replica collected. */
+struct collected {
+	uint8_t key, origin;
+	uint8_t by;   /* replica */
+	uint8_t life; /* of that replica */
+	uint64_t clock, weight;
+	struct dot author;
+};
+
+struct node {
+	bool up;
+	bool ready;
+	uint8_t life;
+	uint8_t pulls;
+	uint32_t epoch;
+	uint64_t now_ns;
+	uint32_t sees[REPLICAS_MAX];    /* the epoch it knows of each; 0: never heard of it */
+	bool forgotten[REPLICAS_MAX];   /* in its eyes */
+	uint16_t held[KEYS]; /* in `history`, + 1; 0: absent */
+};
+
+/* All of the world but the replicas' memory. Plain: copied as it is. */
+struct world {
+	uint8_t replicas;
+	bool long_values; /* two never share a packet */
+	uint8_t writes[REPLICAS_MAX];
+	uint16_t history_count, collected_count;
+	uint32_t epochs[REPLICAS_MAX]; /* the largest that each has had */
+	struct node nodes[REPLICAS_MAX];
+	uint64_t replaced[WRITES_MAX]; /* of each write: those that its writer knew and replaced */
+	struct written history[HISTORY_MAX];
+	struct collected collected[COLLECTED_MAX];
+};
+
+enum step_kind {
+	STEP_PUT,     /* a writes key b */
+	STEP_DELETE,  /* a deletes key b */
+	STEP_PULL,    /* a pulls from b; what it was pulling is given up */
+	STEP_RESEND,  /* a waited long enough for what it asked */
+	STEP_RESTART, /* a loses everything and starts under a new epoch */
+	STEP_LEARN,   /* a's membership hears of b's new epoch */
+	STEP_DELIVER, /* packet `what` arrives */
+	STEP_KINDS,
+};
+
+struct step {
+	enum step_kind kind;
+	uint8_t a, b;
+	uint16_t what;
+};
+
+/* Takes what a replica sends. */
+typedef void (*world_sink)(void *context, const struct packet *packet);
+
+/* All replicas but the last `late` run and know each other; those start when STEP_RESTART says so.
+ */
+void world_start(struct world *w, uint8_t replicas, uint8_t late, bool long_values);
+/* What a step would do has no effect where it is not possible, and false is returned. `packet` is
+ * STEP_DELIVER's. *broken: what no longer holds, or NULL. */
+bool world_step(struct world *w, const struct step *step, const struct packet *packet,
+	world_sink sink, void *context, const char **broken);
+/* Everybody sees everybody's newest life and forgets nobody; packets arrive, in order; until all
+ * have pulled from all a few times. Then all must agree. NULL, or what is wrong. The replicas are
+ * not what they were. */
+const char *world_heal(struct world *w);
+/* Of one replica, with its place in the world: equal hashes go on equally. */
+uint64_t world_hash_replica(const struct world *w, uint32_t replica);
+/* Of all that the replicas do not hold themselves. */
+uint64_t world_hash_rest(const struct world *w);
+struct map *world_map(uint32_t replica);
+void world_describe(const struct step *step, const struct packet *packet, char *text, size_t size);
+void world_describe_state(const struct world *w, char *text, size_t size);
