@@ -37,17 +37,18 @@ static uint16_t remember(struct world *w, const struct map_view *view)
 	return w->history_count;
 }
 
-static void remember_collected(struct world *w, uint32_t a, const struct written *t)
+void check_collected(struct world *w, uint32_t a, const struct map_view *t)
 {
 	if (w->collected_count == COLLECTED_MAX)
 		abort(); /* a driver's budget is below that */
-	w->collected[w->collected_count++] = (struct collected){.key = t->key,
-		.origin = t->origin,
-		.by = (uint8_t)a,
-		.life = w->nodes[a].life,
-		.clock = t->clock,
-		.weight = t->weight,
-		.author = t->author};
+	w->collected[w->collected_count++] =
+		(struct collected){.key = (uint8_t)world_key_of(t->key),
+			.origin = (uint8_t)t->written_ms,
+			.by = (uint8_t)a,
+			.life = w->nodes[a].life,
+			.clock = t->clock,
+			.weight = t->weight,
+			.author = t->author};
 }
 
 static bool was_collected_above(const struct world *w, const struct written *h)
@@ -62,10 +63,10 @@ static bool was_collected_above(const struct world *w, const struct written *h)
 
 /* If a replica's vector covers a write, it holds that write or one with a larger stamp, or a
  * tombstone newer than it has been collected. */
-static const char *check_covered(const struct world *w, uint32_t a)
+static const char *check_covered(const struct world *w, uint32_t a, uint32_t from)
 {
 	const struct node *n = &w->nodes[a];
-	for (uint32_t i = 0; i < w->history_count; i++) {
+	for (uint32_t i = from; i < w->history_count; i++) {
 		const struct written *h = &w->history[i];
 		if (map_seq_reader(world_map(a), h->dot.actor) < h->dot.seq)
 			continue;
@@ -79,21 +80,20 @@ static const char *check_covered(const struct world *w, uint32_t a)
 	return NULL;
 }
 
-const char *check_step(struct world *w, uint32_t a, bool time_passed)
+const char *check_step(struct world *w, uint32_t a)
 {
 	static const uint8_t names[KEYS] = {'a', 'b'};
 	struct node *n = &w->nodes[a];
+	uint32_t before = w->history_count;
 	for (uint32_t key = 0; key < KEYS; key++) {
 		struct map_view view;
-		uint16_t before = n->held[key];
 		bool found = map_get_reader(world_map(a), &names[key], 1, &view);
 		n->held[key] = found ? remember(w, &view) : 0;
-		if (!found && before != 0 && time_passed && w->history[before - 1].tombstone)
-			remember_collected(w, a, &w->history[before - 1]);
 	}
 	for (uint32_t i = 0; i < w->replicas; i++) {
 		/* Others are as they were, but the history may have grown. */
-		const char *broken = w->nodes[i].up ? check_covered(w, i) : NULL;
+		const char *broken =
+			w->nodes[i].up ? check_covered(w, i, i == a ? 0 : before) : NULL;
 		if (broken != NULL)
 			return broken;
 	}
@@ -121,8 +121,7 @@ static const struct written *live_at(const struct world *w, uint32_t a, uint32_t
 	return held == 0 || w->history[held - 1].tombstone ? NULL : &w->history[held - 1];
 }
 
-static const char *check_nothing_lost(
-	const struct world *w, uint32_t a, const uint16_t held[KEYS])
+static const char *check_nothing_lost(const struct world *w, uint32_t a, const uint16_t held[KEYS])
 {
 	for (uint32_t k = 0; k < KEYS; k++) {
 		const struct node *n = &w->nodes[a];

@@ -29,8 +29,8 @@ struct frame {
 	struct network network;
 	struct map_budget left;
 	uint64_t hashes[REPLICAS_MAX];
-	struct step step; /* that led here */
-	uint32_t next;    /* step to try */
+	struct step step;    /* that led here */
+	uint32_t next;       /* step to try */
 	struct image before; /* of step.a */
 	struct world world;
 };
@@ -137,7 +137,7 @@ static bool may_deliver(struct frame *f, uint32_t what)
 
 static bool may(const struct map_scope *scope, struct frame *f, const struct step *t)
 {
-	bool single = t->kind == STEP_RESEND || t->kind == STEP_RESTART;
+	bool single = t->kind == STEP_RESEND || t->kind == STEP_RESTART || t->kind == STEP_GO_ON;
 	if (t->a >= scope->replicas || (single && t->b > 0))
 		return false;
 	switch (t->kind) {
@@ -147,6 +147,9 @@ static bool may(const struct map_scope *scope, struct frame *f, const struct ste
 	case STEP_RESEND: return spend(&f->left.resends);
 	case STEP_RESTART: return spend(&f->left.restarts);
 	case STEP_LEARN: return t->b < scope->replicas;
+	case STEP_FORGET: return t->b < scope->replicas && spend(&f->left.forgets);
+	case STEP_GO_ON: return spend(&f->left.new_epochs);
+	case STEP_REPORT: return t->b < scope->replicas && spend(&f->left.reports);
 	case STEP_DELIVER: return may_deliver(f, t->what);
 	default: return false;
 	}
@@ -179,8 +182,8 @@ static void write_trace(struct search *search, uint32_t depth)
 	char line[600];
 	for (uint32_t i = 1; i <= depth && n + sizeof(line) < size; i++) {
 		const struct step *t = &search->stack[i].step;
-		world_describe(t, t->kind == STEP_DELIVER ? &sayings[t->what] : NULL, line,
-			sizeof(line));
+		world_describe(
+			t, t->kind == STEP_DELIVER ? &sayings[t->what] : NULL, line, sizeof(line));
 		n += (size_t)snprintf(text + n, size - n, "  %s\n", line);
 	}
 	char state[2048];

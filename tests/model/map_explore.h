@@ -9,7 +9,7 @@
 #include "map_world.h"
 
 struct map_budget {
-	uint8_t puts, deletes, pulls, resends, restarts, duplicates;
+	uint8_t puts, deletes, pulls, resends, restarts, duplicates, reports, forgets, new_epochs;
 };
 
 struct map_scope {
@@ -21,7 +21,7 @@ struct map_scope {
 
 struct map_explored {
 	uint64_t states, steps;
-	uint64_t healed; /* states from which faults ended: each set of replicas once */
+	uint64_t healed;   /* states from which faults ended: each set of replicas once */
 	uint64_t followed; /* states reached again whose next steps were compared */
 	uint32_t deepest;
 	uint32_t packets; /* different ones */

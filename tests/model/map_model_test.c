@@ -1,7 +1,8 @@
 #include "map_explore.h"
 #include "sw_test.h"
 
-SW_TEST_TABLE(map_model, no_order_of_packets_breaks_the_map, const struct map_scope *scope, map_scopes)
+SW_TEST_TABLE(
+	map_model, no_order_of_packets_breaks_the_map, const struct map_scope *scope, map_scopes)
 {
 	static struct map_explored e;
 	SW_ASSERT_EQ(map_explore(scope, sw_test_env_u64("SW_MODEL_STATES", 300000), &e), 0);

@@ -4,8 +4,9 @@
 
 #include "map_internal.h"
 
-static const char *const step_names[STEP_KINDS] = {
-	"puts", "deletes", "pulls from", "asks again", "restarts empty", "learns of", "hears"};
+static const char *const step_names[STEP_KINDS] = {"puts", "deletes", "pulls from", "asks again",
+	"restarts empty", "learns of", "forgets", "goes on under a new epoch", "reports to",
+	"probes", "waits to be first", "hears"};
 
 static int describe_message(char *text, size_t size, struct wire_message *m)
 {
@@ -19,8 +20,8 @@ static int describe_message(char *text, size_t size, struct wire_message *m)
 	case WIRE_RECORD:
 		if (!wire_get_record(&m->payload, &r))
 			return 0;
-		return snprintf(text, size, " %s %.*s clock %" PRIu64 " of %c%u.%" PRIu64
-					    " dot %c%u.%" PRIu64,
+		return snprintf(text, size,
+			" %s %.*s clock %" PRIu64 " of %c%u.%" PRIu64 " dot %c%u.%" PRIu64,
 			r.flags & WIRE_RECORD_TOMBSTONE ? "tombstone" : "record", r.key_len,
 			(const char *)r.key, r.clock,
 			'A' + (int)world_replica_of(r.author.actor.id), r.author.actor.epoch,
@@ -28,14 +29,15 @@ static int describe_message(char *text, size_t size, struct wire_message *m)
 			r.dot.actor.epoch, r.dot.seq);
 	case WIRE_VERSION_REQ:
 		return wire_get_version_req(&m->payload, &q)
-			       ? snprintf(text, size, " request %04x%s", (unsigned)(q.nonce & 0xffff),
+			       ? snprintf(text, size, " request %04x%s",
+					 (unsigned)(q.nonce & 0xffff),
 					 q.first_session ? " first" : "")
 			       : 0;
 	case WIRE_SESSION_DATA:
 		return wire_get_session_data(&m->payload, &d)
 			       ? snprintf(text, size, " session %04x/%u packet %u of %u",
-					 (unsigned)(d.nonce & 0xffff), d.snapshot & 0xffff, d.index + 1,
-					 d.packets)
+					 (unsigned)(d.nonce & 0xffff), d.snapshot & 0xffff,
+					 d.index + 1, d.packets)
 			       : 0;
 	case WIRE_SESSION_GET:
 		return wire_get_session_get(&m->payload, &g)
@@ -59,7 +61,8 @@ void world_describe(const struct step *t, const struct packet *p, char *text, si
 	int n = snprintf(text, size, "%c %s", 'A' + t->a, step_names[t->kind]);
 	if (t->kind == STEP_PUT || t->kind == STEP_DELETE)
 		(void)snprintf(text + n, size - (size_t)n, " %c", 'a' + t->b);
-	else if (t->kind == STEP_PULL || t->kind == STEP_LEARN)
+	else if (t->kind == STEP_PULL || t->kind == STEP_LEARN || t->kind == STEP_FORGET ||
+		 t->kind == STEP_REPORT || t->kind == STEP_PROBE)
 		(void)snprintf(text + n, size - (size_t)n, " %c", 'A' + t->b);
 	if (t->kind != STEP_DELIVER || p == NULL)
 		return;
@@ -78,7 +81,9 @@ void world_describe_state(const struct world *w, char *text, size_t size)
 		const struct node *node = &w->nodes[i];
 		struct version_vector vv;
 		n += (size_t)snprintf(text + n, size - n, "%c%u%s", 'A' + (int)i, node->epoch,
-			!node->up ? " down" : node->ready ? "" : " starting");
+			!node->up     ? " down"
+			: node->ready ? ""
+				      : " starting");
 		if (!node->up)
 			continue;
 		for (uint32_t k = 0; k < KEYS; k++) {

@@ -24,6 +24,7 @@ enum {
 /* One packet, as the network has it. */
 struct packet {
 	uint8_t from, to;
+	uint16_t number; /* of those that `from` has sent in all its lives */
 	uint16_t len;
 	uint32_t epoch;
 	uint64_t last_seq, floor;
@@ -52,18 +53,21 @@ struct node {
 	bool up;
 	bool ready;
 	uint8_t life;
-	uint8_t pulls;
+	uint16_t pulls; /* and reports */
 	uint32_t epoch;
 	uint64_t now_ns;
-	uint32_t sees[REPLICAS_MAX];    /* the epoch it knows of each; 0: never heard of it */
-	bool forgotten[REPLICAS_MAX];   /* in its eyes */
-	uint16_t held[KEYS]; /* in `history`, + 1; 0: absent */
+	uint32_t sees[REPLICAS_MAX];  /* the epoch it knows of each; 0: never heard of it */
+	bool forgotten[REPLICAS_MAX]; /* in its eyes */
+	uint16_t held[KEYS];          /* in `history`, + 1; 0: absent */
+	uint16_t sent;                /* packets, in all lives */
 };
 
 /* All of the world but the replicas' memory. Plain: copied as it is. */
 struct world {
 	uint8_t replicas;
-	bool long_values; /* two never share a packet */
+	bool long_values;     /* two never share a packet */
+	bool same_epochs;     /* a mutation: who starts anew takes its old epoch */
+	bool forgotten_go_on; /* who was forgotten comes back under a new epoch */
 	uint8_t writes[REPLICAS_MAX];
 	uint16_t history_count, collected_count;
 	uint32_t epochs[REPLICAS_MAX]; /* the largest that each has had */
@@ -79,7 +83,13 @@ enum step_kind {
 	STEP_PULL,    /* a pulls from b; what it was pulling is given up */
 	STEP_RESEND,  /* a waited long enough for what it asked */
 	STEP_RESTART, /* a loses everything and starts under a new epoch */
-	STEP_LEARN,   /* a's membership hears of b's new epoch */
+	STEP_LEARN,   /* a's membership hears of b as it is: its epoch, and that it is not forgotten
+		       */
+	STEP_FORGET,  /* a's membership waits for b no longer */
+	STEP_GO_ON,   /* a goes on under a new epoch, its map kept */
+	STEP_REPORT,  /* a tells b its vector */
+	STEP_PROBE,   /* a hears b's hashes as they are now */
+	STEP_SILENCE, /* a has waited long enough to declare itself the first */
 	STEP_DELIVER, /* packet `what` arrives */
 	STEP_KINDS,
 };
@@ -90,7 +100,7 @@ struct step {
 	uint16_t what;
 };
 
-/* Takes what a replica sends. */
+/* Takes what a replica sends, or each step and what it was made of. */
 typedef void (*world_sink)(void *context, const struct packet *packet);
 
 /* All replicas but the last `late` run and know each other; those start when STEP_RESTART says so.
@@ -109,5 +119,10 @@ uint64_t world_hash_replica(const struct world *w, uint32_t replica);
 /* Of all that the replicas do not hold themselves. */
 uint64_t world_hash_rest(const struct world *w);
 struct map *world_map(uint32_t replica);
+/* Of all lives so far. */
+const struct map_counters *world_counters(uint32_t replica);
+/* Is told of each step that was possible, before it is made; NULL: nobody. */
+void world_watch(void (*watch)(void *context, const struct step *step, const struct packet *packet),
+	void *context);
 void world_describe(const struct step *step, const struct packet *packet, char *text, size_t size);
 void world_describe_state(const struct world *w, char *text, size_t size);

@@ -8,6 +8,6 @@ void *image_calloc(size_t n, size_t size);
 void *image_aligned_alloc(size_t align, size_t size);
 void image_free(void *p);
 
-#define calloc image_calloc
+#define calloc        image_calloc
 #define aligned_alloc image_aligned_alloc
-#define free image_free
+#define free          image_free

@@ -4,7 +4,7 @@
 
 enum {
 	SW_MEMBERS_MAX = 8,
-	SW_ACTORS_MAX = 40,
+	SW_ACTORS_MAX = 32,
 	SW_SEEDS_MAX = 4,
 	SW_NAME_MAX = 63,
 	SW_ZONE_MAX = 31,
