@@ -43,7 +43,7 @@ struct swarm {
 	bool cut[REPLICAS_MAX][REPLICAS_MAX];
 	uint32_t pending_count;
 	uint16_t pending[PENDING_LIMIT]; /* from << 12 | number */
-	bool replayed;
+	bool replayed, printed;
 };
 
 static struct world world;
@@ -186,8 +186,8 @@ static void event(struct swarm *s, enum event e)
 	switch (e) {
 	case EVENT_DELIVER:
 		if (s->pending_count > 0)
-			take_pending(
-				s, below(s, 100) < s->late_percent ? below(s, s->pending_count) : 0);
+			take_pending(s,
+				below(s, 100) < s->late_percent ? below(s, s->pending_count) : 0);
 		break;
 	case EVENT_WRITE:
 		if (s->writes_left == 0)
@@ -290,8 +290,11 @@ static void end(struct swarm *s)
 {
 	struct map_result *r = s->result;
 	r->at = s->script->count;
-	if (r->broken == NULL)
+	if (r->broken == NULL) {
+		if (s->printed)
+			printf("faults end\n");
 		r->broken = world_heal(&world);
+	}
 	for (uint32_t i = 0; i < world.replicas; i++) {
 		if (!world.nodes[i].up)
 			continue;
@@ -339,8 +342,7 @@ void map_script_play(const struct map_script *script, struct map_result *result)
 static void leave_out(const struct map_script *from, struct map_script *to, uint32_t at, uint32_t n)
 {
 	*to = *from;
-	memmove(&to->steps[at], &to->steps[at + n],
-		(from->count - at - n) * sizeof(to->steps[0]));
+	memmove(&to->steps[at], &to->steps[at + n], (from->count - at - n) * sizeof(to->steps[0]));
 	to->count -= n;
 }
 
@@ -367,9 +369,9 @@ static void print_step(void *context, const struct step *t, const struct packet 
 	static char line[4096];
 	uint32_t *count = context;
 	world_describe(t, p, line, sizeof(line));
-	printf("%4u %s\n", (*count)++, line);
-	world_describe_state(&world, line, sizeof(line));
-	printf("       %s\n", line);
+	printf("%4u %-60s", (*count)++, line);
+	world_describe_replica(&world, t->a, line, sizeof(line));
+	printf(" | %s\n", line);
 }
 
 void map_script_print(const struct map_script *script)
@@ -377,7 +379,9 @@ void map_script_print(const struct map_script *script)
 	static struct map_result result;
 	uint32_t count = 0;
 	world_watch(print_step, &count);
+	swarm.printed = true;
 	map_script_play(script, &result);
+	swarm.printed = false;
 	world_watch(NULL, NULL);
 	printf("%s\n", result.broken != NULL ? result.broken : "nothing is broken");
 }

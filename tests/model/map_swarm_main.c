@@ -15,7 +15,10 @@ struct mark {
 	size_t at;
 };
 
-#define MARK(name, counter) {name, offsetof(struct map_counters, counter)}
+#define MARK(name, counter)                                                                        \
+	{                                                                                          \
+		name, offsetof(struct map_counters, counter)                                       \
+	}
 
 /* Branches that a swarm must reach. */
 static const struct mark marks[] = {
@@ -30,7 +33,7 @@ static const struct mark marks[] = {
 	MARK("told to reconcile", reconcile_told),
 	MARK("reconciled", reconciles),
 	MARK("dropped in reconciling", reconcile_dropped),
-	MARK("skipped in reconciling", reconcile_skipped),
+	MARK("absent and covered, not taken", absent_covered),
 	MARK("written anew above the floor", lifted),
 	MARK("peers not merged from", stale),
 	MARK("epochs closed", closed),
@@ -39,7 +42,12 @@ static const struct mark marks[] = {
 	MARK("own epoch closed", own_closed),
 };
 
-enum { MARKS = sizeof(marks) / sizeof(marks[0]), FAILURES_TOLD_MAX = 5 };
+enum { MARKS = sizeof(marks) / sizeof(marks[0]), FAILURES_TOLD_MAX = 5, BROKEN_KINDS = 32 };
+
+static struct {
+	const char *what;
+	uint64_t times, first;
+} kinds[BROKEN_KINDS];
 
 struct options {
 	uint64_t runs, seed;
@@ -63,6 +71,20 @@ static void tell(const struct options *o, uint64_t seed, struct map_script *scri
 	}
 }
 
+static void sort_in(const char *what, uint64_t seed)
+{
+	for (int k = 0; k < BROKEN_KINDS; k++) {
+		if (kinds[k].what == NULL) {
+			kinds[k].what = what;
+			kinds[k].first = seed;
+		}
+		if (kinds[k].what == what) {
+			kinds[k].times++;
+			return;
+		}
+	}
+}
+
 static int run(const struct options *o)
 {
 	static struct map_script script;
@@ -78,10 +100,15 @@ static int run(const struct options *o)
 							  marks[m].at) > 0;
 		if (o->print)
 			map_script_print(&script);
+		if (result.broken != NULL)
+			sort_in(result.broken, o->seed + i);
 		if (result.broken != NULL && failed++ < FAILURES_TOLD_MAX)
 			tell(o, o->seed + i, &script, &result);
 	}
 	double took_s = now_s() - began_s;
+	for (int k = 0; k < BROKEN_KINDS && kinds[k].what != NULL; k++)
+		printf("  %" PRIu64 " times, first by seed %" PRIu64 ": %s\n", kinds[k].times,
+			kinds[k].first, kinds[k].what);
 	printf("%" PRIu64 " scripts from seed %" PRIu64 " in %.1f s (%.0f/s), %" PRIu64
 	       " broken, %" PRIu64 " with the corner of three islands\n",
 		o->runs, o->seed, took_s, (double)o->runs / took_s, failed, corners);

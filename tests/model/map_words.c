@@ -1,6 +1,7 @@
 /* The steps and states of the map's world in words, for who has to understand a trace. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "map_internal.h"
 
@@ -14,6 +15,7 @@ static int describe_message(char *text, size_t size, struct wire_message *m)
 	struct wire_version_req q;
 	struct wire_session_data d;
 	struct wire_session_get g;
+	struct wire_session_refuse refusal;
 	struct vv_entry e;
 	int n = 0;
 	switch (m->type) {
@@ -29,9 +31,13 @@ static int describe_message(char *text, size_t size, struct wire_message *m)
 			r.dot.actor.epoch, r.dot.seq);
 	case WIRE_VERSION_REQ:
 		return wire_get_version_req(&m->payload, &q)
-			       ? snprintf(text, size, " request %04x%s",
+			       ? snprintf(text, size, " request %04x%s%s%s",
 					 (unsigned)(q.nonce & 0xffff),
-					 q.first_session ? " first" : "")
+					 q.first_session ? " first" : "",
+					 q.reconcile ? " reconcile" : "",
+					 q.report   ? " report"
+					 : q.repair ? " repair"
+						    : "")
 			       : 0;
 	case WIRE_SESSION_DATA:
 		return wire_get_session_data(&m->payload, &d)
@@ -45,12 +51,17 @@ static int describe_message(char *text, size_t size, struct wire_message *m)
 					 (unsigned)(g.nonce & 0xffff), g.wanted[0])
 			       : 0;
 	case WIRE_SESSION_DONE: return snprintf(text, size, " done");
-	case WIRE_SESSION_REFUSE: return snprintf(text, size, " refused");
+	case WIRE_SESSION_REFUSE:
+		return wire_get_session_refuse(&m->payload, &refusal)
+			       ? snprintf(text, size, " refused: %u", refusal.reason)
+			       : 0;
 	case WIRE_VECTOR:
-		n = snprintf(text, size, " vector");
-		while (wire_next_vector_entry(&m->payload, &e) && (size_t)n < size)
-			n += snprintf(text + n, size - (size_t)n, " %c%u:%" PRIu64,
-				'A' + (int)world_replica_of(e.actor.id), e.actor.epoch, e.seq);
+	case WIRE_COLLECTED:
+		n = snprintf(text, size, m->type == WIRE_VECTOR ? " vector" : " collected");
+		while (wire_next_vector_entry(&m->payload, &e) && (size_t)n + 40 < size)
+			n += snprintf(text + n, size - (size_t)n, " %c%u:%" PRIu64 "%s",
+				'A' + (int)world_replica_of(e.actor.id), e.actor.epoch,
+				vv_reach(e.seq), vv_is_closed(e.seq) ? "!" : "");
 		return n;
 	default: return snprintf(text, size, " type %02x", m->type);
 	}
@@ -73,38 +84,52 @@ void world_describe(const struct step *t, const struct packet *p, char *text, si
 		n += describe_message(text + n, size - (size_t)n, &m);
 }
 
+static int describe_vector(char *text, size_t size, const struct version_vector *vv)
+{
+	int n = 0;
+	for (uint32_t i = 0; i < vv->count && (size_t)n + 40 < size; i++)
+		n += snprintf(text + n, size - (size_t)n, "%s%c%u:%" PRIu64 "%s", i > 0 ? " " : "",
+			'A' + (int)world_replica_of(vv->entries[i].actor.id),
+			vv->entries[i].actor.epoch, vv_reach(vv->entries[i].seq),
+			vv_is_closed(vv->entries[i].seq) ? "!" : "");
+	return n;
+}
+
+void world_describe_replica(const struct world *w, uint32_t a, char *text, size_t size)
+{
+	const struct node *node = &w->nodes[a];
+	struct version_vector vv;
+	size_t n = (size_t)snprintf(text, size, "%c%u%s", 'A' + (int)a, node->epoch,
+		!node->up                 ? " down"
+		: map_ready(world_map(a)) ? ""
+					  : " starting");
+	static const uint8_t names[KEYS] = {'a', 'b'};
+	for (uint32_t k = 0; k < KEYS && node->up; k++) {
+		struct map_view h;
+		if (!map_get_reader(world_map(a), &names[k], 1, &h))
+			continue;
+		n += (size_t)snprintf(text + n, size - n,
+			" %c%s=%" PRIu64 "/%c%u.%" PRIu64 "@%c%u.%" PRIu64, names[k],
+			h.tombstone ? " gone" : "", h.clock,
+			'A' + (int)world_replica_of(h.author.actor.id), h.author.actor.epoch,
+			h.author.seq, 'A' + (int)world_replica_of(h.dot.actor.id),
+			h.dot.actor.epoch, h.dot.seq);
+	}
+	if (!node->up)
+		return;
+	map_vector_owner(world_map(a), &vv);
+	n += (size_t)snprintf(text + n, size - n, " [");
+	n += (size_t)describe_vector(text + n, size - n, &vv);
+	(void)snprintf(text + n, size - n, "] floor %" PRIu64, map_floor(world_map(a)));
+}
+
 void world_describe_state(const struct world *w, char *text, size_t size)
 {
 	size_t n = 0;
 	text[0] = '\0';
-	for (uint32_t i = 0; i < w->replicas && n + 300 < size; i++) {
-		const struct node *node = &w->nodes[i];
-		struct version_vector vv;
-		n += (size_t)snprintf(text + n, size - n, "%c%u%s", 'A' + (int)i, node->epoch,
-			!node->up     ? " down"
-			: node->ready ? ""
-				      : " starting");
-		if (!node->up)
-			continue;
-		for (uint32_t k = 0; k < KEYS; k++) {
-			if (node->held[k] == 0)
-				continue;
-			const struct written *h = &w->history[node->held[k] - 1];
-			n += (size_t)snprintf(text + n, size - n,
-				" %c%s=%" PRIu64 "/%c%u.%" PRIu64 "@%c%u.%" PRIu64, 'a' + (int)k,
-				h->tombstone ? " tombstone" : "", h->clock,
-				'A' + (int)world_replica_of(h->author.actor.id),
-				h->author.actor.epoch, h->author.seq,
-				'A' + (int)world_replica_of(h->dot.actor.id), h->dot.actor.epoch,
-				h->dot.seq);
-		}
-		map_vector_owner(world_map(i), &vv);
-		n += (size_t)snprintf(text + n, size - n, " [");
-		for (uint32_t e = 0; e < vv.count && n + 60 < size; e++)
-			n += (size_t)snprintf(text + n, size - n, "%c%u:%" PRIu64 " ",
-				'A' + (int)world_replica_of(vv.entries[e].actor.id),
-				vv.entries[e].actor.epoch, vv.entries[e].seq);
-		n += (size_t)snprintf(
-			text + n, size - n, "] floor %" PRIu64 "; ", map_floor(world_map(i)));
+	for (uint32_t i = 0; i < w->replicas && n + 400 < size; i++) {
+		world_describe_replica(w, i, text + n, size - n - 4);
+		n += strlen(text + n);
+		n += (size_t)snprintf(text + n, size - n, "; ");
 	}
 }

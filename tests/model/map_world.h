@@ -125,4 +125,5 @@ const struct map_counters *world_counters(uint32_t replica);
 void world_watch(void (*watch)(void *context, const struct step *step, const struct packet *packet),
 	void *context);
 void world_describe(const struct step *step, const struct packet *packet, char *text, size_t size);
+void world_describe_replica(const struct world *w, uint32_t a, char *text, size_t size);
 void world_describe_state(const struct world *w, char *text, size_t size);
