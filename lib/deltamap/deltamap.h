@@ -32,11 +32,13 @@
 #include "wire/wire.h"
 
 struct map;
+struct record;
 
 enum {
 	/* Key and value together: what is left of a packet when a record takes all its options. */
 	MAP_PAYLOAD_MAX = WIRE_RECORD_PAYLOAD_MAX,
 	MAP_SESSIONS_MAX = 8, /* served at a time */
+	MAP_BULK_MAX = 64,    /* keys of one map_get_bulk_reader() */
 };
 
 /* A record as it is read; key and value are valid as long as the read-side section lasts. */
@@ -55,10 +57,16 @@ struct map_view {
 	uint64_t written_ms;
 };
 
+/* Where a map's memory comes from: all of it in map_create(), given back in map_destroy(). Blocks
+ * are aligned to 64 bytes and hold anything; take() returns NULL if there is no room. take == NULL:
+ * the heap. */
+struct map_memory {
+	void *(*take)(void *context, size_t bytes);
+	void (*give)(void *context, void *block, size_t bytes);
+	void *context;
+};
+
 enum map_event_kind {
-	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
-	 */
-	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -97,9 +105,14 @@ struct map_config {
 	/* Called by the owner's calls, each may be NULL. Each record that enters the map, in order
 	 * of arrival; a record that reconciliation drops is told as a tombstone. */
 	void (*on_change)(void *context, const struct map_view *view, bool local);
+	/* Of two versions of a key merging keeps one: told just before, where the other one was
+	 * written without knowledge of it (`rival`), and always of a reserved key (see typed.h). */
+	void (*on_displaced)(void *context, const struct map_view *kept,
+		const struct map_view *displaced, bool rival);
 	void (*on_collect)(void *context, const struct map_view *tombstone);
 	void (*on_event)(void *context, const struct map_event *event);
 	void *context;
+	struct map_memory memory;
 };
 
 /* What membership knows of another server. A dead one is waited for: nothing is collected that it
@@ -178,6 +191,20 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
 	size_t key_len, struct dot *dot);
 
+/* A delete that keeps the clock of what it deletes where that is enough to stand above it: any
+ * later write of the same writer that is not here yet still wins over it. For records that only
+ * earlier lives of this server wrote. As map_del_owner(). */
+int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot);
+
+/* ---- starting from what was kept ----
+ * Before anything else is done with the map: the records of a snapshot, one by one, then what its
+ * vector covered. The map is then as ready as one that was away since. 0; -ENOSPC if there is no
+ * room, -EINVAL for what no map holds; after either, map_restore_none_owner() empties it again. */
+int map_restore_record_owner(struct map *map, const struct wire_record *record);
+int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint64_t floor);
+void map_restore_none_owner(struct map *map);
+
 /* ---- protocol ---- */
 
 /* Everything after the prelude of one packet that holds map messages. */
@@ -213,6 +240,23 @@ void map_free_owner(struct map *map);
 
 /* False if the key is absent. A tombstone is found, as one. */
 bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view);
+/* Up to MAP_BULK_MAX keys at once: several times as fast as one by one, since their memory is
+ * fetched side by side. Bit i of the result says whether key i was found, and found[i] is then its
+ * record (the others' are not touched); each key is looked up on its own, not all at one moment. */
+struct map_key {
+	const void *bytes;
+	size_t len;
+};
+struct map_found {
+	const uint8_t *value;
+	const struct record *record; /* for map_view_reader() */
+	uint16_t value_len;
+	bool tombstone;
+};
+uint64_t map_get_bulk_reader(
+	const struct map *map, const struct map_key *keys, uint32_t count, struct map_found *found);
+/* All there is to say about a record that was found. */
+void map_view_reader(const struct record *record, struct map_view *view);
 /* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`
  * of them. False when all have been visited. What is written meanwhile may be seen or not. */
 bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
@@ -220,6 +264,8 @@ bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 /* The seq of an actor that this replica's vector has reached; never more than is true. */
 uint64_t map_seq_reader(const struct map *map, struct actor actor);
 
+/* What map_seq_reader() says of all actors, one after the other. */
+void map_vector_reader(const struct map *map, struct version_vector *vv);
 /* The reported vectors of all members that are not forgotten (dead ones too), without this server's
  * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
 bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);
@@ -241,7 +287,10 @@ uint64_t map_floor(const struct map *map);
 uint64_t map_last_seq(const struct map *map); /* this server's own last write */
 uint32_t map_record_count(const struct map *map);
 uint32_t map_tombstone_count(const struct map *map);
+uint64_t map_memory_bytes(const struct map *map); /* taken at its creation, all in */
 
+/* Owner: this life. */
+struct actor map_self(const struct map *map);
 /* Owner: the vector, sorted. */
 void map_vector_owner(const struct map *map, struct version_vector *vv);
 const struct map_counters *map_counters(const struct map *map);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "deltamap/blocks.h"
 #include "deltamap/bounds.h"
 #include "deltamap/mutation.h"
 #include "deltamap/store.h"
@@ -128,6 +129,7 @@ struct assembly {
 
 struct map {
 	struct map_config config;
+	struct blocks blocks;
 	struct sw_random random;
 	struct store store;
 	struct map_counters counters;
@@ -194,7 +196,6 @@ void members_tick(struct map *map, uint64_t now_ns);
 
 /* report.c */
 int report_init(struct map *map);
-void report_fini(struct map *map);
 /* Gives each member that is waited for its row. */
 void report_members(struct map *map);
 void report_vector(
@@ -216,6 +217,7 @@ void collect_vector(const struct map *map, struct version_vector *vv);
 /* Takes over the closures of a vector that was seen. False: not now, nothing may be done with it
  * yet: there was no room to adopt what lies beyond a cap, or this server's own epoch is closed. */
 bool closing_learn(struct map *map, const struct version_vector *vv);
+bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap);
 void closing_slot(struct map *map, uint16_t slot);
 
 /* reconcile.c */
@@ -224,6 +226,7 @@ void reconcile_begin(struct map *map);
 bool reconcile_join(struct map *map, const struct version_vector *theirs);
 
 /* merge.c */
+enum local_write { WRITE_PUT, WRITE_DELETE, WRITE_RETIRE };
 enum merge_how { MERGE_PUSH, MERGE_SESSION, MERGE_RECONCILE, MERGE_REPAIR };
 enum merge_result {
 	MERGE_NEW,
@@ -247,7 +250,7 @@ void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 /* Does the vector reach a dot by what was written (not because its epoch is closed)? */
 bool map_reaches(const struct map *map, struct dot dot);
 record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,
-	const void *value, size_t value_len, bool tombstone, int *error);
+	const void *value, size_t value_len, enum local_write kind, int *error);
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
 void map_record_to_wire(const struct record *r, struct wire_record *w);
 

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "deltamap/internal.h"
@@ -10,16 +9,18 @@
 
 static int allocate(struct map *map)
 {
+	struct blocks *blocks = &map->blocks;
 	uint32_t n = map->config.records_max;
 	/* A packet for each record is the most that a session can have. */
 	map->got_words = (n + SW_ACTORS_MAX) / 64 + 1;
-	map->pulling.got = calloc(map->got_words, sizeof(uint64_t));
-	if (map->pulling.got == NULL || store_init(&map->store, n, map->config.bytes_max) < 0 ||
+	map->pulling.got = blocks_take(blocks, map->got_words * sizeof(uint64_t));
+	if (map->pulling.got == NULL ||
+		store_init(&map->store, blocks, n, map->config.bytes_max) < 0 ||
 		report_init(map) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
-		map->serving[i].refs = calloc(n + 1, sizeof(record_ref));
-		map->serving[i].starts = calloc((size_t)n + 1, sizeof(uint32_t));
+		map->serving[i].refs = blocks_take(blocks, (n + 1) * sizeof(record_ref));
+		map->serving[i].starts = blocks_take(blocks, ((size_t)n + 1) * sizeof(uint32_t));
 		if (map->serving[i].refs == NULL || map->serving[i].starts == NULL)
 			return -ENOMEM;
 	}
@@ -28,9 +29,12 @@ static int allocate(struct map *map)
 
 struct map *map_create(const struct map_config *config, uint64_t now_ns)
 {
-	struct map *map = calloc(1, sizeof(*map));
+	struct blocks blocks;
+	blocks_init(&blocks, &config->memory);
+	struct map *map = blocks_take_zeroed(&blocks, sizeof(*map));
 	if (map == NULL)
 		return NULL;
+	map->blocks = blocks;
 	map->config = *config;
 	if (map->config.unknown_after_ns == 0)
 		map->config.unknown_after_ns = 3600 * SW_NS_PER_S;
@@ -48,16 +52,8 @@ struct map *map_create(const struct map_config *config, uint64_t now_ns)
 
 void map_destroy(struct map *map)
 {
-	if (map == NULL)
-		return;
-	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
-		free(map->serving[i].refs);
-		free(map->serving[i].starts);
-	}
-	free(map->pulling.got);
-	report_fini(map);
-	store_fini(&map->store);
-	free(map);
+	if (map != NULL)
+		blocks_give_all(&map->blocks);
 }
 
 void map_self_owner(struct map *map, struct actor self)
@@ -75,7 +71,7 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 {
 	int error;
 	record_ref ref =
-		map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
+		map_write_local(map, wall_ms, key, key_len, value, value_len, WRITE_PUT, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -84,17 +80,29 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	return 0;
 }
 
-int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
-	size_t key_len, struct dot *dot)
+static int write_tombstone(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, enum local_write kind, struct dot *dot)
 {
 	int error;
-	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, kind, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
 	map->counters.deletes++;
 	push_write(map, now_ns, ref);
 	return 0;
+}
+
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
+{
+	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_DELETE, dot);
+}
+
+int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
+{
+	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_RETIRE, dot);
 }
 
 /* ---- packets in ---- */
@@ -394,6 +402,11 @@ uint32_t map_tombstone_count(const struct map *map)
 	return atomic_load_explicit(&map->store.tombstone_count, memory_order_relaxed);
 }
 
+uint64_t map_memory_bytes(const struct map *map)
+{
+	return blocks_bytes(&map->blocks);
+}
+
 void map_vector_owner(const struct map *map, struct version_vector *vv)
 {
 	const struct store *s = &map->store;
@@ -404,6 +417,24 @@ void map_vector_owner(const struct map *map, struct version_vector *vv)
 		if (seq > 0)
 			vv->entries[vv->count++] = (struct vv_entry){a->actor, seq};
 	}
+}
+
+void map_vector_reader(const struct map *map, struct version_vector *vv)
+{
+	vv_clear(vv);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		const struct actor_slot *a = &map->store.actors[i];
+		if (atomic_load_explicit(&a->state, memory_order_acquire) != SLOT_USED)
+			continue;
+		uint64_t seq = atomic_load_explicit(&a->seq, memory_order_acquire);
+		if (seq > 0)
+			(void)vv_raise(vv, a->actor, seq); /* as many as the map has: they fit */
+	}
+}
+
+struct actor map_self(const struct map *map)
+{
+	return map->self;
 }
 
 const struct map_counters *map_counters(const struct map *map)

@@ -1,22 +1,17 @@
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/random.h"
 #include "deltamap/internal.h"
 
 int report_init(struct map *map)
 {
-	map->row_seqs = calloc((size_t)MAP_REPORTS_MAX * ACTOR_SLOTS, sizeof(uint64_t));
+	map->row_seqs = blocks_take_zeroed(
+		&map->blocks, (size_t)MAP_REPORTS_MAX * ACTOR_SLOTS * sizeof(uint64_t));
 	if (map->row_seqs == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++)
 		map->rows[i].seqs = map->row_seqs + (size_t)i * ACTOR_SLOTS;
 	return 0;
-}
-
-void report_fini(struct map *map)
-{
-	free((void *)map->row_seqs);
 }
 
 static struct actor actor_of(const struct row *row)

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -15,7 +14,7 @@ static const uint32_t class_bytes[STORE_CLASSES] = {
 _Static_assert(sizeof(struct record) + MAP_PAYLOAD_MAX <= 1536,
 	"the largest class holds the largest record");
 
-int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max)
+int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uint64_t bytes_max)
 {
 	memset(s, 0, sizeof(*s));
 	uint32_t buckets = BUCKETS_MIN;
@@ -26,21 +25,9 @@ int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max)
 	s->arena_top = 1; /* reference 0 is none */
 	s->records_max = records_max;
 	s->bucket_mask = buckets - 1;
-	s->arena = aligned_alloc(STORE_UNIT, (size_t)s->arena_units * STORE_UNIT);
-	s->buckets = calloc(buckets, sizeof(s->buckets[0]));
-	if (s->arena == NULL || s->buckets == NULL) {
-		store_fini(s);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-void store_fini(struct store *s)
-{
-	free(s->arena);
-	free((void *)s->buckets);
-	s->arena = NULL;
-	s->buckets = NULL;
+	s->arena = blocks_take(blocks, (size_t)s->arena_units * STORE_UNIT);
+	s->buckets = blocks_take_zeroed(blocks, buckets * sizeof(s->buckets[0]));
+	return s->arena == NULL || s->buckets == NULL ? -ENOMEM : 0;
 }
 
 /* ---- actors ---- */
@@ -271,16 +258,7 @@ void store_free_sealed(struct store *s)
 
 record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len)
 {
-	record_ref ref =
-		atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
-	while (ref != 0) {
-		const struct record *r = store_at(s, ref);
-		if (r->key_hash == key_hash && r->key_len == key_len &&
-			memcmp(record_key(r), key, key_len) == 0)
-			return ref;
-		ref = atomic_load_explicit(&r->next, memory_order_acquire);
-	}
-	return 0;
+	return store_find_from(s, store_head(s, key_hash), key, key_len);
 }
 
 /* The link that points to ref. */

@@ -9,7 +9,9 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <string.h>
 
+#include "deltamap/blocks.h"
 #include "deltamap/deltamap.h"
 
 typedef uint32_t record_ref; /* in units of STORE_UNIT bytes; 0: none */
@@ -21,22 +23,20 @@ enum {
 	NO_ACTOR = 0xffff,
 };
 
+/* What a reader needs to find a key stands together, right before the key: of a record that it
+ * walks past it touches one cache line. */
 struct record {
-	_Atomic record_ref next; /* chain; owner: rw, readers: ro */
-	record_ref older; /* the same actor's records by seq; owner only, as all down to `pins` */
+	record_ref older; /* the same actor's records by seq; owner only, as all down to tomb_older */
 	record_ref newer;
 	record_ref free_next;
 	uint16_t actor_slot;
 	uint16_t pins;
 	uint8_t class;
-	bool dead; /* replaced; freed when no longer pinned */
-	/* immutable from here, but for mark and tomb_older, which are the owner's */
-	uint8_t flags; /* WIRE_RECORD_* */
-	uint8_t rival;
-	uint8_t key_len;
+	bool dead;    /* replaced; freed when no longer pinned */
 	uint8_t mark; /* the reconciliation in which the peer was last seen to hold this key */
-	uint16_t value_len;
+	uint8_t rival;
 	record_ref tomb_older; /* the same actor's tombstones; the other way: free_next */
+	/* immutable from here, but for `next` */
 	uint64_t key_hash;
 	uint64_t clock;
 	uint64_t weight;
@@ -44,8 +44,15 @@ struct record {
 	struct dot author;
 	struct dot dot;
 	struct dot previous;
+	_Atomic record_ref next; /* chain; owner: rw, readers: ro */
+	uint16_t value_len;
+	uint8_t flags; /* WIRE_RECORD_* */
+	uint8_t key_len;
 	uint8_t bytes[]; /* key, value */
 };
+
+_Static_assert(offsetof(struct record, next) % STORE_UNIT <= STORE_UNIT - 32,
+	"the head of a key stands with its first bytes in one cache line");
 
 /* A slot that was given up is not read any more, but a reader that saw it in use may still look:
  * it is free for another actor when it has passed a seal, as records are. */
@@ -106,8 +113,7 @@ static inline const uint8_t *record_value(const struct record *r)
 	return r->bytes + r->key_len;
 }
 
-int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max);
-void store_fini(struct store *s);
+int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uint64_t bytes_max);
 
 /* The slot of an actor: NO_ACTOR if unknown, or if `add` and the table is full. */
 uint16_t store_actor(struct store *s, struct actor actor, bool add);
@@ -121,6 +127,35 @@ void store_forget_actor(struct store *s, uint16_t slot);
 void store_due(struct store *s, uint16_t slot);
 
 record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len);
+
+/* The same in steps, so that several keys' memory is fetched side by side. */
+static inline void store_prefetch_bucket(const struct store *s, uint64_t key_hash)
+{
+	__builtin_prefetch(&s->buckets[key_hash & s->bucket_mask]);
+}
+
+static inline record_ref store_head(const struct store *s, uint64_t key_hash)
+{
+	return atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
+}
+
+/* Harmless if there is none: the arena begins with an empty unit. */
+static inline void store_prefetch_key(const struct store *s, record_ref ref)
+{
+	__builtin_prefetch(s->arena + (uint64_t)ref * STORE_UNIT + offsetof(struct record, next));
+}
+
+static inline record_ref store_find_from(
+	const struct store *s, record_ref ref, const void *key, size_t key_len)
+{
+	while (ref != 0) {
+		const struct record *r = store_at(s, ref);
+		if (r->key_len == key_len && memcmp(record_key(r), key, key_len) == 0)
+			return ref;
+		ref = atomic_load_explicit(&r->next, memory_order_acquire);
+	}
+	return 0;
+}
 
 /* A new record with room for key and value, its other fields unset; 0 if there is none. */
 record_ref store_alloc(struct store *s, size_t key_len, size_t value_len);

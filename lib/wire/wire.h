@@ -100,6 +100,18 @@ struct wire_prelude {
 
 uint32_t wire_cluster_tag(const char *cluster_name);
 
+/* Writes the header alone; what stands behind it is sealed by lib/seal. */
+void wire_put_header(uint8_t *packet, const struct wire_header *h);
+
+/* Checks what costs only comparisons: length, magic, version, cluster and the body's length. On
+ * WIRE_OK *h is the header and *body the body in place; neither tag nor checksum has been looked
+ * at, nor whether key id, lane and sender can be. On an error neither is touched. */
+enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
+	struct wire_header *h, struct sw_reader *body);
+
+/* Lane, sender id and epoch are in range. */
+bool wire_header_is_valid(const struct wire_header *h);
+
 /* Writes the header in front of a body that stands at packet + WIRE_HEADER_LEN, and the checksum
  * tag behind it. h->key_id must be WIRE_KEY_CLEAR. Returns the length of the packet. */
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h);

@@ -1,41 +1,38 @@
 #include "map_image.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "map_world.h"
-#include "small/memory.h"
 
 static struct image images[REPLICAS_MAX];
-static struct image *current;
-
-void image_begin(uint32_t replica)
+static void *take(void *context, size_t bytes)
 {
-	current = &images[replica];
-	memset(current->bytes, 0, current->used);
-	current->used = 0;
-}
-
-void *image_aligned_alloc(size_t align, size_t size)
-{
-	size_t at = (current->used + align - 1) / align * align;
-	if (at + size > IMAGE_SIZE) {
+	struct image *image = context;
+	size_t at = (image->used + 63) / 64 * 64;
+	if (at + bytes > IMAGE_SIZE) {
 		fprintf(stderr, "a replica of %zu bytes: a larger IMAGE_SIZE is needed\n",
-			at + size);
+			at + bytes);
 		abort();
 	}
-	current->used = at + size;
-	return current->bytes + at;
+	image->used = at + bytes;
+	return image->bytes + at;
 }
 
-void *image_calloc(size_t n, size_t size)
+/* With the whole replica. */
+static void give(void *context, void *block, size_t bytes)
 {
-	return image_aligned_alloc(64, n * size); /* zeroed by image_begin() */
+	(void)context;
+	(void)block;
+	(void)bytes;
 }
 
-void image_free(void *p)
+struct map_memory image_begin(uint32_t replica)
 {
-	(void)p; /* with the whole replica */
+	struct image *image = &images[replica];
+	image->used = 0;
+	return (struct map_memory){take, give, image};
 }
 
 void image_save(uint32_t replica, struct image *to)

@@ -2,8 +2,7 @@
  * away and back, pointers and all. */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "deltamap/deltamap.h"
 
 enum { IMAGE_SIZE = 96 * 1024 };
 
@@ -12,7 +11,7 @@ struct image {
 	_Alignas(64) uint8_t bytes[IMAGE_SIZE];
 };
 
-/* What is allocated from now on is this replica's, and nothing is yet. */
-void image_begin(uint32_t replica);
+/* For the replica's next map; what its last one had is gone. */
+struct map_memory image_begin(uint32_t replica);
 void image_save(uint32_t replica, struct image *to);
 void image_load(uint32_t replica, const struct image *from);

@@ -132,7 +132,7 @@ static void begin(struct world *w, uint32_t a, bool first)
 	for (uint32_t i = 0; i < w->replicas; i++)
 		n->sees[i] = i == a || !w->nodes[i].up ? 0 : w->nodes[i].epoch;
 	struct map_config config = config_of(w, a, first);
-	image_begin(a);
+	config.memory = image_begin(a);
 	maps[a] = map_create(&config, n->now_ns);
 	if (maps[a] == NULL)
 		abort();
