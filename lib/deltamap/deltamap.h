@@ -67,6 +67,9 @@ struct map_memory {
 };
 
 enum map_event_kind {
+	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
+	 */
+	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -266,6 +269,8 @@ uint64_t map_seq_reader(const struct map *map, struct actor actor);
 
 /* What map_seq_reader() says of all actors, one after the other. */
 void map_vector_reader(const struct map *map, struct version_vector *vv);
+/* The collected vector: who does not cover it has not seen some deletes, which are gone here. */
+void map_collected_reader(const struct map *map, struct version_vector *vv);
 /* The reported vectors of all members that are not forgotten (dead ones too), without this server's
  * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
 bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);

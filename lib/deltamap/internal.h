@@ -195,7 +195,7 @@ bool member_is_over(const struct map *map, struct actor actor);
 void members_tick(struct map *map, uint64_t now_ns);
 
 /* report.c */
-int report_init(struct map *map);
+int report_init(struct map *map, struct blocks *blocks);
 /* Gives each member that is waited for its row. */
 void report_members(struct map *map);
 void report_vector(
@@ -243,8 +243,10 @@ enum merge_result map_merge_record(
 bool map_adopt(struct map *map, record_ref ref);
 /* Written anew, above the floor. False: no room. */
 bool map_lift(struct map *map, record_ref ref);
-/* The next dot of this server's, now in its vector. seq 0: there is none. */
+/* The next dot of this server's; seq 0: there is none. It is taken by map_own_done(), once what has
+ * it is published and told. */
 struct dot map_own_dot(struct map *map);
+void map_own_done(struct map *map, struct dot dot);
 void map_event(struct map *map, const struct map_event *event);
 void map_changed(struct map *map, const struct record *r, bool local, bool gone);
 /* Does the vector reach a dot by what was written (not because its epoch is closed)? */
