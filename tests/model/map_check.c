@@ -135,8 +135,31 @@ static const char *check_nothing_lost(const struct world *w, uint32_t a, const u
 	return NULL;
 }
 
+const char world_corner[] = "a deleted key comes back: the corner of three islands";
+
+static bool have_parted(const struct world *w, uint32_t a, uint32_t b)
+{
+	return (w->parted[a] >> b & 1) || (w->parted[b] >> a & 1);
+}
+
+/* Was this value written anew, and did three that include the collector all forget each other? */
+static bool is_corner(const struct world *w, const struct collected *c, const struct written *live)
+{
+	bool lifted = false;
+	for (uint32_t i = 0; i < w->history_count && !lifted; i++)
+		lifted = w->history[i].origin == live->origin &&
+			 !dot_equal(w->history[i].author, live->author);
+	for (uint32_t x = 0; x < w->replicas && lifted; x++)
+		for (uint32_t y = 0; y < x; y++)
+			if (x != c->by && y != c->by && have_parted(w, x, y) &&
+				have_parted(w, x, c->by) && have_parted(w, y, c->by))
+				return true;
+	return false;
+}
+
 static const char *check_nothing_back(const struct world *w, uint32_t a)
 {
+	const char *corner = NULL;
 	for (uint32_t i = 0; i < w->collected_count; i++) {
 		const struct collected *c = &w->collected[i];
 		const struct written *live = live_at(w, a, c->key);
@@ -144,14 +167,18 @@ static const char *check_nothing_back(const struct world *w, uint32_t a)
 			continue;
 		if (compare(c->clock, c->weight, c->author, live) > 0)
 			return "nothing older than a collected tombstone is live";
-		if (w->replaced[c->origin] >> live->origin & 1)
-			return "a deleted key does not come back";
+		if (w->replaced[c->origin] >> live->origin & 1) {
+			if (!is_corner(w, c, live))
+				return "a deleted key does not come back";
+			corner = world_corner;
+		}
 	}
-	return NULL;
+	return corner;
 }
 
 const char *check_healed(const struct world *w, const uint16_t held[KEYS])
 {
+	const char *corner = NULL;
 	int first = -1;
 	for (uint32_t i = 0; i < w->replicas; i++) {
 		const struct node *n = &w->nodes[i];
@@ -160,7 +187,11 @@ const char *check_healed(const struct world *w, const uint16_t held[KEYS])
 		if (!n->ready)
 			return "all that run have a first session in the end";
 		const char *broken = check_nothing_lost(w, i, held);
-		broken = broken != NULL ? broken : check_nothing_back(w, i);
+		const char *back = check_nothing_back(w, i);
+		if (back == world_corner)
+			corner = back;
+		else if (broken == NULL)
+			broken = back;
 		if (broken != NULL)
 			return broken;
 		first = first < 0 ? (int)i : first;
@@ -176,5 +207,5 @@ const char *check_healed(const struct world *w, const uint16_t held[KEYS])
 		if (map_content_hash(x) != map_content_hash(y))
 			return "content hashes are equal in the end";
 	}
-	return NULL;
+	return corner;
 }

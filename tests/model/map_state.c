@@ -129,7 +129,7 @@ uint64_t world_hash_rest(const struct world *w)
 {
 	uint64_t h = 4, sum = 0;
 	for (uint32_t i = 0; i < w->replicas; i++) {
-		h = mix(h, (uint64_t)w->epochs[i] << 8 | w->writes[i]);
+		h = mix(h, (uint64_t)w->epochs[i] << 16 | w->parted[i] << 8 | w->writes[i]);
 		for (uint32_t n = 0; n < w->writes[i]; n++)
 			h = mix(h, w->replaced[i * WRITES_EACH_MAX + n]);
 	}

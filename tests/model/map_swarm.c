@@ -295,6 +295,10 @@ static void end(struct swarm *s)
 			printf("faults end\n");
 		r->broken = world_heal(&world);
 	}
+	if (r->broken == world_corner) {
+		r->corner = true;
+		r->broken = NULL;
+	}
 	for (uint32_t i = 0; i < world.replicas; i++) {
 		if (!world.nodes[i].up)
 			continue;

@@ -262,6 +262,7 @@ static bool forget_step(struct world *w, const struct step *t)
 	if (!world_is_peer(w, t->a, t->b))
 		return false;
 	w->nodes[t->a].forgotten[t->b] = true;
+	w->parted[t->a] |= (uint8_t)(1u << t->b);
 	tell_members(w, t->a);
 	return true;
 }

@@ -71,6 +71,7 @@ struct world {
 	uint8_t writes[REPLICAS_MAX];
 	uint16_t history_count, collected_count;
 	uint32_t epochs[REPLICAS_MAX]; /* the largest that each has had */
+	uint8_t parted[REPLICAS_MAX];  /* bit b: a has ever forgotten b */
 	struct node nodes[REPLICAS_MAX];
 	uint64_t replaced[WRITES_MAX]; /* of each write: those that its writer knew and replaced */
 	struct written history[HISTORY_MAX];
@@ -114,6 +115,10 @@ bool world_step(struct world *w, const struct step *step, const struct packet *p
  * have pulled from all a few times. Then all must agree. NULL, or what is wrong. The replicas are
  * not what they were. */
 const char *world_heal(struct world *w);
+/* What world_heal() says of the one corner that is known: of three islands that all forgot each other,
+ * one collected a deletion, and another wrote a value anew that the third had deleted, because it
+ * stood at or below the floor of what the first had collected. */
+extern const char world_corner[];
 /* Of one replica, with its place in the world: equal hashes go on equally. */
 uint64_t world_hash_replica(const struct world *w, uint32_t replica);
 /* Of all that the replicas do not hold themselves. */
