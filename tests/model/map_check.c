@@ -37,6 +37,33 @@ static uint16_t remember(struct world *w, const struct map_view *view)
 	return w->history_count;
 }
 
+/* The author's dot of a write; seq 0: nobody has it yet. */
+static struct dot first_dot(const struct world *w, uint32_t origin)
+{
+	for (uint32_t i = 0; i < w->history_count; i++) {
+		const struct written *h = &w->history[i];
+		if (h->origin == origin && h->author.actor.id == world_id(origin / WRITES_EACH_MAX))
+			return h->author;
+	}
+	return (struct dot){0};
+}
+
+static bool covers(uint32_t a, struct dot dot)
+{
+	return map_seq_reader(world_map(a), dot.actor) >= dot.seq;
+}
+
+static uint64_t unseen_by(const struct world *w, uint32_t a, uint64_t origins)
+{
+	uint64_t unseen = 0;
+	for (; origins != 0; origins &= origins - 1) {
+		uint32_t origin = (uint32_t)__builtin_ctzll(origins);
+		if (!covers(a, first_dot(w, origin)))
+			unseen |= 1ULL << origin;
+	}
+	return unseen;
+}
+
 void check_collected(struct world *w, uint32_t a, const struct map_view *t)
 {
 	if (w->collected_count == COLLECTED_MAX)
@@ -48,7 +75,8 @@ void check_collected(struct world *w, uint32_t a, const struct map_view *t)
 			.life = w->nodes[a].life,
 			.clock = t->clock,
 			.weight = t->weight,
-			.author = t->author};
+			.author = t->author,
+			.unseen = unseen_by(w, a, w->replaced[t->written_ms])};
 }
 
 static bool was_collected_above(const struct world *w, const struct written *h)
@@ -135,26 +163,55 @@ static const char *check_nothing_lost(const struct world *w, uint32_t a, const u
 	return NULL;
 }
 
-const char world_corner[] = "a deleted key comes back: the corner of three islands";
+const char *const world_corners[CORNERS] = {
+	"a deleted key comes back: three islands forgot each other",
+	"a deleted key comes back: it was overwritten where the vector did not cover it",
+	"a deleted key comes back: its epoch was closed below it later",
+};
+
+bool world_is_corner(const char *broken)
+{
+	for (int i = 0; i < CORNERS; i++)
+		if (broken == world_corners[i])
+			return true;
+	return false;
+}
 
 static bool have_parted(const struct world *w, uint32_t a, uint32_t b)
 {
 	return (w->parted[a] >> b & 1) || (w->parted[b] >> a & 1);
 }
 
-/* Was this value written anew, and did three that include the collector all forget each other? */
-static bool is_corner(const struct world *w, const struct collected *c, const struct written *live)
+static bool three_parted(const struct world *w, uint32_t by)
 {
-	bool lifted = false;
-	for (uint32_t i = 0; i < w->history_count && !lifted; i++)
-		lifted = w->history[i].origin == live->origin &&
-			 !dot_equal(w->history[i].author, live->author);
-	for (uint32_t x = 0; x < w->replicas && lifted; x++)
+	for (uint32_t x = 0; x < w->replicas; x++)
 		for (uint32_t y = 0; y < x; y++)
-			if (x != c->by && y != c->by && have_parted(w, x, y) &&
-				have_parted(w, x, c->by) && have_parted(w, y, c->by))
+			if (x != by && y != by && have_parted(w, x, y) && have_parted(w, x, by) &&
+				have_parted(w, y, by))
 				return true;
 	return false;
+}
+
+static bool was_written_anew(const struct world *w, const struct written *live)
+{
+	for (uint32_t i = 0; i < w->history_count; i++)
+		if (w->history[i].origin == live->origin &&
+			!dot_equal(w->history[i].author, live->author))
+			return true;
+	return false;
+}
+
+/* NULL: none of them. */
+static const char *corner_of(
+	const struct world *w, const struct collected *c, const struct written *live)
+{
+	if (!was_written_anew(w, live))
+		return NULL;
+	if (c->unseen >> live->origin & 1)
+		return world_corners[1];
+	if (!covers(c->by, first_dot(w, live->origin)))
+		return world_corners[2];
+	return three_parted(w, c->by) ? world_corners[0] : NULL;
 }
 
 static const char *check_nothing_back(const struct world *w, uint32_t a)
@@ -168,9 +225,9 @@ static const char *check_nothing_back(const struct world *w, uint32_t a)
 		if (compare(c->clock, c->weight, c->author, live) > 0)
 			return "nothing older than a collected tombstone is live";
 		if (w->replaced[c->origin] >> live->origin & 1) {
-			if (!is_corner(w, c, live))
+			corner = corner_of(w, c, live);
+			if (corner == NULL)
 				return "a deleted key does not come back";
-			corner = world_corner;
 		}
 	}
 	return corner;
@@ -188,7 +245,7 @@ const char *check_healed(const struct world *w, const uint16_t held[KEYS])
 			return "all that run have a first session in the end";
 		const char *broken = check_nothing_lost(w, i, held);
 		const char *back = check_nothing_back(w, i);
-		if (back == world_corner)
+		if (world_is_corner(back))
 			corner = back;
 		else if (broken == NULL)
 			broken = back;

@@ -143,7 +143,7 @@ uint64_t world_hash_rest(const struct world *w)
 		const struct collected *x = &w->collected[i];
 		uint64_t e =
 			mix(x->key, (uint64_t)x->life << 16 | (uint64_t)x->by << 8 | x->origin);
-		sum += mix_dot(mix(e, x->clock), x->author);
+		sum += mix_dot(mix(mix(e, x->clock), x->unseen), x->author);
 	}
 	return mix(h, sum);
 }

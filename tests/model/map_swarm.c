@@ -295,8 +295,8 @@ static void end(struct swarm *s)
 			printf("faults end\n");
 		r->broken = world_heal(&world);
 	}
-	if (r->broken == world_corner) {
-		r->corner = true;
+	if (world_is_corner(r->broken)) {
+		r->corner = r->broken;
 		r->broken = NULL;
 	}
 	for (uint32_t i = 0; i < world.replicas; i++) {

@@ -16,10 +16,9 @@ struct map_script {
 
 struct map_result {
 	const char *broken; /* NULL: nothing */
-	bool corner;        /* the known one of three islands: docs/map-proof.md */
+	const char *corner; /* one of the known ones: docs/map-proof.md */
 	uint32_t at;        /* the step after which it was; count: after the heal */
 	struct map_counters counters;
-	uint64_t sessions_cut; /* sessions that began and did not end */
 };
 
 /* Draws a script while playing it. */

@@ -47,6 +47,7 @@ struct collected {
 	uint8_t life; /* of that replica */
 	uint64_t clock, weight;
 	struct dot author;
+	uint64_t unseen; /* of the writes that it replaced: those its vector did not cover then */
 };
 
 struct node {
@@ -115,10 +116,11 @@ bool world_step(struct world *w, const struct step *step, const struct packet *p
  * have pulled from all a few times. Then all must agree. NULL, or what is wrong. The replicas are
  * not what they were. */
 const char *world_heal(struct world *w);
-/* What world_heal() says of the one corner that is known: of three islands that all forgot each other,
- * one collected a deletion, and another wrote a value anew that the third had deleted, because it
- * stood at or below the floor of what the first had collected. */
-extern const char world_corner[];
+/* The corners that are known in which a deleted key comes back (docs/map-proof.md). world_heal()
+ * returns one of these only if nothing else is wrong. */
+enum { CORNERS = 3 };
+extern const char *const world_corners[CORNERS];
+bool world_is_corner(const char *broken);
 /* Of one replica, with its place in the world: equal hashes go on equally. */
 uint64_t world_hash_replica(const struct world *w, uint32_t replica);
 /* Of all that the replicas do not hold themselves. */
