@@ -42,7 +42,15 @@ struct leftover {
 	uint8_t name[TYPED_NAME_MAX];
 };
 
-enum { LEFTOVERS_MAX = 256 };
+enum { LEFTOVERS_MAX = 256, WAITINGS_MAX = 64 };
+
+/* A client of map.wait. */
+struct waiting {
+	struct rpc_call *call; /* NULL: free */
+	struct dot dot;
+	uint32_t members; /* 0: all */
+	uint64_t start_ns, end_ns;
+};
 
 struct control {
 	struct appliance *app;
@@ -65,6 +73,10 @@ struct control {
 	uint32_t leftovers_cursor;
 	bool leftovers_unseen; /* the table is to be looked through */
 	uint64_t next_leftovers_ns;
+
+	struct waiting waitings[WAITINGS_MAX];
+	uint32_t waiting_count;
+	uint64_t next_waiting_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -147,7 +159,7 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 void watch_methods(struct control *control);
 void changes_drain(struct control *control);
 void typed_methods(struct control *control);
-void typed_changed(struct control *control, const struct map_change *change);
+void typed_changed(struct control *control, const struct map_view *view);
 void typed_tick(struct control *control, uint64_t now_ns);
 void spread_methods(struct control *control);
 void spread_tick(struct control *control, uint64_t now_ns);

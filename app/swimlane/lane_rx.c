@@ -125,8 +125,8 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 }
 
 /* Everything that can be known of a packet without looking at its messages. */
-static bool open_packet(struct lane *lane, struct rte_mbuf *m, const uint8_t *payload, uint16_t len,
-	struct wire_header *h, struct sw_reader *body)
+static bool open_packet(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
+	const uint8_t *payload, uint16_t len, struct wire_header *h, struct sw_reader *body)
 {
 	struct wire_prelude prelude;
 	enum wire_error e = wire_open_clear(payload, len, lane->app->cluster_tag, h, body);
@@ -144,7 +144,9 @@ static bool open_packet(struct lane *lane, struct rte_mbuf *m, const uint8_t *pa
 		drop(lane, m, reason);
 		return false;
 	}
-	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
+	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	currency_heard(&lane->app->currency, now_ns, h->sender, prelude.last_seq, held);
+	if (prelude.last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
@@ -155,7 +157,7 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 	struct wire_header h;
 	struct sw_reader body;
 	struct contents c;
-	if (!open_packet(lane, d->mbuf, d->payload, d->payload_len, &h, &body))
+	if (!open_packet(lane, now_ns, d->mbuf, d->payload, d->payload_len, &h, &body))
 		return false;
 	if (!look_inside(body, &c)) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);

@@ -261,6 +261,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.random_seed = seed + 1,
 		.on_change = keeper_changed,
 		.on_displaced = keeper_displaced,
+		.on_event = keeper_event,
 		.context = &app->keeper,
 	};
 	int rc = ownership_create(app, &app->keeper.ownership);

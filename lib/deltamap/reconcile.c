@@ -55,8 +55,8 @@ bool reconcile_join(struct map *map, const struct version_vector *theirs)
 {
 	struct store *s = &map->store;
 	for (uint32_t n = 0; n < BUCKETS_PER_TICK && map->join_bucket <= s->bucket_mask; n++) {
-		record_ref ref = atomic_load_explicit(
-			&s->buckets[map->join_bucket], memory_order_relaxed);
+		record_ref ref =
+			atomic_load_explicit(&s->buckets[map->join_bucket], memory_order_relaxed);
 		while (ref != 0) {
 			record_ref next =
 				atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);

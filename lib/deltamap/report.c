@@ -101,7 +101,8 @@ static void raise(struct map *map, struct row *row, uint16_t slot, uint64_t seq)
 		store_due(&map->store, slot);
 }
 
-void report_vector(struct map *map, uint64_t now_ns, struct actor from, const struct version_vector *vv)
+void report_vector(
+	struct map *map, uint64_t now_ns, struct actor from, const struct version_vector *vv)
 {
 	struct row *row = find_row(map, from);
 	if (row == NULL)
@@ -137,8 +138,7 @@ static uint64_t sum_of(uint64_t id, uint64_t epoch, uint64_t vector_hash, uint64
 	return sw_mix64(sw_mix64(sw_mix64(id) + epoch) + vector_hash) + content_hash;
 }
 
-void map_probe(
-	struct map *map, struct actor actor, uint64_t vector_hash, uint64_t content_hash)
+void map_probe(struct map *map, struct actor actor, uint64_t vector_hash, uint64_t content_hash)
 {
 	uint32_t at = (uint32_t)sw_mix64(actor.id) % PROBES_MAX;
 	struct probe_box *box = &map->probes[at];
@@ -193,8 +193,7 @@ static void take_probes(struct map *map, uint64_t now_ns)
 	for (uint32_t w = 0; w < PROBES_MAX / 64; w++) {
 		if (atomic_load_explicit(&map->probed[w], memory_order_relaxed) == 0)
 			continue;
-		uint64_t bits =
-			atomic_exchange_explicit(&map->probed[w], 0, memory_order_acquire);
+		uint64_t bits = atomic_exchange_explicit(&map->probed[w], 0, memory_order_acquire);
 		for (; bits != 0; bits &= bits - 1)
 			take_probe(map, now_ns,
 				&map->probes[w * 64 + (uint32_t)__builtin_ctzll(bits)]);

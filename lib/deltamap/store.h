@@ -60,15 +60,15 @@ enum slot_state { SLOT_EMPTY, SLOT_USED, SLOT_GONE, SLOT_SEALED, SLOT_FREE };
 
 /* One actor: its records and how far this replica's vector reaches. */
 struct actor_slot {
-	struct actor actor;    /* set before SLOT_USED, constant while it is that */
-	_Atomic uint8_t state; /* enum slot_state; owner: rw, readers: ro */
-	bool ahead;            /* holds records that the vector does not cover */
-	bool blocked;          /* has tombstones that wait for this replica's own vector */
-	bool over;             /* no more is written under it: see closing.c */
-	_Atomic uint64_t seq;  /* the vector's entry, as it is; owner: rw, readers: ro */
-	uint64_t cap;          /* at which it is known to be closed; 0: it is not */
+	struct actor actor;         /* set before SLOT_USED, constant while it is that */
+	_Atomic uint8_t state;      /* enum slot_state; owner: rw, readers: ro */
+	bool ahead;                 /* holds records that the vector does not cover */
+	bool blocked;               /* has tombstones that wait for this replica's own vector */
+	bool over;                  /* no more is written under it: see closing.c */
+	_Atomic uint64_t seq;       /* the vector's entry, as it is; owner: rw, readers: ro */
+	uint64_t cap;               /* at which it is known to be closed; 0: it is not */
 	_Atomic uint64_t collected; /* the highest seq of a tombstone that was collected here */
-	uint64_t unknown_ns;   /* since when membership has had no word of it; 0: it has */
+	uint64_t unknown_ns;        /* since when membership has had no word of it; 0: it has */
 	record_ref oldest, newest;
 	record_ref tomb_oldest, tomb_newest;
 };
