@@ -168,7 +168,8 @@ static int run_staleness(struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command ctl_spread_commands[] = {
 	{"map spread", "KEY|WRITE", "Which members are known to hold a write",
-		"A write is named as `map put` prints it, SERVER@EPOCH:SEQ; of a key it is the one\n"
+		"A write is named as `map put` prints it, SERVER@EPOCH:SEQ; of a key it is the "
+		"one\n"
 		"that is read now.\n",
 		run_spread, false},
 	{"map wait", "KEY|WRITE", "Wait until members are known to hold a write",

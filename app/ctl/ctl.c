@@ -74,15 +74,16 @@ int ctl_options(struct ctl *ctl, int argc, char **argv, const struct option *opt
 	};
 	struct option all[OPTIONS_MAX];
 	size_t count = 0;
-	while (options != NULL && options[count].name != NULL)
-		count++;
+	bool has_number = false; /* the one short option that a command may have: -n N */
+	for (; options != NULL && options[count].name != NULL; count++)
+		has_number = has_number || options[count].val == 'n';
 	if (count > 0)
 		memcpy(all, options, count * sizeof(*options));
 	memcpy(all + count, global, sizeof(global));
 
 	opterr = 0;
 	for (;;) {
-		int option = getopt_long(argc, argv, ":s:h", all, NULL);
+		int option = getopt_long(argc, argv, has_number ? ":s:hn:" : ":s:h", all, NULL);
 		switch (option) {
 		case 's': ctl->socket_path = optarg; break;
 		case OPTION_JSON: ctl->json = true; break;

@@ -43,6 +43,7 @@ struct ctl_command {
 
 /* Ends with a NULL name. */
 extern const struct ctl_command ctl_cluster_commands[];
+extern const struct ctl_command ctl_owners_commands[];
 extern const struct ctl_command ctl_origin_commands[];
 extern const struct ctl_command ctl_map_commands[];
 extern const struct ctl_command ctl_spread_commands[];

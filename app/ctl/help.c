@@ -6,6 +6,7 @@
 
 static const struct ctl_command *const groups[] = {
 	ctl_cluster_commands,
+	ctl_owners_commands,
 	ctl_origin_commands,
 	ctl_map_commands,
 	ctl_spread_commands,

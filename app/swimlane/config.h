@@ -113,5 +113,8 @@ void config_reference(FILE *out);
  * suspicion_us moves the profile's shortest suspicion in proportion. */
 void config_membership_times(const struct config *config, struct swim_profile *times);
 
+/* The id of a server that is given none. */
+uint64_t config_id_of_name(const char *name);
+
 const char *config_profile_name(enum config_profile profile);
 const char *config_idle_name(enum config_idle idle);

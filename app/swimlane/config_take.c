@@ -36,7 +36,7 @@ static uint32_t us_of_ms(double time_ms)
 	return (uint32_t)(time_ms * 1000 + 0.5);
 }
 
-static uint64_t id_of_name(const char *name)
+uint64_t config_id_of_name(const char *name)
 {
 	uint64_t id = XXH3_64bits(name, strlen(name));
 	return id == 0 ? 1 : id;
@@ -49,7 +49,7 @@ static void take_identity(
 	copy(config->cluster, sizeof(config->cluster), file->cluster);
 	copy(config->zone, sizeof(config->zone), file->zone);
 	copy(config->state_dir, sizeof(config->state_dir), file->state_dir);
-	config->id = config_line(lines, "id") != 0 ? file->id : id_of_name(config->name);
+	config->id = config_line(lines, "id") != 0 ? file->id : config_id_of_name(config->name);
 	config->profile = (enum config_profile)file->profile;
 	config->weight = file->weight;
 	config->insecure = file->insecure;

@@ -9,6 +9,7 @@
 #include "appliance.h"
 #include "health/health.h"
 #include "rendezvous/duty.h"
+#include "persist.h"
 #include "rpc/rpc.h"
 #include "start.h"
 #include "watch.h"
@@ -74,6 +75,7 @@ struct control {
 	bool leftovers_unseen; /* the table is to be looked through */
 	uint64_t next_leftovers_ns;
 
+	struct persist *persist;
 	struct waiting waitings[WAITINGS_MAX];
 	uint32_t waiting_count;
 	uint64_t next_waiting_ns;
@@ -187,6 +189,11 @@ void duties_look(struct control *control);
 void duties_written(struct control *control, const char *name, struct actor writer);
 enum duty duties_of(const struct control *control, const char *name);
 void duties_methods(struct control *control);
+
+/* control_ownership.c, control_plan.c, control_balance.c */
+void ownership_methods(struct control *control);
+void plan_methods(struct control *control);
+void balance_methods(struct control *control);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */

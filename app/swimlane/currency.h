@@ -20,7 +20,8 @@ struct currency {
 	} slots[CURRENCY_SLOTS];
 };
 
-/* Any lane: `writer` has written up to last_seq, and this server holds everything up to held_seq. */
+/* Any lane: `writer` has written up to last_seq, and this server holds everything up to held_seq.
+ */
 void currency_heard(struct currency *currency, uint64_t now_ns, struct actor writer,
 	uint64_t last_seq, uint64_t held_seq);
 /* False: nothing has been heard of it. *current_ns 0: never held everything. */

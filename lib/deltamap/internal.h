@@ -144,6 +144,7 @@ struct map {
 	_Atomic uint64_t last_seq;
 	_Atomic uint64_t floor;
 	_Atomic bool ready;
+	_Atomic uint32_t joins; /* odd while a full-state join removes records */
 
 	struct peer peers[SW_MEMBERS_MAX]; /* live */
 	uint32_t peer_count;
@@ -223,6 +224,7 @@ void collect_vector(const struct map *map, struct version_vector *vv);
 /* Takes over the closures of a vector that was seen. False: not now, nothing may be done with it
  * yet: there was no room to adopt what lies beyond a cap, or this server's own epoch is closed. */
 bool closing_learn(struct map *map, const struct version_vector *vv);
+bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap);
 void closing_slot(struct map *map, uint16_t slot);
 
 /* reconcile.c */

@@ -177,16 +177,20 @@ static bool join_vector(struct map *map, const struct version_vector *vv)
 	return whole;
 }
 
-/* What the peer has collected is as if it had been collected here: both hold the same now. */
-static void join_collected(struct map *map, const struct version_vector *vv)
+/* What the peer has collected is as if it had been collected here: both hold the same now. False:
+ * there is no dot left to mark what lies beyond a cap. */
+static bool join_collected(struct map *map, const struct version_vector *vv)
 {
+	bool marked = true;
 	for (uint32_t i = 0; i < vv->count; i++) {
 		uint16_t slot = store_actor(&map->store, vv->entries[i].actor, true);
 		if (slot == NO_ACTOR)
 			continue; /* then it is not in the vector either, which was not joined */
 		struct actor_slot *a = &map->store.actors[slot];
 		a->collected = sw_max_u64(a->collected, vv->entries[i].seq);
+		marked &= a->cap == 0 || closing_mark(map, a, a->cap);
 	}
+	return marked;
 }
 
 static void tell_reconciled(struct map *map)
@@ -196,6 +200,7 @@ static void tell_reconciled(struct map *map)
 		.count = map->join_dropped,
 		.lifted = map->join_lifted};
 	map->counters.reconciles++;
+	atomic_fetch_add_explicit(&map->joins, 1, memory_order_acq_rel);
 	map_event(map, &event);
 }
 
@@ -219,8 +224,10 @@ static void complete(struct map *map, uint64_t now_ns)
 		end_pull_without_room(map, now_ns);
 		return;
 	}
-	if (p->kind != PULL_DELTA)
-		join_collected(map, &p->collected);
+	if (p->kind != PULL_DELTA && !join_collected(map, &p->collected)) {
+		end_pull_without_room(map, now_ns);
+		return;
+	}
 	if (p->kind == PULL_RECONCILE)
 		tell_reconciled(map);
 	atomic_store_explicit(&map->ready, true, memory_order_release);
