@@ -42,12 +42,12 @@ static void set_aside(const struct config *c, const char *why)
 	path_of(c, NAME, path);
 	path_of(c, DAMAGED, aside);
 	if (rename(path, aside) == 0)
-		log_line(LOG_ERROR,
-			"%s: %s; it is kept as %s, and this server starts without it", path, why,
-			DAMAGED);
+		log_line(LOG_ERROR, "%s: %s; it is kept as %s, and this server starts without it",
+			path, why, DAMAGED);
 	else
-		log_line(LOG_ERROR, "%s: %s; this server starts without it (and cannot rename it: %s)",
-			path, why, strerror(errno));
+		log_line(LOG_ERROR,
+			"%s: %s; this server starts without it (and cannot rename it: %s)", path,
+			why, strerror(errno));
 }
 
 void persist_forget(void)
@@ -120,14 +120,14 @@ void persist_restore(const struct config *c, struct map *map)
 	int rc = snapshot_restore_owner(&loaded.reader, map);
 	if (rc == 0) {
 		log_line(LOG_INFO,
-			"started from the map's copy of epoch %" PRIu32 ": %u records, written %" PRIu64
-			" s ago",
+			"started from the map's copy of epoch %" PRIu32
+			": %u records, written %" PRIu64 " s ago",
 			loaded.reader.head.epoch, map_record_count(map), age_ms / 1000);
 	} else {
 		map_restore_none_owner(map);
 		set_aside(c, rc == -ENOSPC
-				? "it does not fit; raise map.records_max or map.megabytes"
-				: "it holds a record that no map holds");
+				     ? "it does not fit; raise map.records_max or map.megabytes"
+				     : "it holds a record that no map holds");
 	}
 	persist_forget();
 }
@@ -156,8 +156,7 @@ int persist_init(struct control *control)
 	if (p == NULL)
 		return -ENOMEM;
 	p->fd = p->folder = -1;
-	p->next_ns = ticks_now_ns() +
-		     control->app->config->map_persist_interval_s * SW_NS_PER_S;
+	p->next_ns = ticks_now_ns() + control->app->config->map_persist_interval_s * SW_NS_PER_S;
 	p->bytes = malloc(SNAPSHOT_STEP_MAX);
 	control->persist = p;
 	return p->bytes != NULL ? 0 : -ENOMEM;

@@ -1,6 +1,6 @@
 /* The map's copy in the state folder (map.persist): written beside and renamed, so that there is
- * always a whole one, and taken up again at the next start. What was acknowledged since the last copy
- * is in it only if this server was stopped in order; the other servers have it in any case.
+ * always a whole one, and taken up again at the next start. What was acknowledged since the last
+ * copy is in it only if this server was stopped in order; the other servers have it in any case.
  *
  * Control core. Written in steps of one turn of the loop each; the disk is waited for by the C
  * library's threads (aio), never by the loop.
@@ -21,7 +21,7 @@ struct persist;
 struct persist_counters {
 	uint64_t written; /* copies */
 	uint64_t failed;
-	uint64_t again; /* begun anew: a full-state join came in between */
+	uint64_t again;          /* begun anew: a full-state join came in between */
 	uint64_t bytes, records; /* of the last one */
 	uint64_t took_ms;        /* from its begin to the disk's word */
 };

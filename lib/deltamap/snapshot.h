@@ -11,16 +11,16 @@
  * in this order. A file is taken whole or not at all: snapshot_open() checks the checksum before
  * anything else is believed, then every block and record.
  *
- * Why a file that is written while the map goes on is right. The invariant is: what the vector covers
- * is held, or something newer is, or a delete of that has been collected, as the collected vector
- * tells. The writer reads the vector first. What it covers then is in the map then. A record that is
- * replaced afterwards is replaced in place, and the scan finds it or its successor, which is newer;
- * it cannot miss both, since a bucket's chain is changed by single links and what is unlinked still
- * points on. A tombstone that is collected afterwards may be missed, but collecting raises the
- * collected vector and the floor before it unlinks, and they are read last. A full-state join
- * removes records before it takes the peer's collected vector over: a file that met one is begun
- * anew (map_joins_reader()). Records that the vector does not cover do no harm: they are merged like
- * any others.
+ * Why a file that is written while the map goes on is right. The invariant is: what the vector
+ * covers is held, or something newer is, or a delete of that has been collected, as the collected
+ * vector tells. The writer reads the vector first. What it covers then is in the map then. A record
+ * that is replaced afterwards is replaced in place, and the scan finds it or its successor, which
+ * is newer; it cannot miss both, since a bucket's chain is changed by single links and what is
+ * unlinked still points on. A tombstone that is collected afterwards may be missed, but collecting
+ * raises the collected vector and the floor before it unlinks, and they are read last. A full-state
+ * join removes records before it takes the peer's collected vector over: a file that met one is
+ * begun anew (map_joins_reader()). Records that the vector does not cover do no harm: they are
+ * merged like any others.
  *
  * Pure; any core inside a read-side section, which may end between two steps.
  */
@@ -52,9 +52,9 @@ struct snapshot_writer *snapshot_writer_create(
 	const struct map *map, const struct snapshot_head *head);
 void snapshot_writer_destroy(struct snapshot_writer *writer);
 
-/* The next bytes of the file: up to `len` in `bytes`, which holds SNAPSHOT_STEP_MAX, and of not more
- * than `buckets` of the table. 1: there is more; 0: that was the last; -EAGAIN: a full-state join
- * came in between, begin anew; -EFBIG: a bucket is larger than a step. */
+/* The next bytes of the file: up to `len` in `bytes`, which holds SNAPSHOT_STEP_MAX, and of not
+ * more than `buckets` of the table. 1: there is more; 0: that was the last; -EAGAIN: a full-state
+ * join came in between, begin anew; -EFBIG: a bucket is larger than a step. */
 int snapshot_step(struct snapshot_writer *writer, uint32_t buckets, uint8_t *bytes, size_t *len);
 
 /* What was read from a file. Points into its bytes. */
@@ -67,7 +67,8 @@ struct snapshot_reader {
 };
 
 /* Checks the whole file. False, and *error says what is wrong with it. */
-bool snapshot_open(struct snapshot_reader *reader, const void *bytes, size_t len, const char **error);
+bool snapshot_open(
+	struct snapshot_reader *reader, const void *bytes, size_t len, const char **error);
 /* The next record. False after the last. */
 bool snapshot_next(struct snapshot_reader *reader, struct wire_record *record);
 
