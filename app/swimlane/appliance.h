@@ -129,7 +129,7 @@ struct keeper_command {
 struct map_change {
 	uint64_t at_ns;
 	bool displaced;
-	struct dot by; /* the one that was preferred */
+	struct dot by;        /* the one that was preferred */
 	struct map_view view; /* key and value point into bytes */
 	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
 };
@@ -199,8 +199,8 @@ int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
 /* The map's on_displaced. */
-void keeper_displaced(void *keeper, const struct map_view *kept, const struct map_view *displaced,
-	bool rival);
+void keeper_displaced(
+	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);
 
 /* lane_rx.c */
 void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);

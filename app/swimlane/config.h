@@ -74,6 +74,10 @@ struct config {
 	uint32_t map_pull_interval_us;
 	uint32_t map_push_flush_us;
 	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
+	uint32_t map_watches_max;
+	uint32_t map_watch_kib; /* unread by a watch's client, at most */
+	bool map_persist;
+	uint32_t map_persist_interval_s;
 
 	uint32_t ownership_stable_us; /* a member that came back owns nothing this long */
 	bool ownership_zone_aware;

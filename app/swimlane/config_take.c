@@ -149,6 +149,10 @@ void config_take(
 					       : map_pull_us[config->profile];
 	config->map_push_flush_us = file->map.push_flush_us;
 	config->map_packets_per_s_max = file->map.packets_per_s_max;
+	config->map_watches_max = file->map.watches_max;
+	config->map_watch_kib = file->map.watch_kib;
+	config->map_persist = file->map.persist;
+	config->map_persist_interval_s = file->map.persist_interval_s;
 	config->ownership_stable_us = us_of_ms(file->ownership.stable_ms);
 	config->ownership_zone_aware = file->ownership.zone_aware;
 	config->health_enabled = file->health.enabled;

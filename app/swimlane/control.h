@@ -11,6 +11,7 @@
 #include "rendezvous/duty.h"
 #include "rpc/rpc.h"
 #include "start.h"
+#include "watch.h"
 
 enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
@@ -26,13 +27,22 @@ struct method {
 	control_method run;
 };
 
-/* A client of map.watch (prefix) or events (prefix NULL). */
+/* A client of events. */
 struct subscription {
 	struct control *control;
 	struct rpc_subscriber *subscriber; /* NULL: free */
-	bool events;
-	char prefix[SW_KEY_MAX + 1];
 };
+
+/* A counter's cell of an earlier life of this server, being taken over. */
+struct leftover {
+	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
+	uint32_t epoch;
+	struct dot dot; /* under which this life took it over */
+	uint8_t name_len;
+	uint8_t name[TYPED_NAME_MAX];
+};
+
+enum { LEFTOVERS_MAX = 256 };
 
 struct control {
 	struct appliance *app;
@@ -44,6 +54,17 @@ struct control {
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct watch *watches; /* watch_max */
+	uint32_t watch_max;
+	struct watch_counters watch_counters;
+	struct version_vector vector; /* scratch */
+	uint64_t next_vector_ns;
+
+	struct leftover leftovers[LEFTOVERS_MAX];
+	uint32_t leftover_count;
+	uint32_t leftovers_cursor;
+	bool leftovers_unseen; /* the table is to be looked through */
+	uint64_t next_leftovers_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -121,9 +142,17 @@ void events_methods(struct control *control);
 void events_drain(struct control *control);
 void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* control_map_watch.c, control_map_typed.c, control_map_spread.c */
+void watch_methods(struct control *control);
 void changes_drain(struct control *control);
-struct subscription *subscribe(
-	struct control *control, struct rpc_call *call, bool events, const char *prefix);
+void typed_methods(struct control *control);
+void typed_changed(struct control *control, const struct map_change *change);
+void typed_tick(struct control *control, uint64_t now_ns);
+void spread_methods(struct control *control);
+void spread_tick(struct control *control, uint64_t now_ns);
+/* Do all members that are not forgotten hold that write, or something newer? */
+bool spread_is_settled(struct control *control, struct dot dot);
 
 /* control_origins.c */
 int origins_init(struct control *control);

@@ -152,13 +152,13 @@ static void visit(void *context, const struct map_view *v)
 	struct lister *l = context;
 	const struct listing *w = &l->what;
 	if (l->failed || (v->tombstone && !w->tombstones) || v->key_len < w->prefix_len ||
-		memcmp(v->key, w->prefix, w->prefix_len) != 0)
+		memcmp(v->key, w->prefix, w->prefix_len) != 0 ||
+		(!w->reserved && typed_is_reserved(v->key, v->key_len)))
 		return;
 	if (w->after != NULL && compare(v->key, v->key_len, w->after, w->after_len) <= 0)
 		return;
 	if (w->limit > 0 && l->count == w->limit + 1) {
-		int order = compare(
-			v->key, v->key_len, l->keys[0]->bytes, l->keys[0]->len);
+		int order = compare(v->key, v->key_len, l->keys[0]->bytes, l->keys[0]->len);
 		if (order >= 0)
 			return; /* the page is full of smaller ones */
 	}

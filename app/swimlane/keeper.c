@@ -38,7 +38,8 @@ static bool take_packets(struct keeper *keeper, uint64_t now_ns)
 	if (hint != 0)
 		map_hint_owner(keeper->app->map, now_ns, hint);
 	if (keeper->repairs.count > 0)
-		typed_repair_owner(&keeper->repairs, keeper->app->map, now_ns, ticks_wall_ms_at(now_ns));
+		typed_repair_owner(
+			&keeper->repairs, keeper->app->map, now_ns, ticks_wall_ms_at(now_ns));
 	return worked;
 }
 
@@ -65,12 +66,12 @@ static void execute(struct keeper *keeper, uint64_t now_ns, struct keeper_comman
 			&c->dot, &c->number);
 		return;
 	case KEEPER_FOLD:
-		c->result = typed_fold_owner(map, now_ns, c->wall_ms, c->key, c->key_len,
-			(uint32_t)c->number, &c->dot);
+		c->result = typed_fold_owner(
+			map, now_ns, c->wall_ms, c->key, c->key_len, (uint32_t)c->number, &c->dot);
 		return;
 	case KEEPER_RETIRE:
-		c->result = typed_retire_owner(map, now_ns, c->wall_ms, c->key, c->key_len,
-			(uint32_t)c->number, &c->dot);
+		c->result = typed_retire_owner(
+			map, now_ns, c->wall_ms, c->key, c->key_len, (uint32_t)c->number, &c->dot);
 		return;
 	case KEEPER_PUT_IF_OWNER:
 		if (owns(keeper, c))
@@ -141,8 +142,8 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
-void keeper_displaced(void *context, const struct map_view *kept, const struct map_view *displaced,
-	bool rival)
+void keeper_displaced(
+	void *context, const struct map_view *kept, const struct map_view *displaced, bool rival)
 {
 	struct keeper *keeper = context;
 	if (typed_is_reserved(displaced->key, displaced->key_len))
@@ -155,6 +156,14 @@ void keeper_displaced(void *context, const struct map_view *kept, const struct m
 	change->displaced = true;
 	change->by = kept->dot;
 	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
+/* Who is dead is waited for until membership forgets it. */
+static enum map_peer_state peer_state(uint8_t state)
+{
+	if (state <= WIRE_SUSPECT)
+		return MAP_PEER_LIVE;
+	return state == WIRE_DEAD ? MAP_PEER_DEAD : MAP_PEER_OVER;
 }
 
 static void follow_members(struct keeper *keeper, uint64_t now_ns)
@@ -170,8 +179,9 @@ static void follow_members(struct keeper *keeper, uint64_t now_ns)
 		const struct swim_member *m = &view->members[i];
 		if (m->self)
 			map_self_owner(app->map, m->record.actor);
-		else if (m->record.state <= WIRE_SUSPECT)
-			peers[n++] = (struct map_peer){m->record.actor, m->record.at};
+		else
+			peers[n++] = (struct map_peer){
+				m->record.actor, m->record.at, peer_state(m->record.state)};
 	}
 	map_peers_owner(app->map, now_ns, peers, n, view->phase == SWIM_RUNNING);
 	keeper->eligible_ns = ownership_members(keeper->ownership, now_ns, view);

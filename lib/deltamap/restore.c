@@ -4,9 +4,10 @@
 
 int map_restore_record_owner(struct map *map, const struct wire_record *record)
 {
-	switch (map_merge_record(map, record)) {
+	switch (map_merge_record(map, record, MERGE_REPAIR)) {
 	case MERGE_NEW:
-	case MERGE_OLDER: return 0;
+	case MERGE_OLDER:
+	case MERGE_COLLECTED: return 0;
 	case MERGE_FULL:
 	case MERGE_ACTORS: return -ENOSPC;
 	case MERGE_REFUSED: break;
@@ -26,8 +27,8 @@ int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint
 	}
 	if (floor > map_floor(map))
 		atomic_store_explicit(&map->floor, floor, memory_order_release);
-	atomic_store_explicit(&map->last_seq, store_seq(&map->store, map->self_slot),
-		memory_order_release);
+	atomic_store_explicit(
+		&map->last_seq, store_seq(&map->store, map->self_slot), memory_order_release);
 	atomic_store_explicit(&map->ready, true, memory_order_release);
 	return 0;
 }

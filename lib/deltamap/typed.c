@@ -52,8 +52,7 @@ bool typed_parse(const void *key, size_t len, struct typed_key *out)
 		len < 4u + k[2])
 		return false;
 	size_t rest = len - 3 - k[2];
-	*out = (struct typed_key){
-		.kind = (enum typed_kind)k[1], .name = k + 3, .name_len = k[2]};
+	*out = (struct typed_key){.kind = (enum typed_kind)k[1], .name = k + 3, .name_len = k[2]};
 	if (out->kind == TYPED_SET) {
 		out->element = k + 3 + k[2];
 		out->element_len = (uint8_t)rest;
@@ -209,8 +208,8 @@ bool typed_cell_fold(struct typed_cell *c, uint32_t epoch, const struct typed_ce
 
 /* ---- totals ---- */
 
-static void total_life(struct typed_total *t, struct actor actor, bool base, uint64_t adds,
-	int64_t sum)
+static void total_life(
+	struct typed_total *t, struct actor actor, bool base, uint64_t adds, int64_t sum)
 {
 	for (uint32_t i = 0; i < t->count; i++) {
 		struct typed_total_life *l = &t->lives[i];

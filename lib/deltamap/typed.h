@@ -15,11 +15,12 @@
  * server's later life takes the cells of its earlier ones over: it lists them in its own cell with
  * their number of adds (of two states of one life the one with more adds is right, so adding the
  * list twice changes nothing), and once everybody holds that list the old cells are retired. More
- * than TYPED_LIVES_MAX lives in the list: the oldest are summed into the base. An add of a life that
- * far back, which nobody alive has shown until then, no longer counts.
+ * than TYPED_LIVES_MAX lives in the list: the oldest are summed into the base. An add of a life
+ * that far back, which nobody alive has shown until then, no longer counts.
  *
  * An element of a set is a register: added (an empty value) or removed (a tombstone). Who knew of
- * the other wins; of an add and a removal that did not, the larger stamp does, as of any two writes.
+ * the other wins; of an add and a removal that did not, the larger stamp does, as of any two
+ * writes.
  *
  * Functions ending in _owner: the keeper. The others are pure; any core.
  */

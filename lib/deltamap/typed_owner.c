@@ -61,8 +61,7 @@ static int open_fold(const struct map *map, const void *name, size_t name_len, u
 	struct dot ignored;
 	struct actor self = map_self(map);
 	f->len = typed_counter_key(f->key, name, name_len, self);
-	f->old_len = typed_counter_key(
-		f->old_key, name, name_len, (struct actor){self.id, epoch});
+	f->old_len = typed_counter_key(f->old_key, name, name_len, (struct actor){self.id, epoch});
 	if (f->len == 0)
 		return name_error(name_len);
 	if (epoch >= self.epoch)

@@ -22,9 +22,9 @@ static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
 		return false;
 	}
 	struct life *life = life_find(seal, p->h.sender, p->h.instance);
-	p->session = life == NULL ? NULL
-				  : atomic_load_explicit(
-					    &life->sessions[slot], memory_order_acquire);
+	p->session = life == NULL
+			     ? NULL
+			     : atomic_load_explicit(&life->sessions[slot], memory_order_acquire);
 	if (p->session == NULL) {
 		p->result = SEAL_SENDER;
 		return false;
@@ -83,8 +83,8 @@ void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 			p->result = SEAL_EXHAUSTED;
 			continue;
 		}
-		p->session = atomic_load_explicit(
-			&p->sender->sessions[send >> 8], memory_order_acquire);
+		p->session =
+			atomic_load_explicit(&p->sender->sessions[send >> 8], memory_order_acquire);
 		assert(p->session != NULL); /* every sender has one of the sending key */
 		p->h.key_id = (uint8_t)send;
 		p->h.lane = (uint8_t)lane;

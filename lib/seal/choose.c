@@ -167,8 +167,7 @@ static void try_driver(const struct seal_config *config, enum seal_driver driver
 	size_t at = strlen(words);
 	/* A few sessions are enough to find out. */
 	if (device_open(&d, driver, 1, 8, config->numa_node, error) < 0) {
-		(void)snprintf(words + at, SEAL_ERROR_MAX - at, "; %s",
-			error);
+		(void)snprintf(words + at, SEAL_ERROR_MAX - at, "; %s", error);
 		return;
 	}
 	for (int way = device_has_cpu_way(&d) ? DEVICE_CPU : DEVICE_OPS; way <= DEVICE_OPS; way++) {

@@ -16,8 +16,8 @@ static const char packet_label[LABEL_LEN] = "swimlane packet";
 static const char finger_label[LABEL_LEN] = "swimlane finger";
 static char salt[] = "swimlane seal 1";
 
-static int hkdf(const struct seal_key *key, const void *info, size_t info_len, uint8_t *out,
-	size_t out_len)
+static int hkdf(
+	const struct seal_key *key, const void *info, size_t info_len, uint8_t *out, size_t out_len)
 {
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	EVP_KDF_CTX *context = kdf == NULL ? NULL : EVP_KDF_CTX_new(kdf);
@@ -72,13 +72,12 @@ bool seal_check(const uint8_t packet_key[SEAL_PACKET_KEY_LEN], const uint8_t *pa
 	seal_nonce(nonce, h->lane, h->counter);
 	memcpy(tag, packet + WIRE_HEADER_LEN + len, sizeof(tag));
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-	bool right =
-		c != NULL &&
-		EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, packet_key, nonce) == 1 &&
-		EVP_DecryptUpdate(c, NULL, &n, packet, WIRE_HEADER_LEN) == 1 &&
-		EVP_DecryptUpdate(c, out, &n, packet + WIRE_HEADER_LEN, len) == 1 &&
-		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) == 1 &&
-		EVP_DecryptFinal_ex(c, out + n, &n) == 1;
+	bool right = c != NULL &&
+		     EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, packet_key, nonce) == 1 &&
+		     EVP_DecryptUpdate(c, NULL, &n, packet, WIRE_HEADER_LEN) == 1 &&
+		     EVP_DecryptUpdate(c, out, &n, packet + WIRE_HEADER_LEN, len) == 1 &&
+		     EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) == 1 &&
+		     EVP_DecryptFinal_ex(c, out + n, &n) == 1;
 	EVP_CIPHER_CTX_free(c);
 	return right;
 }

@@ -20,8 +20,8 @@ enum {
 
 const char *device_driver_name(enum seal_driver driver)
 {
-	static const char *const names[] = {"auto", "crypto_aesni_gcm", "crypto_aesni_mb",
-		"crypto_openssl"};
+	static const char *const names[] = {
+		"auto", "crypto_aesni_gcm", "crypto_aesni_mb", "crypto_openssl"};
 	return names[driver];
 }
 
@@ -89,8 +89,8 @@ int device_open(struct device *d, enum seal_driver driver, uint16_t lanes, uint3
 	}
 	d->id = (uint8_t)rte_cryptodev_get_dev_id(d->name); /* it was just made */
 	(void)snprintf(name, sizeof(name), "%s_ses", d->name);
-	d->sessions = rte_cryptodev_sym_session_pool_create(name, sessions,
-		rte_cryptodev_sym_get_private_session_size(d->id), 0, 0, numa_node);
+	d->sessions = rte_cryptodev_sym_session_pool_create(
+		name, sessions, rte_cryptodev_sym_get_private_session_size(d->id), 0, 0, numa_node);
 	rc = d->sessions == NULL ? fails(d, "sessions; raise memory.megabytes", -ENOMEM, error) : 0;
 	if (rc == 0)
 		rc = take_queues(d, numa_node, error);
@@ -112,7 +112,8 @@ void device_close(struct device *d)
 	rte_mempool_free(d->op_pool);
 	if (d->started)
 		rte_cryptodev_stop(d->id);
-	(void)rte_eal_hotplug_remove("vdev", d->name); /* closes it; there is nothing more to do if it cannot */
+	(void)rte_eal_hotplug_remove(
+		"vdev", d->name); /* closes it; there is nothing more to do if it cannot */
 	rte_mempool_free(d->sessions);
 	d->name = NULL;
 }
@@ -126,8 +127,7 @@ bool device_has_cpu_way(const struct device *d)
 
 void *device_session(const struct device *d, const uint8_t key[SEAL_PACKET_KEY_LEN], bool encrypt)
 {
-	struct rte_crypto_sym_xform xform = {
-		.type = RTE_CRYPTO_SYM_XFORM_AEAD,
+	struct rte_crypto_sym_xform xform = {.type = RTE_CRYPTO_SYM_XFORM_AEAD,
 		.aead = {
 			.op = encrypt ? RTE_CRYPTO_AEAD_OP_ENCRYPT : RTE_CRYPTO_AEAD_OP_DECRYPT,
 			.algo = RTE_CRYPTO_AEAD_AES_GCM,
@@ -155,8 +155,9 @@ static void run_cpu(const struct device *d, struct seal_packet **packets,
 	int32_t status[SEAL_BURST];
 	for (uint32_t i = 0; i < count; i++) {
 		uint8_t *body = packets[i]->bytes + d->aad_len;
-		data[i] = (struct rte_crypto_vec){
-			.base = body, .len = packets[i]->h.body_len, .tot_len = packets[i]->h.body_len};
+		data[i] = (struct rte_crypto_vec){.base = body,
+			.len = packets[i]->h.body_len,
+			.tot_len = packets[i]->h.body_len};
 		lists[i] = (struct rte_crypto_sgl){.vec = &data[i], .num = 1};
 		/* The device only reads it. */
 		nonce[i].va = (void *)(uintptr_t)nonces[i];
@@ -194,8 +195,7 @@ static void fill_operation(const struct device *d, struct rte_crypto_op *op, str
 	op->sym->aead.aad.data = p->bytes;
 	op->sym->aead.aad.phys_addr = rte_pktmbuf_iova_offset(p->mbuf, p->offset);
 	op->sym->aead.digest.data = p->bytes + d->aad_len + p->h.body_len;
-	op->sym->aead.digest.phys_addr =
-		rte_pktmbuf_iova_offset(p->mbuf, body_at + p->h.body_len);
+	op->sym->aead.digest.phys_addr = rte_pktmbuf_iova_offset(p->mbuf, body_at + p->h.body_len);
 }
 
 static void run_ops(struct device *d, uint16_t lane, struct seal_packet **packets,
@@ -212,8 +212,8 @@ static void run_ops(struct device *d, uint16_t lane, struct seal_packet **packet
 			d->id, lane, done + back, (uint16_t)(taken - back));
 	assert(back == taken);
 	for (uint32_t i = 0; i < count; i++)
-		packets[i]->result = ops[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS ? SEAL_OK
-										    : SEAL_TAG;
+		packets[i]->result =
+			ops[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS ? SEAL_OK : SEAL_TAG;
 }
 
 void device_run(struct device *d, uint16_t lane, struct seal_packet **packets,

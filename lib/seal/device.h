@@ -38,8 +38,7 @@ void device_close(struct device *d);
 bool device_has_cpu_way(const struct device *d);
 
 /* NULL: no memory, or the device does not do it. Control only: devices allocate here. */
-void *device_session(
-	const struct device *d, const uint8_t key[SEAL_PACKET_KEY_LEN], bool encrypt);
+void *device_session(const struct device *d, const uint8_t key[SEAL_PACKET_KEY_LEN], bool encrypt);
 void device_session_free(const struct device *d, void *session);
 
 /* Enciphers or deciphers (the session says which) the bodies of 1 to SEAL_BURST packets; each gets

@@ -25,11 +25,11 @@ struct life {
 	struct actor actor; /* owner: rw, lanes: ro while it is in a bucket */
 	uint64_t instance;
 	_Atomic(void *) sessions[SEAL_KEYS_MAX]; /* owner: rw, lanes: ro */
-	_Atomic uint8_t last_key; /* lanes: rw, anyone: ro */
-	uint8_t state;            /* owner */
-	bool member;              /* owner: keeps its place */
-	uint64_t used;            /* owner: when it was learned */
-	struct window windows[SW_LANES_MAX]; /* lanes: rw */
+	_Atomic uint8_t last_key;                /* lanes: rw, anyone: ro */
+	uint8_t state;                           /* owner */
+	bool member;                             /* owner: keeps its place */
+	uint64_t used;                           /* owner: when it was learned */
+	struct window windows[SW_LANES_MAX];     /* lanes: rw */
 } __attribute__((aligned(64)));
 
 struct seal_sender {
@@ -52,7 +52,7 @@ struct seal {
 
 	/* keys by slot; owner: rw, lanes: ro */
 	_Atomic uint8_t slot_of_id[256];
-	_Atomic uint32_t send; /* slot << 8 | id: read as one */
+	_Atomic uint32_t send;               /* slot << 8 | id: read as one */
 	struct seal_key keys[SEAL_KEYS_MAX]; /* owner; id 0: free */
 
 	_Atomic uint32_t buckets[LIFE_BUCKETS]; /* fingerprint << 16 | (life + 1); 0: empty */

@@ -67,8 +67,8 @@ static bool parse_id(const char *text, uint8_t *id)
 }
 
 /* One line without its comment. Messages never repeat the line: it may be a key. */
-static int parse_line(const char *name, unsigned number, char *line, struct seal_keyring *ring,
-	char *error)
+static int parse_line(
+	const char *name, unsigned number, char *line, struct seal_keyring *ring, char *error)
 {
 	static const char blank[] = " \t\r";
 	char *rest = NULL;
@@ -146,8 +146,8 @@ int seal_keyring_add(struct seal_keyring *ring, uint8_t *id, char *error)
 {
 	unsigned next = 1;
 	if (ring->count == SEAL_KEYS_MAX) {
-		(void)wrong(error, "the keyring has %d keys already; remove one first",
-			SEAL_KEYS_MAX);
+		(void)wrong(
+			error, "the keyring has %d keys already; remove one first", SEAL_KEYS_MAX);
 		return -ENOSPC;
 	}
 	/* Above all others, so that ids are not used again soon. */

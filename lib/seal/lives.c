@@ -112,8 +112,8 @@ struct life *life_create(struct seal *seal, struct actor actor, uint64_t instanc
 	}
 	l->state = LIFE_HELD;
 	atomic_fetch_add_explicit(&seal->life_count, 1, memory_order_relaxed);
-	atomic_store_explicit(bucket, bucket_word(hash, (uint32_t)(l - seal->lives)),
-		memory_order_release);
+	atomic_store_explicit(
+		bucket, bucket_word(hash, (uint32_t)(l - seal->lives)), memory_order_release);
 	return l;
 }
 

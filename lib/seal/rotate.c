@@ -35,7 +35,8 @@ static int check(const struct seal *seal, const struct seal_keyring *ring, char 
 		free_slots += seal->keys[slot].id == 0;
 	if (news > free_slots) {
 		(void)snprintf(error, SEAL_ERROR_MAX,
-			"no room for %u new key%s beside those in use: remove old keys in a step of "
+			"no room for %u new key%s beside those in use: remove old keys in a step "
+			"of "
 			"its own, or try again in a moment",
 			news, news == 1 ? "" : "s");
 		return -EBUSY;
@@ -100,8 +101,8 @@ static int bring_in_all(struct seal *seal, const struct seal_keyring *ring, char
 			continue;
 		while (count > 0)
 			take_back(seal, brought[--count]);
-		(void)snprintf(error, SEAL_ERROR_MAX,
-			"no memory for sessions; raise memory.megabytes");
+		(void)snprintf(
+			error, SEAL_ERROR_MAX, "no memory for sessions; raise memory.megabytes");
 		return rc;
 	}
 	return 0;

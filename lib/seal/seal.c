@@ -13,8 +13,8 @@ bool seal_slot_is_held(const struct seal *seal, uint32_t slot)
 	return id != 0 && !((seal->leaving_slots | seal->waiting_slots) >> slot & 1);
 }
 
-void *seal_session(const struct seal *seal, uint32_t slot, struct actor actor, uint64_t instance,
-	bool encrypt)
+void *seal_session(
+	const struct seal *seal, uint32_t slot, struct actor actor, uint64_t instance, bool encrypt)
 {
 	uint8_t key[SEAL_PACKET_KEY_LEN];
 	void *session = NULL;

@@ -37,7 +37,7 @@ enum {
 	SEAL_CLUSTER_KEY_LEN = 32,
 	SEAL_PACKET_KEY_LEN = 16, /* AES-128 */
 	SEAL_NONCE_LEN = 12,
-	SEAL_LIVES_MAX = 512, /* of other servers; 256 members and who came and went */
+	SEAL_LIVES_MAX = 512,   /* of other servers; 256 members and who came and went */
 	SEAL_SENDERS_MAX = 256, /* lives that one process speaks as: a traffic source has many */
 	SEAL_BURST = 32,
 	SEAL_WINDOW = 1008, /* counters behind the newest that are surely told apart */
@@ -64,8 +64,8 @@ struct seal_keyring {
 /* One line a key: "ID HEX", ID 1 … 255, HEX 64 digits; the line of the sending key ends with
  * "send". Empty lines and what follows # are ignored. 0, or -EINVAL with "NAME:LINE: what" in
  * `error` (SEAL_ERROR_MAX bytes), in which no key is ever repeated. */
-int seal_keyring_parse(const char *name, const char *text, size_t len, struct seal_keyring *ring,
-	char *error);
+int seal_keyring_parse(
+	const char *name, const char *text, size_t len, struct seal_keyring *ring, char *error);
 
 /* The same from a file that only its owner, root or this process's user, may read or write;
  * otherwise -EPERM. 0 or -errno with `error`. */
@@ -105,11 +105,11 @@ struct seal_sender; /* a life that this process speaks as */
 enum seal_driver { SEAL_AUTO, SEAL_AESNI_GCM, SEAL_AESNI_MB, SEAL_OPENSSL };
 
 struct seal_config {
-	enum seal_driver driver; /* SEAL_AUTO: the fastest that passes its self-test */
-	uint32_t cluster;        /* wire_cluster_tag() */
-	uint16_t lanes;          /* queue pairs, 1 … SW_LANES_MAX */
-	uint16_t senders_max;    /* 1 … SEAL_SENDERS_MAX */
-	int numa_node;           /* -1: any */
+	enum seal_driver driver;  /* SEAL_AUTO: the fastest that passes its self-test */
+	uint32_t cluster;         /* wire_cluster_tag() */
+	uint16_t lanes;           /* queue pairs, 1 … SW_LANES_MAX */
+	uint16_t senders_max;     /* 1 … SEAL_SENDERS_MAX */
+	int numa_node;            /* -1: any */
 	struct rte_rcu_qsbr *rcu; /* of the lanes; NULL: nobody runs while the owner works */
 	uint64_t first_counter;   /* 0: 1. For tests of the last one */
 };

@@ -34,8 +34,8 @@ static inline bool window_may_accept(const struct window *w, uint64_t counter)
 {
 	uint64_t block = counter / WINDOW_BLOCK;
 	return counter != 0 && counter <= SEAL_COUNTER_MAX &&
-	       window_admits(atomic_load_explicit(
-				     &w->words[block % WINDOW_WORDS], memory_order_relaxed),
+	       window_admits(
+		       atomic_load_explicit(&w->words[block % WINDOW_WORDS], memory_order_relaxed),
 		       counter);
 }
 

@@ -10,8 +10,8 @@ struct driver_row {
 	enum seal_driver driver;
 };
 
-static const struct driver_row drivers[] = {{"aesni_gcm", SEAL_AESNI_GCM},
-	{"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
+static const struct driver_row drivers[] = {
+	{"aesni_gcm", SEAL_AESNI_GCM}, {"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
 
 SW_TEST(seal, chooses_a_device_and_says_why)
 {

@@ -156,8 +156,8 @@ SW_TEST(typed, joining_cells_is_commutative_associative_and_idempotent)
 			for (uint32_t e = 1; e < 5; e++) {
 				uint64_t adds = sw_random_below(&r, 4);
 				if (adds > 0)
-					c[i].lives[c[i].life_count++] = (struct typed_life){
-						e, adds, (int64_t)(adds * e)};
+					c[i].lives[c[i].life_count++] =
+						(struct typed_life){e, adds, (int64_t)(adds * e)};
 			}
 		}
 		struct typed_cell a = c[0], b = c[2];
@@ -179,8 +179,8 @@ enum { NODES = 4, ELEMENTS = 4, FOLDED_MAX = 64 };
 struct world {
 	struct sim *sim;
 	struct sw_random random;
-	int64_t added;            /* acknowledged, whoever has seen it */
-	int64_t least[NODES];     /* what this life of the replica has shown: never less again */
+	int64_t added;        /* acknowledged, whoever has seen it */
+	int64_t least[NODES]; /* what this life of the replica has shown: never less again */
 	uint32_t retired, restarts, folded_count;
 	struct folded {
 		uint32_t epoch;
@@ -196,7 +196,8 @@ static int64_t read_counter(struct map *m)
 	int64_t sum = 0;
 	(void)v;
 	memset(&t, 0, sizeof(t));
-	while (map_scan_reader(m, &cursor, 1024, (void (*)(void *, const struct map_view *))typed_total_add, &t)) {
+	while (map_scan_reader(
+		m, &cursor, 1024, (void (*)(void *, const struct map_view *))typed_total_add, &t)) {
 	}
 	SW_EXPECT_EQ(typed_total_sum(&t, &sum), 0);
 	return sum;
@@ -392,9 +393,8 @@ static bool write_element(struct world *w, uint32_t node, const char *element, b
 	struct dot dot;
 	struct map *m = sim_map(w->sim, node);
 	size_t len = typed_element_key(key, "s", 1, element, strlen(element));
-	return m != NULL &&
-	       (in ? map_put_owner(m, sim_now(w->sim), 0, key, len, "", 0, &dot)
-		   : map_del_owner(m, sim_now(w->sim), 0, key, len, &dot)) == 0;
+	return m != NULL && (in ? map_put_owner(m, sim_now(w->sim), 0, key, len, "", 0, &dot)
+				: map_del_owner(m, sim_now(w->sim), 0, key, len, &dot)) == 0;
 }
 
 /* Elements 0: only added; 1: added, then removed by who saw it, never again; 2, 3: at random. */
@@ -491,8 +491,8 @@ SW_TEST(typed, a_register_holds_one_whole_written_value_and_who_knew_the_others_
 static struct typed_repairs repairs;
 static struct map *replica;
 
-static void note_displaced(void *context, const struct map_view *kept,
-	const struct map_view *displaced, bool rival)
+static void note_displaced(
+	void *context, const struct map_view *kept, const struct map_view *displaced, bool rival)
 {
 	(void)context;
 	(void)kept;

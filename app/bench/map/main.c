@@ -82,7 +82,8 @@ static void run_merge(const struct options *o, uint32_t rounds)
 	merge_print(&r);
 	if (o->json)
 		printf("{\"merge_mrec_s\": %.3f, \"merge_vs_rte_hash\": %.3f}\n",
-			min_of(samples_quantile(&r.fresh, 0.5), samples_quantile(&r.overwrite, 0.5)),
+			min_of(samples_quantile(&r.fresh, 0.5),
+				samples_quantile(&r.overwrite, 0.5)),
 			min_of(samples_quantile(&r.fresh_ratio, 0.5),
 				samples_quantile(&r.overwrite_ratio, 0.5)));
 }

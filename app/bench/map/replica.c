@@ -48,8 +48,8 @@ static struct map *make_map(uint32_t records, uint32_t spare)
 void replica_create(struct replica *r, uint32_t records, uint32_t spare)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(REPLICA_READERS_MAX);
-	*r = (struct replica){.map = make_map(records, spare),
-		.rcu = aligned_alloc(64, (size + 63) / 64 * 64)};
+	*r = (struct replica){
+		.map = make_map(records, spare), .rcu = aligned_alloc(64, (size + 63) / 64 * 64)};
 	if (r->rcu == NULL || rte_rcu_qsbr_init(r->rcu, REPLICA_READERS_MAX) != 0)
 		die("no memory for RCU");
 }
@@ -87,8 +87,7 @@ static void input_packet(struct map *map, const uint8_t *packet, uint16_t len)
 	map_input_owner(map, NOW, &h, &prelude, &nowhere, &body);
 }
 
-void replica_merge(
-	struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
+void replica_merge(struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		input_packet(r->map, stream_packet(stream, first + i), stream->lens[first + i]);
