@@ -12,6 +12,7 @@ static const struct {
 	{"The map", methods_map},
 	{"Counters and sets", methods_typed},
 	{"Origins", methods_origins},
+	{"Keys", methods_keys},
 };
 
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
