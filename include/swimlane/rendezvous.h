@@ -2,13 +2,15 @@
  *
  * Header only: C99 or C++11, this file, log2_table.h beside it and the xxhash library's header. A
  * client that knows the members that own keys (`swimlanectl --json balance` lists them with ids and
- * weights, `members` with zones) gets the owners of any key without asking anybody. docs/ownership.md
- * of swimlane is the specification; tests/vectors/rendezvous.txt has reference values.
+ * weights, `members` with zones) gets the owners of any key without asking anybody.
+ *docs/ownership.md of swimlane is the specification; tests/vectors/rendezvous.txt has reference
+ *values.
  *
  *	struct swimlane_server servers[] = {{swimlane_id("edge-01"), 100, 0}, ...};
  *	uint64_t seed = swimlane_cluster_seed("ams1");
  *	size_t first[3];
- *	size_t n = swimlane_owners(swimlane_key_hash(seed, "origin/shop", 11), servers, 5, 0, first, 3);
+ *	size_t n = swimlane_owners(swimlane_key_hash(seed, "origin/shop", 11), servers, 5, 0, first,
+ *3);
  *
  * All functions are pure. Keys are ranked in O(servers * wanted * wanted).
  */
@@ -110,13 +112,11 @@ static inline size_t swimlane_owners(uint64_t key_hash, const struct swimlane_se
 			}
 			if (j < count)
 				continue;
-			if (best == n ||
-				swimlane_is_before(key_hash, &servers[i], &servers[best]))
+			if (best == n || swimlane_is_before(key_hash, &servers[i], &servers[best]))
 				best = i;
 			if (count == 1 && servers[i].zone != servers[out[0]].zone &&
 				(other == n ||
-					swimlane_is_before(
-						key_hash, &servers[i], &servers[other])))
+					swimlane_is_before(key_hash, &servers[i], &servers[other])))
 				other = i;
 		}
 		out[count++] = zone_aware && other != n ? other : best;

@@ -42,7 +42,8 @@ SW_TEST(client_header, owners_are_the_librarys)
 		size_t found[40];
 		for (uint32_t i = 0; i < n; i++) {
 			uint64_t weight = round % 2 ? 100 : 1 + sw_random_below(&random, 1000);
-			theirs[i] = rendezvous_server_make(sw_random_u64(&random), (uint16_t)weight);
+			theirs[i] =
+				rendezvous_server_make(sw_random_u64(&random), (uint16_t)weight);
 			theirs[i].zone = (uint32_t)sw_random_below(&random, 1 + round % 3);
 			ours[i] = (struct swimlane_server){
 				theirs[i].id, theirs[i].weight, theirs[i].zone};

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "cluster.h"
+#include "health/schedule.h"
 #include "rendezvous/duty.h"
 #include "rendezvous/eligible.h"
 
-enum { KEY_TEXT_MAX = 32 };
+enum { KEY_TEXT_MAX = 32, CHECKS_PER_S_MAX = 1000, CONCURRENT_MAX = 256, JITTER_PCT = 10 };
 #define STEP_NS SW_NS_PER_MS
 
 const struct handover_plan handover_plan_64 = {
@@ -23,16 +24,17 @@ const struct handover_plan handover_plan_64 = {
 };
 
 struct work {
+	struct schedule_entry scheduled; /* first: found by it */
 	struct duty_state state;
-	uint64_t due_ns;
-	uint32_t entry;
-	bool told; /* nothing needs to be written */
+	uint32_t entry; /* in the ownership table */
+	bool told;      /* nothing needs to be written */
 };
 
 /* What the control core of one server does about origins. */
 struct agent {
 	struct eligible eligible;
 	struct rendezvous_table *table;
+	struct schedule schedule;
 	uint64_t members_version;
 	bool up;
 	uint32_t suspects;
@@ -74,6 +76,8 @@ static void begin_agent(struct world *w, struct agent *a)
 	a->suspects = 0;
 	a->up = true;
 	(void)rendezvous_table_servers(a->table, NULL, 0);
+	schedule_fini(&a->schedule);
+	schedule_init(&a->schedule, CHECKS_PER_S_MAX, CONCURRENT_MAX, sw_random_u64(&w->random));
 	for (uint32_t k = 0; k < w->plan->origins; k++) {
 		uint32_t entry = a->works[k].entry;
 		a->works[k] = (struct work){.entry = entry};
@@ -129,8 +133,13 @@ static void decide(struct world *w, uint32_t i, uint32_t k)
 		v.writer = record.author.actor;
 	enum duty now = duty_decide(&work->state, &v);
 	if (before == DUTY_NONE && now != DUTY_NONE) {
-		work->due_ns = sim_now(w->sim);
+		work->scheduled = (struct schedule_entry){
+			.interval_ms = (uint32_t)(w->plan->interval_ns / SW_NS_PER_MS),
+			.jitter_pct = JITTER_PCT};
 		work->told = false;
+		(void)schedule_put(&a->schedule, &work->scheduled, sim_now(w->sim));
+	} else if (before != DUTY_NONE && now == DUTY_NONE) {
+		schedule_remove(&a->schedule, &work->scheduled, sim_now(w->sim));
 	}
 	if (duty_must_claim(&work->state, &v))
 		work->told = false;
@@ -140,13 +149,12 @@ static void check(struct world *w, uint32_t i, uint32_t k)
 {
 	struct work *work = &w->agents[i].works[k];
 	struct origin *o = &w->origins[k];
-	uint64_t now_ns = sim_now(w->sim), interval_ns = w->plan->interval_ns;
+	uint64_t now_ns = sim_now(w->sim);
 	uint64_t gap_ns = now_ns - o->checked_ns;
 	w->gap_ns = sw_max_u64(w->gap_ns, gap_ns);
 	o->checked_ns = now_ns;
 	w->result->checks[w->scene]++;
 	w->result->beside[w->scene] += work->state.duty != DUTY_OWNER;
-	work->due_ns = now_ns + interval_ns - sw_random_below(&w->random, interval_ns / 10);
 	if (!work->told)
 		work->told = sim_put(w->sim, i, o->key, "up") == 0;
 }
@@ -165,16 +173,21 @@ static void run_agent(struct world *w, uint32_t i)
 	bool changed = follow_members(w, i);
 	for (uint32_t k = 0; k < w->plan->origins; k++) {
 		struct work *work = &a->works[k];
-		bool due = work->due_ns <= sim_now(w->sim);
-		/* A write matters at once to who waits for it, and to an owner at its next check. */
-		if (changed || work->state.duty > DUTY_OWNER ||
-			(work->state.duty == DUTY_OWNER && due))
+		/* A write matters at once to who waits for it, and to an owner at its next check.
+		 */
+		if (changed || work->state.duty > DUTY_OWNER)
 			decide(w, i, k);
-		if (work->state.duty == DUTY_NONE)
-			continue;
-		w->at_once[k]++;
-		if (work->due_ns <= sim_now(w->sim))
-			check(w, i, k);
+		w->at_once[k] += work->state.duty != DUTY_NONE;
+	}
+	struct schedule_entry *next;
+	while ((next = schedule_start(&a->schedule, sim_now(w->sim))) != NULL) {
+		uint32_t k = (uint32_t)((struct work *)next - a->works);
+		if (a->works[k].state.duty == DUTY_OWNER)
+			decide(w, i, k);
+		if (a->works[k].state.duty == DUTY_NONE)
+			continue; /* taken out by that */
+		check(w, i, k);
+		schedule_end(&a->schedule, next, sim_now(w->sim));
 	}
 }
 
@@ -244,8 +257,8 @@ static bool prepare(struct world *w)
 		a->works = calloc(plan->origins, sizeof(a->works[0]));
 		ok = rendezvous_table_create(plan->origins, NULL, NULL, &a->table) == 0;
 		for (uint32_t k = 0; k < plan->origins && ok; k++)
-			ok = rendezvous_table_register(a->table, w->origins[k].key_hash, k,
-				     &a->works[k].entry) == 0;
+			ok = rendezvous_table_register(
+				     a->table, w->origins[k].key_hash, k, &a->works[k].entry) == 0;
 	}
 	return ok;
 }
@@ -254,6 +267,7 @@ static void destroy(struct world *w)
 {
 	for (uint32_t i = 0; i < w->plan->servers && w->agents != NULL; i++) {
 		rendezvous_table_destroy(w->agents[i].table);
+		schedule_fini(&w->agents[i].schedule);
 		free(w->agents[i].works);
 	}
 	free(w->agents);
@@ -282,7 +296,8 @@ void handover_run(const struct handover_plan *plan, struct handover_result *r,
 	w.sim = w.cluster.sim;
 	r->failed = !prepare(&w);
 	if (!r->failed) {
-		/* Whoever is alone at first owns everything: all agents begin together, and settle. */
+		/* Whoever is alone at first owns everything: all agents begin together, and settle.
+		 */
 		run(&w, plan->stable_ns + 2 * plan->interval_ns);
 		for (w.scene = 0; w.scene < HANDOVER_SCENES; w.scene++) {
 			r->at_once_max[w.scene] = 0;

@@ -1,11 +1,12 @@
 /* How long an origin goes unchecked when its owner crashes, drains, pauses or is cut off, and how
  * many servers check it at once: whole servers in virtual time, with the ownership table, the
- * eligibility and the duties of the appliance (rendezvous/eligible.h, rendezvous/duty.h).
+ * eligibility and the duties of the appliance (rendezvous/eligible.h, rendezvous/duty.h),
+ * and its schedule of checks (health/schedule.h).
  *
- * An agent on each server checks the origins that are its duty, an interval apart less up to 10 %,
- * and writes into the replicated map what the appliance writes: its first finding, and its claims.
- * Every origin can be reached from everywhere, answers at once and is well. Agents look every
- * millisecond: no figure is finer than that.
+ * An agent on each server checks the origins that are its duty, and writes into the replicated map
+ * what the appliance writes: its first finding, and its claims. Every origin can be reached from
+ * everywhere, answers at once and is well. Agents look every millisecond: no figure is finer than
+ * that.
  */
 #pragma once
 
@@ -15,9 +16,9 @@
 #include "swim/swim.h"
 
 enum handover_scene {
-	HANDOVER_CRASH,     /* an owner crashes, and comes back later */
-	HANDOVER_DRAIN,     /* an owner drains, and stops draining later */
-	HANDOVER_PAUSE,     /* an owner stops for half the suspicion: refuted, or dead for a moment */
+	HANDOVER_CRASH, /* an owner crashes, and comes back later */
+	HANDOVER_DRAIN, /* an owner drains, and stops draining later */
+	HANDOVER_PAUSE, /* an owner stops for half the suspicion: refuted, or dead for a moment */
 	HANDOVER_PARTITION, /* half of them against the other half, and healed later */
 	HANDOVER_SCENES,
 };
