@@ -154,7 +154,7 @@ struct appliance {
 	struct nic_port *port;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
-	uint32_t control_thread;
+	uint32_t control_thread, telemetry_thread;
 
 	struct swim *swim;        /* lane 0 */
 	struct map *map;          /* keeper; readers under RCU */

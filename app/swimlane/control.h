@@ -42,10 +42,11 @@ struct progress {
 
 struct control {
 	struct appliance *app;
+	struct config *config; /* app's own: what a reload changes in it, control alone reads */
 	const struct start_info *info;
 	struct event_base *base;
 	struct event *tick;
-	struct event *signals[2];
+	struct event *signals[3];
 	struct rpc_server *rpc;
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
@@ -68,7 +69,11 @@ struct control {
 	uint64_t members_seen;
 	uint32_t epoch, epoch_written; /* own, and what the state folder has */
 	uint64_t next_port_ns;
-	uint32_t origins_put; /* of the configuration */
+	uint32_t origins_put;                   /* of the configuration */
+	struct health_origin *reloaded_origins; /* to be put; NULL: none */
+	uint32_t reloaded_count, reloaded_put;
+	char *reloaded; /* what the file said at the last reload; NULL: none yet */
+	size_t reloaded_len;
 	bool was_ready;
 	bool leaving;
 	bool signalled;
@@ -102,6 +107,15 @@ json_t *dot_to_json(const struct control *control, struct dot dot);
 
 /* control_http.c: 0, also if none was asked for, or -errno after logging why. */
 int http_open(struct control *control);
+
+/* control_reload.c */
+void reload_methods(struct control *control);
+void reload_by_signal(struct control *control);
+/* A reload brings this key into force. */
+bool reload_is_live(const char *key);
+
+/* control_log.c */
+void log_methods(struct control *control);
 
 /* control_daemon.c */
 void daemon_methods(struct control *control);
@@ -137,6 +151,8 @@ int origins_init(struct control *control);
 void origins_fini(struct control *control);
 void origins_methods(struct control *control);
 void origins_tick(struct control *control);
+/* Puts the origins of a reloaded file that are new or defined otherwise; takes the memory. */
+void origins_reload(struct control *control, struct health_origin *origins, uint32_t count);
 void origins_changed(struct control *control, const struct map_change *change);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of

@@ -41,8 +41,8 @@ static json_t *reasons(struct control *control)
 		json_array_append_new(
 			list, json_string("starting: the map's first session is not complete"));
 	if (!progress_made(control, ticks_now_ns(), who, sizeof(who)))
-		json_array_append_new(list, json_sprintf("stuck: %s has not turned for %d ms", who,
-						    PROGRESS_STUCK_MS));
+		json_array_append_new(list,
+			json_sprintf("stuck: %s has not turned for %d ms", who, PROGRESS_STUCK_MS));
 	return list;
 }
 

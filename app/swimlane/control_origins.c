@@ -222,6 +222,54 @@ static void put_configured(struct control *control)
 	}
 }
 
+void origins_reload(struct control *control, struct health_origin *origins, uint32_t count)
+{
+	free(control->reloaded_origins);
+	control->reloaded_origins = origins;
+	control->reloaded_count = count;
+	control->reloaded_put = 0;
+}
+
+/* As the map has it already, in so many words: not put again. */
+static bool is_defined_so(const struct control *control, const char *key, const char *text)
+{
+	struct map_view view;
+	return map_get_reader(control->app->map, key, strlen(key), &view) && !view.tombstone &&
+	       view.value_len == strlen(text) && memcmp(view.value, text, view.value_len) == 0;
+}
+
+static int put_origin(struct control *control, const struct health_origin *o)
+{
+	char key[SW_KEY_MAX + 1];
+	json_t *json = health_origin_to_json(o);
+	char *text = json_dumps(json, JSON_COMPACT);
+	int rc = text == NULL ? -ENOMEM : 0;
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", o->name);
+	if (rc == 0 && !is_defined_so(control, key, text))
+		rc = commands_submit(control, KEEPER_PUT, key, text, strlen(text), NULL, NULL);
+	json_decref(json);
+	free(text);
+	return rc;
+}
+
+static void put_reloaded(struct control *control)
+{
+	if (control->reloaded_origins == NULL || !map_ready(control->app->map))
+		return;
+	for (int i = 0; i < WRITES_A_TICK && control->reloaded_put < control->reloaded_count; i++) {
+		const struct health_origin *o = &control->reloaded_origins[control->reloaded_put];
+		int rc = put_origin(control, o);
+		if (rc == -EBUSY)
+			return;
+		if (rc < 0)
+			log_line(LOG_ERROR, "origins: %s is not put into the map: %s", o->name,
+				strerror(-rc));
+		control->reloaded_put++;
+	}
+	if (control->reloaded_put == control->reloaded_count)
+		origins_reload(control, NULL, 0);
+}
+
 void origins_tick(struct control *control)
 {
 	uint64_t version =
@@ -231,6 +279,7 @@ void origins_tick(struct control *control)
 		control->reconcile = true;
 	}
 	put_configured(control);
+	put_reloaded(control);
 	if (control->checker == NULL)
 		return;
 	if (control->reconcile)

@@ -132,8 +132,9 @@ int main(int argc, char **argv)
 		printf("%s: correct\n", o.config);
 		code = 0;
 	} else {
+		log_open();
 		log_level(config.log_level);
-		/* Nothing to read again, and no terminal to follow. */
+		/* Until control is there to read the file again. */
 		(void)signal(SIGHUP, SIG_IGN);
 		if (getenv(NO_HUGEPAGES) != NULL)
 			config.hugepages = HUGEPAGES_OFF;

@@ -80,8 +80,8 @@ static const char *label(char *to, size_t cap, const char *text)
 	json_t *safe = rpc_text(text);
 	size_t len = 0;
 	for (const char *at = json_string_value(safe); at != NULL && *at != '\0'; at++) {
-		const char *escape = *at == '\\' ? "\\\\"
-				     : *at == '"' ? "\\\""
+		const char *escape = *at == '\\'   ? "\\\\"
+				     : *at == '"'  ? "\\\""
 				     : *at == '\n' ? "\\n"
 						   : NULL;
 		if (len + 3 > cap)
@@ -265,7 +265,8 @@ static void members(struct exposition *e)
 		(void)snprintf(labels, sizeof(labels), "{state=\"%s\"}", states[s]);
 		sample(e, labels, counts[s]);
 	}
-	begin(e, false, "seconds", "Round trip of the last probe of a member", "member_rtt_seconds");
+	begin(e, false, "seconds", "Round trip of the last probe of a member",
+		"member_rtt_seconds");
 	for (uint32_t i = 0; i < view->count; i++) {
 		const struct swim_member *m = &view->members[i];
 		if (m->self || m->rtt_ns == 0 || m->record.state > WIRE_SUSPECT)
@@ -283,7 +284,8 @@ static void map_states(struct exposition *e)
 	sample(e, "", map_record_count(app->map));
 	begin(e, false, NULL, "Tombstones of the map", "map_tombstones");
 	sample(e, "", map_tombstone_count(app->map));
-	begin(e, false, NULL, "Most records and tombstones that the map takes", "map_records_limit");
+	begin(e, false, NULL, "Most records and tombstones that the map takes",
+		"map_records_limit");
 	sample(e, "", app->config->map_records_max);
 	begin(e, false, NULL, "Keys that have an owner", "ownership_keys");
 	sample(e, "", ownership_keys(app->keeper.ownership));
@@ -339,7 +341,8 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 	core_counters(&e);
 	lane_counters(&e);
 	lane_drops(&e);
-	single(&e, "membership", counters_membership, &view_get_reader(control->app->board)->counters, "");
+	single(&e, "membership", counters_membership,
+		&view_get_reader(control->app->board)->counters, "");
 	single(&e, "keeper", counters_keeper, &control->app->keeper.counters, "");
 	single(&e, "map", counters_map, map_counters(control->app->map), "");
 	single(&e, "rpc", counters_rpc, &rpc, "");

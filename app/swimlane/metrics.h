@@ -1,5 +1,6 @@
-/* GET /metrics: every counter, in OpenMetrics 1.0 or, for who does not ask for that, in Prometheus's
- * text format 0.0.4. One family at a time, base units (seconds, bytes), counters end in _total.
+/* GET /metrics: every counter, in OpenMetrics 1.0 or, for who does not ask for that, in
+ * Prometheus's text format 0.0.4. One family at a time, base units (seconds, bytes), counters end
+ * in _total.
  *
  * Source: OpenMetrics 1.0.0, and Prometheus's exposition formats.
  */

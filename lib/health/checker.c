@@ -269,6 +269,18 @@ bool health_checker_remove(struct health_checker *checker, const char *name)
 	return true;
 }
 
+void health_checker_limits(struct health_checker *checker, uint32_t checks_per_s_max,
+	uint32_t concurrent_max, uint32_t refresh_ms)
+{
+	struct health_config *c = &checker->config;
+	c->checks_per_s_max = checks_per_s_max ? checks_per_s_max : RATE_DEFAULT;
+	c->concurrent_max = concurrent_max ? concurrent_max : CONCURRENT_DEFAULT;
+	c->refresh_ms = refresh_ms ? refresh_ms : REFRESH_MS_DEFAULT;
+	checker->rate_ns = SW_NS_PER_S / c->checks_per_s_max;
+	if (checker->timer)
+		arm(checker);
+}
+
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats)
 {
 	*stats = checker->stats;
@@ -285,13 +297,10 @@ int health_checker_create(struct event_base *base, const struct health_config *c
 		return -ENOMEM;
 	struct health_config *c = &checker->config;
 	*c = *config;
-	c->checks_per_s_max = c->checks_per_s_max ? c->checks_per_s_max : RATE_DEFAULT;
-	c->concurrent_max = c->concurrent_max ? c->concurrent_max : CONCURRENT_DEFAULT;
-	c->refresh_ms = c->refresh_ms ? c->refresh_ms : REFRESH_MS_DEFAULT;
 	c->ca_file = NULL; /* the pool has its own copy */
 	checker->base = base;
 	checker->random = sw_random_seed(config->seed);
-	checker->rate_ns = SW_NS_PER_S / c->checks_per_s_max;
+	health_checker_limits(checker, c->checks_per_s_max, c->concurrent_max, c->refresh_ms);
 	checker->timer = evtimer_new(base, on_timer, checker);
 	int rc = checker->timer ? name_table_init(&checker->names, config->seed) : -ENOMEM;
 	if (rc == 0)

@@ -108,4 +108,7 @@ int health_checker_put(struct health_checker *checker, const struct health_origi
 	const struct health_verdict *last);
 /* Stops checking it; a check under way is cancelled and not told. False if it was not known. */
 bool health_checker_remove(struct health_checker *checker, const char *name);
+/* Other limits from now on; as in struct health_config. */
+void health_checker_limits(struct health_checker *checker, uint32_t checks_per_s_max,
+	uint32_t concurrent_max, uint32_t refresh_ms);
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats);

@@ -68,8 +68,7 @@ static void answer(struct rpc_http *http, struct evhttp_request *request, int st
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	if (connection != NULL)
-		http_clients_answered(
-			http->clients, evhttp_connection_get_bufferevent(connection));
+		http_clients_answered(http->clients, evhttp_connection_get_bufferevent(connection));
 	(void)evhttp_add_header(headers, "Content-Type", type);
 	(void)evhttp_add_header(headers, "Cache-Control", "no-store");
 	evhttp_send_reply(request, status, NULL, body);
@@ -83,8 +82,8 @@ static void refuse(
 	if (body != NULL)
 		(void)evbuffer_add_printf(body, "%s\n", why);
 	if (status == 401)
-		(void)evhttp_add_header(evhttp_request_get_output_headers(request),
-			"WWW-Authenticate", "Bearer");
+		(void)evhttp_add_header(
+			evhttp_request_get_output_headers(request), "WWW-Authenticate", "Bearer");
 	answer(http, request, status, "text/plain; charset=utf-8", body);
 	if (body != NULL)
 		evbuffer_free(body);
@@ -92,8 +91,8 @@ static void refuse(
 
 static bool may(const struct rpc_http *http, struct evhttp_request *request)
 {
-	const char *shown = evhttp_find_header(
-		evhttp_request_get_input_headers(request), "Authorization");
+	const char *shown =
+		evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
 	if (!http->has_token)
 		return true;
 	return shown != NULL && strncmp(shown, BEARER, sizeof(BEARER) - 1) == 0 &&
@@ -234,9 +233,9 @@ static int open_tcp(const char *listen_at, char *error, size_t error_len)
 	int len, on = 1;
 	const char *mistake = parse_tcp(listen_at, &address, &len);
 	if (mistake != NULL)
-		return fail(error, error_len, -EINVAL, "control over HTTP: %s %s", listen_at, mistake);
-	int fd = socket(
-		address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+		return fail(
+			error, error_len, -EINVAL, "control over HTTP: %s %s", listen_at, mistake);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
 		bind(fd, (struct sockaddr *)&address, (socklen_t)len) == 0 &&
 		listen(fd, RPC_LISTEN_BACKLOG) == 0)
@@ -244,12 +243,13 @@ static int open_tcp(const char *listen_at, char *error, size_t error_len)
 	int rc = -errno;
 	if (fd >= 0)
 		(void)close(fd);
-	return fail(error, error_len, rc, "control over HTTP: %s: %s; choose another address or port",
-		listen_at, strerror(-rc));
+	return fail(error, error_len, rc,
+		"control over HTTP: %s: %s; choose another address or port", listen_at,
+		strerror(-rc));
 }
 
-static int open_socket(struct rpc_http *http, const struct rpc_http_config *config, char *error,
-	size_t error_len)
+static int open_socket(
+	struct rpc_http *http, const struct rpc_http_config *config, char *error, size_t error_len)
 {
 	http->tcp = config->listen[0] != '/';
 	if (http->tcp)
@@ -298,9 +298,20 @@ static int start(struct rpc_http *http, struct event_base *base,
 	return 0;
 }
 
-int rpc_http_token_reload(struct rpc_http *http, char *error, size_t error_len)
+int rpc_http_token_reload(
+	struct rpc_http *http, const char *token_file, char *error, size_t error_len)
 {
-	return http->has_token ? rpc_token_load(http->token_file, &http->token, error, error_len) : 0;
+	const char *path =
+		token_file != NULL && *token_file != '\0' ? token_file : http->token_file;
+	if (!http->has_token && path == http->token_file)
+		return 0;
+	int rc = rpc_token_load(path, &http->token, error, error_len);
+	if (rc < 0)
+		return rc;
+	http->has_token = true;
+	if (path != http->token_file)
+		(void)snprintf(http->token_file, sizeof(http->token_file), "%s", path);
+	return 0;
 }
 
 int rpc_http_create(struct event_base *base, struct rpc_server *server,
@@ -314,8 +325,9 @@ int rpc_http_create(struct event_base *base, struct rpc_server *server,
 	int fd = -1, rc = 0;
 	if (config->token_file != NULL) {
 		http->has_token = true;
-		(void)snprintf(http->token_file, sizeof(http->token_file), "%s", config->token_file);
-		rc = rpc_http_token_reload(http, error, error_len);
+		(void)snprintf(
+			http->token_file, sizeof(http->token_file), "%s", config->token_file);
+		rc = rpc_http_token_reload(http, NULL, error, error_len);
 	} else if (config->listen[0] != '/') {
 		rc = fail(error, error_len, -EINVAL,
 			"control over HTTP: %s: TCP needs a token: set control.http.token_file",

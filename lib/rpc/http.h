@@ -25,18 +25,18 @@ struct rpc_server;
 enum { RPC_TOKEN_MIN = 16, RPC_TOKEN_MAX = 256 };
 
 struct rpc_http_config {
-	const char *listen;     /* "127.0.0.1:9946", "[::1]:9946", or the path of a UNIX socket */
-	const char *token_file; /* TCP: required; UNIX socket: NULL for none */
-	unsigned socket_mode;   /* of a UNIX socket */
+	const char *listen;       /* "127.0.0.1:9946", "[::1]:9946", or the path of a UNIX socket */
+	const char *token_file;   /* TCP: required; UNIX socket: NULL for none */
+	unsigned socket_mode;     /* of a UNIX socket */
 	const char *socket_group; /* of a UNIX socket; NULL: as it comes */
 	unsigned clients_max;     /* 0: 64 */
-	unsigned header_bytes_max;  /* 0: 8,192 */
-	unsigned body_bytes_max;    /* 0: 65,536 */
-	unsigned request_ms_max;    /* 0: 10,000 */
+	unsigned header_bytes_max; /* 0: 8,192 */
+	unsigned body_bytes_max;   /* 0: 65,536 */
+	unsigned request_ms_max;   /* 0: 10,000 */
 };
 
 struct rpc_http_stats {
-	uint64_t clients; /* now */
+	uint64_t clients;         /* now */
 	uint64_t clients_dropped; /* for others, or too slow */
 	uint64_t requests;
 	uint64_t refused; /* without the token, of unknown paths, or not to be read */
@@ -62,8 +62,10 @@ void rpc_http_destroy(struct rpc_http *http);
 int rpc_http_page_add(
 	struct rpc_http *http, const char *path, bool open, rpc_http_page page, void *context);
 
-/* Reads the token's file anew; the old token holds if that fails. */
-int rpc_http_token_reload(struct rpc_http *http, char *error, size_t error_len);
+/* Reads the token's file anew, or another one (NULL: the same); the old token holds if that fails.
+ */
+int rpc_http_token_reload(
+	struct rpc_http *http, const char *token_file, char *error, size_t error_len);
 void rpc_http_stats(const struct rpc_http *http, struct rpc_http_stats *stats);
 
 /* NULL, or what is wrong with such an address. */

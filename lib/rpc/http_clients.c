@@ -150,8 +150,8 @@ void http_clients_listener(struct http_clients *clients, struct evconnlistener *
 	clients->listener = listener;
 }
 
-struct http_clients *http_clients_create(struct event_base *base, struct evhttp *http,
-	unsigned clients_max, unsigned request_ms_max)
+struct http_clients *http_clients_create(
+	struct event_base *base, struct evhttp *http, unsigned clients_max, unsigned request_ms_max)
 {
 	const struct timeval period = {.tv_usec = SWEEP_MS * 1000};
 	struct http_clients *clients = calloc(1, sizeof(*clients));

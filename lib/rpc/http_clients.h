@@ -1,5 +1,5 @@
-/* Who is connected over HTTP, and how long they may take. evhttp itself bounds neither the number of
- * its connections nor the time of a request that comes byte by byte.
+/* Who is connected over HTTP, and how long they may take. evhttp itself bounds neither the number
+ * of its connections nor the time of a request that comes byte by byte.
  *
  * Each connection's bufferevent is held here besides evhttp, so that its end can be seen (its
  * callbacks are gone) without being told of it.

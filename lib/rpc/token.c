@@ -62,7 +62,8 @@ int rpc_token_load(const char *path, struct rpc_token *token, char *error, size_
 		len++;
 	if (len < RPC_TOKEN_MIN || len > RPC_TOKEN_MAX)
 		return fail(error, error_len, -EINVAL,
-			"token file %s: its first line must have %d to %d characters; draw one, e.g. "
+			"token file %s: its first line must have %d to %d characters; draw one, "
+			"e.g. "
 			"openssl rand -hex 32",
 			path, RPC_TOKEN_MIN, RPC_TOKEN_MAX);
 	memset(token, 0, sizeof(*token));
