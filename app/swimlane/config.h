@@ -75,8 +75,13 @@ struct config {
 	uint32_t map_pull_interval_us;
 	uint32_t map_push_flush_us;
 	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
+	uint32_t map_watches_max;
+	uint32_t map_watch_kib; /* unread by a watch's client, at most */
+	bool map_persist;
+	uint32_t map_persist_interval_s;
 
 	uint32_t ownership_stable_us; /* a member that came back owns nothing this long */
+	bool ownership_zone_aware;
 
 	struct health_config health; /* callbacks unset */
 	bool health_enabled;
@@ -116,6 +121,9 @@ void config_reference(FILE *out);
 /* The membership times in force: the profile's, with what the file overrides. A shorter or longer
  * suspicion_us moves the profile's shortest suspicion in proportion. */
 void config_membership_times(const struct config *config, struct swim_profile *times);
+
+/* The id of a server that is given none. */
+uint64_t config_id_of_name(const char *name);
 
 const char *config_profile_name(enum config_profile profile);
 const char *config_idle_name(enum config_idle idle);

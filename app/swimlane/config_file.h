@@ -87,9 +87,14 @@ struct config_file {
 		double pull_interval_ms;
 		uint32_t push_flush_us;
 		uint32_t packets_per_s_max;
+		uint32_t watches_max;
+		uint32_t watch_kib;
+		bool persist;
+		uint32_t persist_interval_s;
 	} map;
 	struct {
 		double stable_ms;
+		bool zone_aware;
 	} ownership;
 	struct {
 		bool enabled;

@@ -256,6 +256,14 @@ static void check_http(const struct relations *r)
 			listen);
 }
 
+static void check_persist(const struct relations *r)
+{
+	if (r->config->map_persist && r->config->state_dir[0] == '\0')
+		TELL(r, "map.persist",
+			"there is no folder to keep the map in; give state_dir: a folder of this "
+			"server's own");
+}
+
 void config_check_relations(const struct config_file *file, const struct config *config,
 	const struct config_lines *lines, struct config_mistakes *mistakes)
 {
@@ -268,4 +276,5 @@ void config_check_relations(const struct config_file *file, const struct config 
 	check_http(&r);
 	check_idle(&r, "cores.lane_idle.ceiling_us", &config->lane_idle);
 	check_idle(&r, "cores.keeper_idle.ceiling_us", &config->keeper_idle);
+	check_persist(&r);
 }

@@ -122,6 +122,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	events_drain(control);
 	changes_drain(control);
 	follow_members(control);
+	typed_tick(control, now_ns);
+	spread_tick(control, now_ns);
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
@@ -212,8 +214,15 @@ static int open_rpc(struct control *control)
 	cluster_methods(control);
 	map_methods(control);
 	ls_methods(control);
+	watch_methods(control);
+	typed_methods(control);
+	spread_methods(control);
 	events_methods(control);
 	origins_methods(control);
+	duties_methods(control);
+	ownership_methods(control);
+	plan_methods(control);
+	balance_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
@@ -242,6 +251,7 @@ static void close_control(struct control *control)
 	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
 	for (int i = 0; i < 3; i++)
@@ -269,8 +279,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && jobs_init(control) == 0 && origins_init(control) == 0 &&
-		open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
+		origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

@@ -8,8 +8,10 @@
 
 #include "appliance.h"
 #include "health/health.h"
+#include "rendezvous/duty.h"
 #include "rpc/rpc.h"
 #include "start.h"
+#include "watch.h"
 
 enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
@@ -26,12 +28,10 @@ struct method {
 	control_method run;
 };
 
-/* A client of map.watch (prefix) or events (prefix NULL). */
+/* A client of events. */
 struct subscription {
 	struct control *control;
 	struct rpc_subscriber *subscriber; /* NULL: free */
-	bool events;
-	char prefix[SW_KEY_MAX + 1];
 };
 
 /* When a core's loop was last seen to have turned. */
@@ -39,6 +39,17 @@ struct progress {
 	uint64_t loops;
 	uint64_t moved_ns;
 };
+
+/* A counter's cell of an earlier life of this server, being taken over. */
+struct leftover {
+	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
+	uint32_t epoch;
+	struct dot dot; /* under which this life took it over */
+	uint8_t name_len;
+	uint8_t name[TYPED_NAME_MAX];
+};
+
+enum { LEFTOVERS_MAX = 256 };
 
 struct control {
 	struct appliance *app;
@@ -53,15 +64,26 @@ struct control {
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct watch *watches; /* watch_max */
+	uint32_t watch_max;
+	struct watch_counters watch_counters;
+	struct version_vector vector; /* scratch */
+	uint64_t next_vector_ns;
+
+	struct leftover leftovers[LEFTOVERS_MAX];
+	uint32_t leftover_count;
+	uint32_t leftovers_cursor;
+	bool leftovers_unseen; /* the table is to be looked through */
+	uint64_t next_leftovers_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
 	uint32_t free_count;
 
 	struct health_checker *checker;
-	json_t *assigned;  /* name -> dot of the definition that is being checked here */
-	json_t *verdicts;  /* name -> state last told as an event */
-	json_t *unwritten; /* name -> verdict that still has to be written */
+	struct duties *duties; /* what this server checks, and why; NULL: it checks nothing */
+	json_t *verdicts;      /* name -> state last told as an event */
+	json_t *unwritten;     /* name -> verdict that still has to be written */
 	bool reconcile;
 	uint64_t ownership_seen;
 	uint64_t changes_missed_seen;
@@ -96,6 +118,10 @@ void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
 	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
 	void *context);
+/* The same for any bytes, with the command's number. */
+int commands_submit_bytes(struct control *control, enum keeper_command_kind kind, const void *key,
+	size_t key_len, const void *value, size_t value_len, int64_t number,
+	void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
 /* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about
  * text. */
@@ -142,9 +168,17 @@ void events_methods(struct control *control);
 void events_drain(struct control *control);
 void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* control_map_watch.c, control_map_typed.c, control_map_spread.c */
+void watch_methods(struct control *control);
 void changes_drain(struct control *control);
-struct subscription *subscribe(
-	struct control *control, struct rpc_call *call, bool events, const char *prefix);
+void typed_methods(struct control *control);
+void typed_changed(struct control *control, const struct map_change *change);
+void typed_tick(struct control *control, uint64_t now_ns);
+void spread_methods(struct control *control);
+void spread_tick(struct control *control, uint64_t now_ns);
+/* Do all members that are not forgotten hold that write, or something newer? */
+bool spread_is_settled(struct control *control, struct dot dot);
 
 /* control_origins.c */
 int origins_init(struct control *control);
@@ -154,6 +188,26 @@ void origins_tick(struct control *control);
 /* Puts the origins of a reloaded file that are new or defined otherwise; takes the memory. */
 void origins_reload(struct control *control, struct health_origin *origins, uint32_t count);
 void origins_changed(struct control *control, const struct map_change *change);
+/* The name of an origin's record; false if it is none, or deleted. */
+bool origins_name(const struct map_view *view, char name[HEALTH_NAME_MAX + 1]);
+/* The verdict in the map and its record; false if there is none. */
+bool origins_verdict(const struct control *control, const char *name,
+	struct health_verdict *verdict, struct map_view *view);
+
+/* control_duty.c: which origins this server checks now. */
+int duties_init(struct control *control);
+void duties_fini(struct control *control);
+/* Definitions, owners or members changed. */
+void duties_look(struct control *control);
+/* A verdict came in. */
+void duties_written(struct control *control, const char *name, struct actor writer);
+enum duty duties_of(const struct control *control, const char *name);
+void duties_methods(struct control *control);
+
+/* control_ownership.c, control_plan.c, control_balance.c */
+void ownership_methods(struct control *control);
+void plan_methods(struct control *control);
+void balance_methods(struct control *control);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */

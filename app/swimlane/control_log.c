@@ -14,8 +14,8 @@ static void level(struct control *control, struct rpc_call *call, json_t *params
 		if (strcmp(wanted, log_level_name(l)) == 0)
 			log_level_everywhere(l);
 	if (log_level_now() != before)
-		log_line(LOG_INFO, "log level: %s, it was %s",
-			log_level_name(log_level_now()), log_level_name(before));
+		log_line(LOG_INFO, "log level: %s, it was %s", log_level_name(log_level_now()),
+			log_level_name(before));
 	rpc_result(call, json_pack("{s:s, s:s, s:s}", "level", log_level_name(log_level_now()),
 				 "before", log_level_name(before), "configured",
 				 log_level_name(control->config->log_level)));

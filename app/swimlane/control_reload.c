@@ -76,11 +76,20 @@ static int apply_origins(struct control *control, const struct config *wanted, c
 	return 0;
 }
 
+static int apply_weight(struct control *control, const struct config *wanted, char *error)
+{
+	if (control_lane(control, LANE_WEIGHT, wanted->weight))
+		return 0;
+	(void)snprintf(error, CONFIG_ERROR_MAX, "lane 0 has as many commands as it takes");
+	return -EBUSY;
+}
+
 /* Keys that the table calls live; those of one function lie together. */
 static const struct {
 	const char *key;
 	apply apply;
 } live[] = {
+	{"weight", apply_weight},
 	{"health.checks_per_s_max", apply_health},
 	{"health.concurrent_max", apply_health},
 	{"health.refresh_ms", apply_health},
@@ -151,7 +160,8 @@ static int compare(const struct control *control, const struct config *wanted,
 	const struct config *c = control->config;
 	const char *last = control->reloaded != NULL ? control->reloaded : c->text;
 	size_t last_len = control->reloaded != NULL ? control->reloaded_len : c->text_len;
-	int start = config_changes(c->text, c->text_len, wanted->text, wanted->text_len, since_start);
+	int start =
+		config_changes(c->text, c->text_len, wanted->text, wanted->text_len, since_start);
 	int recent = config_changes(last, last_len, wanted->text, wanted->text_len, since_last);
 	int count = 0;
 	if (start < 0 || recent < 0)
@@ -214,8 +224,8 @@ static void on_reload(struct control *control, struct rpc_call *call, json_t *pa
 	if (list == NULL)
 		rpc_error(call, RPC_REFUSED, "nothing has changed: %s", error);
 	else
-		rpc_result(call, json_pack("{s:s, s:o}", "file", control->config->path, "changed",
-					 list));
+		rpc_result(call,
+			json_pack("{s:s, s:o}", "file", control->config->path, "changed", list));
 }
 
 void reload_methods(struct control *control)

@@ -10,6 +10,7 @@ static const struct {
 	{"Members", methods_cluster},
 	{"Ownership", methods_ownership},
 	{"The map", methods_map},
+	{"Counters and sets", methods_typed},
 	{"Origins", methods_origins},
 };
 

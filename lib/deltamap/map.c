@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "deltamap/internal.h"
@@ -10,15 +9,18 @@
 
 static int allocate(struct map *map)
 {
+	struct blocks *blocks = &map->blocks;
 	uint32_t n = map->config.records_max;
 	/* A packet for each record is the most that a session can have. */
 	map->got_words = (n + SW_ACTORS_MAX) / 64 + 1;
-	map->pulling.got = calloc(map->got_words, sizeof(uint64_t));
-	if (map->pulling.got == NULL || store_init(&map->store, n, map->config.bytes_max) < 0)
+	map->pulling.got = blocks_take(blocks, map->got_words * sizeof(uint64_t));
+	if (map->pulling.got == NULL ||
+		store_init(&map->store, blocks, n, map->config.bytes_max) < 0 ||
+		report_init(map, blocks) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
-		map->serving[i].refs = calloc(n + 1, sizeof(record_ref));
-		map->serving[i].starts = calloc((size_t)n + 1, sizeof(uint32_t));
+		map->serving[i].refs = blocks_take(blocks, (n + 1) * sizeof(record_ref));
+		map->serving[i].starts = blocks_take(blocks, ((size_t)n + 1) * sizeof(uint32_t));
 		if (map->serving[i].refs == NULL || map->serving[i].starts == NULL)
 			return -ENOMEM;
 	}
@@ -27,10 +29,15 @@ static int allocate(struct map *map)
 
 struct map *map_create(const struct map_config *config, uint64_t now_ns)
 {
-	struct map *map = calloc(1, sizeof(*map));
+	struct blocks blocks;
+	blocks_init(&blocks, &config->memory);
+	struct map *map = blocks_take_zeroed(&blocks, sizeof(*map));
 	if (map == NULL)
 		return NULL;
+	map->blocks = blocks;
 	map->config = *config;
+	if (map->config.unknown_after_ns == 0)
+		map->config.unknown_after_ns = 3600 * SW_NS_PER_S;
 	map->random = sw_random_seed(config->random_seed);
 	map->next_snapshot = (uint32_t)sw_random_u64(&map->random);
 	map->quiet_since_ns = now_ns;
@@ -45,15 +52,8 @@ struct map *map_create(const struct map_config *config, uint64_t now_ns)
 
 void map_destroy(struct map *map)
 {
-	if (map == NULL)
-		return;
-	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
-		free(map->serving[i].refs);
-		free(map->serving[i].starts);
-	}
-	free(map->pulling.got);
-	store_fini(&map->store);
-	free(map);
+	if (map != NULL)
+		blocks_give_all(&map->blocks);
 }
 
 void map_self_owner(struct map *map, struct actor self)
@@ -71,7 +71,7 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 {
 	int error;
 	record_ref ref =
-		map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
+		map_write_local(map, wall_ms, key, key_len, value, value_len, WRITE_PUT, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -80,11 +80,11 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	return 0;
 }
 
-int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
-	size_t key_len, struct dot *dot)
+static int write_tombstone(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, enum local_write kind, struct dot *dot)
 {
 	int error;
-	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, kind, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -93,33 +93,16 @@ int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	return 0;
 }
 
-/* ---- peers ---- */
-
-struct peer *map_peer_find(struct map *map, uint64_t id)
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
 {
-	for (uint32_t i = 0; i < map->peer_count; i++)
-		if (map->peers[i].actor.id == id)
-			return &map->peers[i];
-	return NULL;
+	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_DELETE, dot);
 }
 
-void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count,
-	bool running)
+int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
 {
-	struct peer next[SW_MEMBERS_MAX];
-	assert(count <= SW_MEMBERS_MAX);
-	for (uint32_t i = 0; i < count; i++) {
-		const struct peer *known = map_peer_find(map, peers[i].actor.id);
-		bool same = known != NULL && actor_equal(known->actor, peers[i].actor);
-		next[i] = (struct peer){peers[i].actor, peers[i].at, same ? known->starting_ns : 0};
-	}
-	if (running && !map->running) {
-		map->quiet_since_ns = now_ns;
-		map->next_pull_ns = now_ns;
-	}
-	memcpy(map->peers, next, count * sizeof(next[0]));
-	map->peer_count = count;
-	map->running = running;
+	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_RETIRE, dot);
 }
 
 /* ---- packets in ---- */
@@ -192,9 +175,8 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages)
 {
-	const struct peer *peer = map_peer_find(map, header->sender.id);
 	if (header->sender.id == map->self.id ||
-		(peer != NULL && peer->actor.epoch > header->sender.epoch)) {
+		(member_is_over(map, header->sender) && !MAP_MUTANT(NO_FENCE))) {
 		map->counters.refused_fenced++;
 		return;
 	}
@@ -202,7 +184,8 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 		map->counters.malformed++;
 		return;
 	}
-	if (prelude->floor > map_floor(map))
+	map->input_floor = prelude->floor;
+	if (prelude->floor > map_floor(map) && !MAP_MUTANT(NO_FLOOR_IN_HEADERS))
 		atomic_store_explicit(&map->floor, prelude->floor, memory_order_release);
 	struct wire_message m;
 	while (wire_next(messages, &m)) {
@@ -226,6 +209,9 @@ void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id)
 void map_tick_owner(struct map *map, uint64_t now_ns)
 {
 	push_tick(map, now_ns);
+	members_tick(map, now_ns);
+	report_tick(map, now_ns);
+	collect_tick(map, now_ns);
 	pull_tick(map, now_ns);
 	serve_tick(map, now_ns);
 }
@@ -244,6 +230,7 @@ static bool has_output(const struct map *map)
 uint64_t map_deadline(const struct map *map)
 {
 	uint64_t next = sw_min_u64(pull_deadline(map), serve_deadline(map));
+	next = sw_min_u64(next, collect_deadline(map));
 	if (map->push_tail != map->push_head)
 		next = sw_min_u64(next, map->push_due_ns);
 	if (has_output(map)) /* held back by the budget */
@@ -263,7 +250,13 @@ void map_out_push(struct map *map, const struct out *out)
 
 static void write_out(struct map *map, const struct out *out, struct sw_writer *w)
 {
-	struct wire_version_req req = {out->nonce, out->first_session, out->part, out->parts};
+	struct wire_version_req req = {.nonce = out->nonce,
+		.first_session = out->first_session,
+		.reconcile = out->reconcile,
+		.report = out->report,
+		.repair = out->repair,
+		.part = out->part,
+		.parts = out->parts};
 	struct wire_session_refuse refusal = {out->nonce, out->reason};
 	uint32_t first = (uint32_t)out->part * VECTOR_PER_PACKET;
 	uint32_t n;
@@ -316,7 +309,7 @@ bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messag
 
 bool map_has_retired_owner(const struct map *map)
 {
-	return map->store.retired_open != 0;
+	return store_has_retired(&map->store);
 }
 
 void map_seal_owner(struct map *map)
@@ -359,7 +352,12 @@ bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 
 uint64_t map_seq_reader(const struct map *map, struct actor actor)
 {
-	return store_seq(&map->store, store_actor_reader(&map->store, actor));
+	return vv_reach(store_seq(&map->store, store_actor_reader(&map->store, actor)));
+}
+
+bool map_covers_reader(const struct map *map, struct dot dot)
+{
+	return store_seq(&map->store, store_actor_reader(&map->store, dot.actor)) >= dot.seq;
 }
 
 bool map_ready(const struct map *map)
@@ -375,6 +373,13 @@ uint64_t map_vector_hash(const struct map *map)
 uint64_t map_content_hash(const struct map *map)
 {
 	return atomic_load_explicit(&map->store.content_hash, memory_order_relaxed);
+}
+
+uint64_t map_settled_hash(const struct map *map)
+{
+	if (atomic_load_explicit(&map->store.ahead_count, memory_order_relaxed) > 0)
+		return 0;
+	return map_content_hash(map) | 1;
 }
 
 uint64_t map_floor(const struct map *map)
@@ -397,6 +402,11 @@ uint32_t map_tombstone_count(const struct map *map)
 	return atomic_load_explicit(&map->store.tombstone_count, memory_order_relaxed);
 }
 
+uint64_t map_memory_bytes(const struct map *map)
+{
+	return blocks_bytes(&map->blocks);
+}
+
 void map_vector_owner(const struct map *map, struct version_vector *vv)
 {
 	const struct store *s = &map->store;
@@ -407,6 +417,35 @@ void map_vector_owner(const struct map *map, struct version_vector *vv)
 		if (seq > 0)
 			vv->entries[vv->count++] = (struct vv_entry){a->actor, seq};
 	}
+}
+
+void map_vector_reader(const struct map *map, struct version_vector *vv)
+{
+	vv_clear(vv);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		const struct actor_slot *a = &map->store.actors[i];
+		if (atomic_load_explicit(&a->state, memory_order_acquire) != SLOT_USED)
+			continue;
+		uint64_t seq = atomic_load_explicit(&a->seq, memory_order_acquire);
+		if (seq > 0)
+			(void)vv_raise(vv, a->actor, seq); /* as many as the map has: they fit */
+	}
+}
+
+void map_collected_reader(const struct map *map, struct version_vector *vv)
+{
+	vv_clear(vv);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		const struct actor_slot *a = &map->store.actors[i];
+		if (atomic_load_explicit(&a->state, memory_order_acquire) == SLOT_USED)
+			(void)vv_raise(vv, a->actor,
+				atomic_load_explicit(&a->collected, memory_order_acquire));
+	}
+}
+
+struct actor map_self(const struct map *map)
+{
+	return map->self;
 }
 
 const struct map_counters *map_counters(const struct map *map)

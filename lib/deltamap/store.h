@@ -9,7 +9,9 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <string.h>
 
+#include "deltamap/blocks.h"
 #include "deltamap/deltamap.h"
 
 typedef uint32_t record_ref; /* in units of STORE_UNIT bytes; 0: none */
@@ -21,20 +23,20 @@ enum {
 	NO_ACTOR = 0xffff,
 };
 
+/* What a reader needs to find a key stands together, right before the key: of a record that it
+ * walks past it touches one cache line. */
 struct record {
-	_Atomic record_ref next; /* chain; owner: rw, readers: ro */
-	record_ref older; /* the same actor's records by seq; owner only, as all down to `pins` */
+	record_ref older; /* the same actor's records by seq; owner only, as all down to `dead` */
 	record_ref newer;
 	record_ref free_next;
 	uint16_t actor_slot;
 	uint16_t pins;
 	uint8_t class;
 	bool dead; /* replaced; freed when no longer pinned */
-	/* immutable from here */
-	uint8_t flags; /* WIRE_RECORD_* */
+	/* immutable from here, but for `next`, and mark and tomb_older, which are the owner's */
 	uint8_t rival;
-	uint8_t key_len;
-	uint16_t value_len;
+	uint8_t mark; /* the reconciliation in which the peer was last seen to hold this key */
+	record_ref tomb_older; /* the same actor's tombstones; the other way: free_next */
 	uint64_t key_hash;
 	uint64_t clock;
 	uint64_t weight;
@@ -42,15 +44,33 @@ struct record {
 	struct dot author;
 	struct dot dot;
 	struct dot previous;
+	_Atomic record_ref next; /* chain; owner: rw, readers: ro */
+	uint16_t value_len;
+	uint8_t flags; /* WIRE_RECORD_* */
+	uint8_t key_len;
 	uint8_t bytes[]; /* key, value */
 };
 
+_Static_assert(offsetof(struct record, next) % STORE_UNIT <= STORE_UNIT - 32,
+	"the head of a key stands with its first bytes in one cache line");
+
+/* A slot that was given up is not read any more, but a reader that saw it in use may still look:
+ * it is free for another actor when it has passed a seal, as records are. */
+enum slot_state { SLOT_EMPTY, SLOT_USED, SLOT_GONE, SLOT_SEALED, SLOT_FREE };
+
 /* One actor: its records and how far this replica's vector reaches. */
 struct actor_slot {
-	struct actor actor; /* set before `used`, then constant */
-	_Atomic bool used;
-	_Atomic uint64_t seq; /* the vector's entry; owner: rw, readers: ro */
+	struct actor actor;         /* set before SLOT_USED, constant while it is that */
+	_Atomic uint8_t state;      /* enum slot_state; owner: rw, readers: ro */
+	bool ahead;                 /* holds records that the vector does not cover */
+	bool blocked;               /* has tombstones that wait for this replica's own vector */
+	bool over;                  /* no more is written under it: see closing.c */
+	_Atomic uint64_t seq;       /* the vector's entry, as it is; owner: rw, readers: ro */
+	uint64_t cap;               /* at which it is known to be closed; 0: it is not */
+	_Atomic uint64_t collected; /* the highest seq of a tombstone that was collected here */
+	uint64_t unknown_ns;        /* since when membership has had no word of it; 0: it has */
 	record_ref oldest, newest;
+	record_ref tomb_oldest, tomb_newest;
 };
 
 struct store {
@@ -67,9 +87,15 @@ struct store {
 	_Atomic uint64_t vector_hash;
 	uint32_t actor_count;
 	uint16_t actor_order[SW_ACTORS_MAX];   /* slots in use, by (id, epoch); owner only */
-	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing, never removed */
-	record_ref retired_open;               /* replaced since the last seal */
-	record_ref retired_sealed;             /* waiting for the readers */
+	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing */
+	uint32_t gone_open, gone_sealed;       /* slots in those states */
+	_Atomic uint32_t ahead_count;          /* slots that are ahead */
+	/* Slots at which something moved that collecting or closing may have waited for. */
+	uint64_t due[ACTOR_SLOTS / 64];
+	bool any_due;
+	bool any_blocked;
+	record_ref retired_open;   /* replaced since the last seal */
+	record_ref retired_sealed; /* waiting for the readers */
 };
 
 static inline struct record *store_at(const struct store *s, record_ref ref)
@@ -87,16 +113,49 @@ static inline const uint8_t *record_value(const struct record *r)
 	return r->bytes + r->key_len;
 }
 
-int store_init(struct store *s, uint32_t records_max, uint64_t bytes_max);
-void store_fini(struct store *s);
+int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uint64_t bytes_max);
 
 /* The slot of an actor: NO_ACTOR if unknown, or if `add` and the table is full. */
 uint16_t store_actor(struct store *s, struct actor actor, bool add);
 uint16_t store_actor_reader(const struct store *s, struct actor actor);
+/* The entry as it is: closed epochs cover every dot. 0 for NO_ACTOR. */
 uint64_t store_seq(const struct store *s, uint16_t slot);
+/* Joins an entry of the vector. */
 void store_raise(struct store *s, uint16_t slot, uint64_t seq);
+/* The actor is out of the vector; it must have no records. */
+void store_forget_actor(struct store *s, uint16_t slot);
+void store_due(struct store *s, uint16_t slot);
 
 record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len);
+
+/* The same in steps, so that several keys' memory is fetched side by side. */
+static inline void store_prefetch_bucket(const struct store *s, uint64_t key_hash)
+{
+	__builtin_prefetch(&s->buckets[key_hash & s->bucket_mask]);
+}
+
+static inline record_ref store_head(const struct store *s, uint64_t key_hash)
+{
+	return atomic_load_explicit(&s->buckets[key_hash & s->bucket_mask], memory_order_acquire);
+}
+
+/* Harmless if there is none: the arena begins with an empty unit. */
+static inline void store_prefetch_key(const struct store *s, record_ref ref)
+{
+	__builtin_prefetch(s->arena + (uint64_t)ref * STORE_UNIT + offsetof(struct record, next));
+}
+
+static inline record_ref store_find_from(
+	const struct store *s, record_ref ref, const void *key, size_t key_len)
+{
+	while (ref != 0) {
+		const struct record *r = store_at(s, ref);
+		if (r->key_len == key_len && memcmp(record_key(r), key, key_len) == 0)
+			return ref;
+		ref = atomic_load_explicit(&r->next, memory_order_acquire);
+	}
+	return 0;
+}
 
 /* A new record with room for key and value, its other fields unset; 0 if there is none. */
 record_ref store_alloc(struct store *s, size_t key_len, size_t value_len);
@@ -104,11 +163,14 @@ record_ref store_alloc(struct store *s, size_t key_len, size_t value_len);
 void store_release(struct store *s, record_ref ref);
 /* Publishes `ref` in the place of `old` (0: as a new key) and puts it into its actor's order. */
 void store_publish(struct store *s, record_ref ref, record_ref old);
+/* Takes a record out of the table and its actor's order. */
+void store_remove(struct store *s, record_ref ref);
 
 void store_pin(struct store *s, record_ref ref);
 void store_unpin(struct store *s, record_ref ref);
 /* All records and the vector are gone; what readers hold is retired. */
 void store_clear(struct store *s);
+bool store_has_retired(const struct store *s);
 void store_seal(struct store *s);
 void store_free_sealed(struct store *s);
 void store_view(const struct record *r, struct map_view *view);

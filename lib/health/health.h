@@ -7,7 +7,8 @@
  *
  * rise/fall hysteresis: `rise` successes in a row make an origin up, `fall` failures in a row make
  * it down. The very first verdict needs one check only, unless the checker continues from an
- * earlier verdict (a takeover). Checks are spread over the interval and jittered by up to 10 %.
+ * earlier verdict (a takeover). Checks are spread over the interval and jittered by up to 10 % of
+ * it: they are never further apart than the interval.
  *
  * Every check is a new connection; proxies and redirects are not followed, the body is read up to
  * 64 KiB. A check that failed for want of this server's own means (memory, sockets, ports, resolver
@@ -111,4 +112,8 @@ bool health_checker_remove(struct health_checker *checker, const char *name);
 /* Other limits from now on; as in struct health_config. */
 void health_checker_limits(struct health_checker *checker, uint32_t checks_per_s_max,
 	uint32_t concurrent_max, uint32_t refresh_ms);
+/* What the next check finds is told even if the verdict stays the same. False if not known. */
+bool health_checker_tell(struct health_checker *checker, const char *name);
+/* Checks that were carried out since it was put; 0 if it is not known. */
+uint64_t health_checker_done(const struct health_checker *checker, const char *name);
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats);

@@ -108,6 +108,11 @@ void rpc_defer(struct rpc_call *call, void (*on_gone)(struct rpc_call *call, voi
 struct rpc_subscriber *rpc_subscribe(struct rpc_call *call,
 	void (*on_gone)(struct rpc_subscriber *subscriber, void *context), void *context);
 
+/* Bytes that its client has not read yet, of answers and of all its subscriptions. */
+size_t rpc_subscriber_backlog(const struct rpc_subscriber *subscriber);
+/* Did that call come on its connection? */
+bool rpc_subscriber_is_of(const struct rpc_subscriber *subscriber, const struct rpc_call *call);
+
 /* Sends {"jsonrpc":"2.0","method":method,"params":params}; takes the reference (NULL: none). False
  * if the subscriber's backlog was full and it missed this. */
 bool rpc_notify(struct rpc_subscriber *subscriber, const char *method, json_t *params);

@@ -66,3 +66,13 @@ bool rpc_notify(struct rpc_subscriber *s, const char *method, json_t *params)
 	c->server->stats.notifications++;
 	return true;
 }
+
+size_t rpc_subscriber_backlog(const struct rpc_subscriber *s)
+{
+	return rpc_connection_backlog(s->connection);
+}
+
+bool rpc_subscriber_is_of(const struct rpc_subscriber *s, const struct rpc_call *call)
+{
+	return s->connection == call->connection;
+}

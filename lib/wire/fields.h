@@ -7,7 +7,7 @@ enum {
 	WIRE_ACTOR_LEN = 12,
 	WIRE_DOT_LEN = 20,
 	WIRE_ENDPOINT_LEN = 18,
-	WIRE_SESSION_DATA_LEN = 20,
+	WIRE_SESSION_DATA_LEN = 22,
 };
 
 _Static_assert(WIRE_DOT_LEN == WIRE_ACTOR_LEN + 8, "a dot is an actor and a seq");
@@ -65,6 +65,12 @@ static inline bool wire_actor_is_valid(struct actor a)
 static inline bool wire_dot_is_valid(struct dot d)
 {
 	return wire_actor_is_valid(d.actor) && d.seq != 0 && d.seq <= SEQ_MAX;
+}
+
+/* An entry of a vector: a dot, whose seq may be the cap of a closed epoch. */
+static inline bool wire_entry_is_valid(const struct vv_entry *entry)
+{
+	return wire_actor_is_valid(entry->actor) && vv_reach(entry->seq) != 0;
 }
 
 static inline void wire_put_endpoint(struct sw_writer *w, const struct sw_endpoint *e)

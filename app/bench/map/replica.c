@@ -1,0 +1,99 @@
+#include "replica.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "pages.h"
+#include "wire/wire.h"
+
+/* The budget is empty at time 0. */
+#define NOW SW_NS_PER_S
+
+static const struct sw_endpoint nowhere = {.port = 1};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	exit(1);
+}
+
+static struct map *make_map(uint32_t records, uint32_t spare)
+{
+	struct map_config c = {
+		.self = {1, 1},
+		.cluster_seed = 5,
+		.records_max = records,
+		.bytes_max = ((uint64_t)records + spare) * 256 + 4096,
+		.pull_interval_ns = 1000000 * SW_NS_PER_S,
+		.hole_delay_ns = 1000000 * SW_NS_PER_S,
+		.resend_ns = SW_NS_PER_S,
+		.session_timeout_ns = SW_NS_PER_S,
+		.packets_per_s_max = 1000000000,
+		.random_seed = 1,
+		.memory = pages_for_map,
+	};
+	struct map_peer peer = {{WRITER_ID, 1}, nowhere};
+	struct map *map = map_create(&c, NOW);
+	if (map == NULL)
+		die("no memory for a map");
+	map_peers_owner(map, NOW, NULL, 0, true);
+	map_tick_owner(map, NOW);
+	map_peers_owner(map, NOW, &peer, 1, true);
+	if (!map_ready(map))
+		die("the map is not ready");
+	return map;
+}
+
+void replica_create(struct replica *r, uint32_t records, uint32_t spare)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(REPLICA_READERS_MAX);
+	*r = (struct replica){
+		.map = make_map(records, spare), .rcu = aligned_alloc(64, (size + 63) / 64 * 64)};
+	if (r->rcu == NULL || rte_rcu_qsbr_init(r->rcu, REPLICA_READERS_MAX) != 0)
+		die("no memory for RCU");
+}
+
+void replica_destroy(struct replica *r)
+{
+	map_destroy(r->map);
+	free(r->rcu);
+}
+
+/* As keeper.c of the appliance. */
+static void reclaim(struct replica *r)
+{
+	if (r->waiting) {
+		if (rte_rcu_qsbr_check(r->rcu, r->token, false) != 1)
+			return;
+		map_free_owner(r->map);
+		r->waiting = false;
+	}
+	if (map_has_retired_owner(r->map)) {
+		map_seal_owner(r->map);
+		r->token = rte_rcu_qsbr_start(r->rcu);
+		r->waiting = true;
+	}
+}
+
+static void input_packet(struct map *map, const uint8_t *packet, uint16_t len)
+{
+	struct wire_header h;
+	struct wire_prelude prelude;
+	struct sw_reader body;
+	if (wire_open_clear(packet, len, CLUSTER, &h, &body) != WIRE_OK)
+		die("a packet of the stream is damaged");
+	wire_get_prelude(&body, &prelude);
+	map_input_owner(map, NOW, &h, &prelude, &nowhere, &body);
+}
+
+void replica_merge(struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		input_packet(r->map, stream_packet(stream, first + i), stream->lens[first + i]);
+		if (i % REPLICA_BURST == REPLICA_BURST - 1 || i == count - 1) {
+			map_tick_owner(r->map, NOW);
+			reclaim(r);
+		}
+	}
+}
