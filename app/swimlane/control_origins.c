@@ -387,10 +387,53 @@ static void health(struct control *control, struct rpc_call *call, json_t *param
 			json_pack("{s:[o]}", "origins", health_to_json(control, only, &view)));
 }
 
+struct summary {
+	json_int_t counts[3]; /* by enum health_state */
+	json_t *not_up;
+	json_int_t limit;
+};
+
+static json_t *not_up_to_json(struct control *control, const char *name, const char *state)
+{
+	struct health_verdict verdict;
+	struct map_view view;
+	char writer[64];
+	json_t *j = json_pack("{s:s, s:s}", "name", name, "state", state);
+	if (!origins_verdict(control, name, &verdict, &view))
+		return j;
+	json_object_set_new(j, "since_ms", json_integer((json_int_t)verdict.since_ms));
+	json_object_set_new(j, "error", json_string(verdict.error));
+	json_object_set_new(
+		j, "writer", json_string(server_name(control, view.author.actor.id, writer)));
+	return j;
+}
+
+static void health_summary(struct control *control, struct rpc_call *call, json_t *params)
+{
+	json_t *limit = json_object_get(params, "limit"), *state;
+	struct summary s = {.not_up = json_array(), .limit = 10};
+	const char *name;
+	if (json_is_integer(limit))
+		s.limit = json_integer_value(limit);
+	json_object_foreach(control->verdicts, name, state)
+	{
+		const char *text = json_string_value(state);
+		bool up = strcmp(text, health_state_name(HEALTH_UP)) == 0;
+		bool down = strcmp(text, health_state_name(HEALTH_DOWN)) == 0;
+		s.counts[up ? HEALTH_UP : down ? HEALTH_DOWN : HEALTH_UNKNOWN]++;
+		if (!up && (json_int_t)json_array_size(s.not_up) < s.limit)
+			json_array_append_new(s.not_up, not_up_to_json(control, name, text));
+	}
+	rpc_result(call, json_pack("{s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
+				 s.counts[HEALTH_DOWN], "unknown", s.counts[HEALTH_UNKNOWN],
+				 "not_up", s.not_up));
+}
+
 void origins_methods(struct control *control)
 {
 	control_add(control, "origin.add", origin_add);
 	control_add(control, "origin.rm", origin_rm);
 	control_add(control, "origin.list", origin_list);
 	control_add(control, "health", health);
+	control_add(control, "health.summary", health_summary);
 }
