@@ -199,7 +199,7 @@ struct appliance {
 	struct nic_port *port;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
-	uint32_t control_thread;
+	uint32_t control_thread, telemetry_thread;
 
 	struct seal *seal;                    /* NULL: in the clear */
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
