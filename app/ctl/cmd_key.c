@@ -24,9 +24,9 @@ static void print_file(struct ctl *ctl, const struct seal_keyring *ring)
 		table_cell(t, STYLE_PLAIN, "%u", ring->keys[i].id);
 		table_cell(t, STYLE_PLAIN, "%s", print);
 		table_cell(t, STYLE_PLAIN, "%s", send ? "send" : "");
-		json_array_append_new(list, json_pack("{s:i, s:s, s:b}", "id",
-						    (int)ring->keys[i].id, "fingerprint", print,
-						    "send", (int)send));
+		json_array_append_new(
+			list, json_pack("{s:i, s:s, s:b}", "id", (int)ring->keys[i].id,
+				      "fingerprint", print, "send", (int)send));
 	}
 	if (ctl->json) {
 		json_t *whole = json_pack("{s:o}", "keys", json_incref(list));

@@ -41,7 +41,8 @@ static int run_owner(struct ctl *ctl, int argc, char **argv)
 			return CTL_USAGE;
 	}
 	if (optind + 1 != argc)
-		return ctl_usage(ctl, optind < argc ? "one key is all it takes" : "a key is missing");
+		return ctl_usage(
+			ctl, optind < argc ? "one key is all it takes" : "a key is missing");
 	json_t *key = json_string(argv[optind]);
 	if (key == NULL)
 		return ctl_usage(ctl, "the key is not UTF-8");
@@ -66,7 +67,8 @@ static json_t *names_of(const struct ctl *ctl, const char *option, char *list)
 	char *rest = list;
 	for (char *name; (name = strsep(&rest, ",")) != NULL;)
 		if (*name == '\0' || json_array_append_new(names, json_string(name)) < 0) {
-			(void)ctl_usage(ctl, "%s: names with commas between them, as in a,b", option);
+			(void)ctl_usage(
+				ctl, "%s: names with commas between them, as in a,b", option);
 			json_decref(names);
 			return NULL;
 		}
@@ -104,11 +106,12 @@ static void print_plan(const struct ctl *ctl, const json_t *result)
 {
 	const json_t *server, *move;
 	size_t i;
-	struct table *t = table_create(
-		"SERVER|>WEIGHT|>THEN|>KEYS|>THEN|>GAINS|>LOSES|>EXPECTED|>SIGMAS");
+	struct table *t =
+		table_create("SERVER|>WEIGHT|>THEN|>KEYS|>THEN|>GAINS|>LOSES|>EXPECTED|>SIGMAS");
 	json_array_foreach(json_object_get(result, "servers"), i, server)
 	{
-		int64_t gains = field_number(server, "gains"), loses = field_number(server, "loses");
+		int64_t gains = field_number(server, "gains"),
+			loses = field_number(server, "loses");
 		table_cell(t, STYLE_PLAIN, "%s", field_text(server, "name"));
 		table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(server, "weight_before"));
 		table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(server, "weight"));
@@ -198,7 +201,8 @@ static void print_balance(const struct ctl *ctl, const json_t *result)
 	table_sort(t);
 	table_print(t, stdout, ctl->colour);
 	table_free(t);
-	printf("\n%" PRId64 " keys; the most is %.2f of what the weight lets one expect; chi-square "
+	printf("\n%" PRId64
+	       " keys; the most is %.2f of what the weight lets one expect; chi-square "
 	       "%.1f with %" PRId64 " degrees of freedom\n",
 		field_number(result, "keys"),
 		json_number_value(json_object_get(result, "most_over_expected")),
@@ -288,7 +292,8 @@ const struct ctl_command ctl_owners_commands[] = {
 		"Nothing changes.\n",
 		run_plan, false},
 	{"balance", "", "Say how many keys each server owns, against what is to be expected",
-		"SIGMAS are standard deviations of the binomial distribution.\n", run_balance, false},
+		"SIGMAS are standard deviations of the binomial distribution.\n", run_balance,
+		false},
 	{"weight", "WEIGHT", "Change this server's share of the keys, until its next start",
 		"WEIGHT is from 1 to 1000; 100 is the ordinary one.\n", run_weight, false},
 	{"duties", "", "Say which origins this server checks, and why", NULL, run_duties, false},

@@ -266,6 +266,18 @@ static void check_persist(const struct relations *r)
 			"server's own");
 }
 
+static void check_http(const struct relations *r)
+{
+	const char *listen = r->file->control.http.listen;
+	if (listen != NULL && listen[0] != '/' && !given(r, "control.http.token_file"))
+		TELL(r, "control.http.listen",
+			"%s is reached over the network, and without a token whoever can reach it "
+			"commands this server; set control.http.token_file, or listen on the path "
+			"of a "
+			"UNIX socket",
+			listen);
+}
+
 void config_check_relations(const struct config_file *file, const struct config *config,
 	const struct config_lines *lines, struct config_mistakes *mistakes)
 {
@@ -276,6 +288,7 @@ void config_check_relations(const struct config_file *file, const struct config 
 	check_addresses(&r);
 	check_cores(&r);
 	check_membership(&r);
+	check_http(&r);
 	check_idle(&r, "cores.lane_idle.ceiling_us", &config->lane_idle);
 	check_idle(&r, "cores.keeper_idle.ceiling_us", &config->keeper_idle);
 	check_persist(&r);

@@ -34,12 +34,11 @@ static void done(struct control *control, struct rpc_call *call, struct survey *
 		chi_square += off * off / expected;
 	}
 	for (uint32_t i = 0; i < s->server_count; i++)
-		json_array_append_new(
-			servers, server_to_json(control, s, i, owned[i], weights));
-	rpc_result(call,
-		json_pack("{s:I, s:o, s:f, s:f, s:i}", "keys", (json_int_t)s->keys, "servers",
-			servers, "most_over_expected", most, "chi_square", chi_square, "degrees",
-			s->server_count > 0 ? (int)s->server_count - 1 : 0));
+		json_array_append_new(servers, server_to_json(control, s, i, owned[i], weights));
+	rpc_result(
+		call, json_pack("{s:I, s:o, s:f, s:f, s:i}", "keys", (json_int_t)s->keys, "servers",
+			      servers, "most_over_expected", most, "chi_square", chi_square,
+			      "degrees", s->server_count > 0 ? (int)s->server_count - 1 : 0));
 }
 
 static void balance(struct control *control, struct rpc_call *call, json_t *params)

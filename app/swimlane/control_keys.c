@@ -20,10 +20,10 @@ static json_t *ring_to_json(const struct appliance *app)
 			heard += !view->members[i].self && r->state <= WIRE_SUSPECT &&
 				 seal_life_key(app->seal, r->actor, r->instance) == s->key_ids[k];
 		}
-		json_array_append_new(list,
-			json_pack("{s:i, s:s, s:b, s:I}", "id", (int)s->key_ids[k], "fingerprint",
-				s->fingerprints[k], "send", (int)(s->key_ids[k] == s->send_id),
-				"heard_from", heard));
+		json_array_append_new(
+			list, json_pack("{s:i, s:s, s:b, s:I}", "id", (int)s->key_ids[k],
+				      "fingerprint", s->fingerprints[k], "send",
+				      (int)(s->key_ids[k] == s->send_id), "heard_from", heard));
 	}
 	return list;
 }

@@ -41,12 +41,13 @@ static void take_present(struct control *control, struct plan *plan)
 		struct planned *p = &plan->servers[i];
 		p->server = now[i];
 		p->weight_before = p->weight_after = now[i].weight;
-		(void)snprintf(p->name, sizeof(p->name), "%s",
-			server_name(control, now[i].id, name));
+		(void)snprintf(
+			p->name, sizeof(p->name), "%s", server_name(control, now[i].id, name));
 	}
 }
 
-static bool take_away(struct control *control, struct rpc_call *call, struct plan *plan, json_t *list)
+static bool take_away(
+	struct control *control, struct rpc_call *call, struct plan *plan, json_t *list)
 {
 	size_t i;
 	json_t *item;
@@ -56,8 +57,8 @@ static bool take_away(struct control *control, struct rpc_call *call, struct pla
 		const struct swim_member *m = server_find(control, text);
 		struct planned *p = m == NULL ? NULL : find(plan, m->record.actor.id);
 		if (m == NULL) {
-			rpc_error(call, RPC_NOT_FOUND,
-				"no such server: %s; `members` lists them", text);
+			rpc_error(call, RPC_NOT_FOUND, "no such server: %s; `members` lists them",
+				text);
 			return false;
 		}
 		if (p != NULL) /* who owns nothing anyway changes nothing */
@@ -89,8 +90,7 @@ static bool add_one(struct control *control, struct rpc_call *call, struct plan 
 	}
 	if (zone != NULL)
 		p->server.zone = rendezvous_zone(zone);
-	p->weight_after =
-		weight != NULL ? (uint16_t)json_integer_value(weight) : now;
+	p->weight_after = weight != NULL ? (uint16_t)json_integer_value(weight) : now;
 	return true;
 }
 
@@ -119,9 +119,9 @@ static json_t *planned_to_json(const struct plan *plan, const struct planned *p,
 		name != NULL ? name : json_string("?"), "id",
 		json_sprintf("%016" PRIx64, p->server.id), "weight_before", (int)p->weight_before,
 		"weight", (int)p->weight_after, "before", (json_int_t)p->before, "after",
-		(json_int_t)p->after, "gains", (json_int_t)p->gains, "loses",
-		(json_int_t)p->loses, "expected", survey_expected(keys, p->weight_after, weights),
-		"sigmas", survey_sigmas(keys, p->weight_after, weights, p->after));
+		(json_int_t)p->after, "gains", (json_int_t)p->gains, "loses", (json_int_t)p->loses,
+		"expected", survey_expected(keys, p->weight_after, weights), "sigmas",
+		survey_sigmas(keys, p->weight_after, weights, p->after));
 }
 
 static const char *owner_name(const struct plan *plan, int owner)
@@ -169,8 +169,7 @@ static void done(struct control *control, struct rpc_call *call, struct survey *
 			&moved);
 	free(from);
 	for (uint32_t i = 0; i < plan->count; i++)
-		json_array_append_new(
-			servers, planned_to_json(plan, &plan->servers[i], s->keys));
+		json_array_append_new(servers, planned_to_json(plan, &plan->servers[i], s->keys));
 	rpc_result(call, json_pack("{s:I, s:I, s:o, s:o}", "keys", (json_int_t)s->keys, "moved",
 				 (json_int_t)moved, "servers", servers, "moves", moves));
 }
@@ -189,8 +188,8 @@ static void plan(struct control *control, struct rpc_call *call, json_t *params)
 	p->moves_max = limit != NULL ? (uint32_t)json_integer_value(limit) : MOVES_DEFAULT;
 	take_present(control, p);
 	ok = take_away(control, call, p, json_object_get(params, "without"));
-	json_array_foreach(json_object_get(params, "with"), i, item)
-		ok = ok && add_one(control, call, p, item);
+	json_array_foreach(json_object_get(params, "with"), i, item) ok =
+		ok && add_one(control, call, p, item);
 	if (ok && servers_after(p, after) > SW_MEMBERS_MAX) {
 		rpc_error(call, RPC_INVALID_PARAMS, "with: more than %d servers", SW_MEMBERS_MAX);
 		ok = false;

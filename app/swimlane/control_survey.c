@@ -37,8 +37,8 @@ static void visit(void *context, const struct map_view *v)
 	if (v->tombstone || !ownership_is_registered_prefix(v->key, v->key_len))
 		return;
 	if (s->failed || !make_room(s, v->key_len) ||
-		rendezvous_table_register(
-			s->table, v->key_hash, s->keys, &s->entries[s->keys]) < 0) {
+		rendezvous_table_register(s->table, v->key_hash, s->keys, &s->entries[s->keys]) <
+			0) {
 		s->failed = true;
 		return;
 	}
@@ -81,8 +81,8 @@ void survey_start(struct control *control, struct rpc_call *call,
 {
 	const struct appliance *app = control->app;
 	struct survey *s = calloc(1, sizeof(*s));
-	if (s == NULL || rendezvous_table_create(
-				 app->config->map_records_max, NULL, NULL, &s->table) < 0) {
+	if (s == NULL ||
+		rendezvous_table_create(app->config->map_records_max, NULL, NULL, &s->table) < 0) {
 		rpc_error(call, RPC_INTERNAL, "no memory");
 		free(s);
 		free(context);

@@ -12,8 +12,8 @@ struct survey {
 	struct rendezvous_server servers[SW_MEMBERS_MAX]; /* that own keys now */
 	uint32_t server_count;
 	uint32_t keys;
-	uint32_t *entries;      /* of the table, by key */
-	size_t *names;          /* where in text the key's own text begins */
+	uint32_t *entries; /* of the table, by key */
+	size_t *names;     /* where in text the key's own text begins */
 	char *text;
 	size_t text_len, text_cap;
 	uint32_t cursor, cap;

@@ -2,20 +2,18 @@
 
 #include <inttypes.h>
 
-#include <rte_lcore.h>
-
 #include "log.h"
 #include "sealing.h"
 #include "swimlane_version.h"
 
-static void print_core(FILE *out, const struct start_info *info, unsigned lcore, const char *role,
-	const struct config_idle_policy *idle, const char *does)
+static void print_core(FILE *out, const struct config *c, const struct start_info *info,
+	unsigned lcore, const char *role, const struct config_idle_policy *idle, const char *does)
 {
 	char where[300], how[64] = "waits in the kernel";
 	if (info->place.cpus[0] != '\0')
 		(void)snprintf(where, sizeof(where), "any of CPUs %s", info->place.cpus);
 	else
-		(void)snprintf(where, sizeof(where), "CPU %d", rte_lcore_to_cpu_id((int)lcore));
+		(void)snprintf(where, sizeof(where), "CPU %u", place_cpu(c, lcore));
 	if (idle != NULL && idle->policy == IDLE_SPIN)
 		(void)snprintf(how, sizeof(how), "spins");
 	else if (idle != NULL)
@@ -27,12 +25,12 @@ static void print_cores(FILE *out, const struct appliance *app, const struct sta
 {
 	const struct config *c = app->config;
 	char does[64];
-	print_core(out, info, LCORE_CONTROL, "control", NULL, "RPC, health checks, log");
-	print_core(out, info, LCORE_KEEPER, "keeper", &c->keeper_idle, "map and ownership");
+	print_core(out, c, info, LCORE_CONTROL, "control", NULL, "RPC, health checks, log");
+	print_core(out, c, info, LCORE_KEEPER, "keeper", &c->keeper_idle, "map and ownership");
 	for (unsigned i = 0; i < c->lane_count; i++) {
 		(void)snprintf(does, sizeof(does), "queue %u%s", c->port.first_queue + i,
 			i == 0 ? ", membership" : "");
-		print_core(out, info, LCORE_LANE + i, "lane", &c->lane_idle, does);
+		print_core(out, c, info, LCORE_LANE + i, "lane", &c->lane_idle, does);
 	}
 	if (info->place.cpu_count == 1)
 		log_line(LOG_WARNING, "one CPU for all roles: answers wait for one another; use "

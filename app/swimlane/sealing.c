@@ -47,8 +47,8 @@ int sealing_create(struct appliance *app, uint32_t epoch, char *error)
 	seal_keyring_wipe(&ring);
 	if (rc < 0)
 		return rc;
-	struct seal_sender *sender = seal_sender_create_owner(
-		app->seal, (struct actor){c->id, epoch}, app->instance);
+	struct seal_sender *sender =
+		seal_sender_create_owner(app->seal, (struct actor){c->id, epoch}, app->instance);
 	if (sender == NULL) {
 		(void)snprintf(error, CONFIG_ERROR_MAX, "no memory for the own key");
 		return -ENOMEM;

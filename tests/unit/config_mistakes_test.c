@@ -121,13 +121,13 @@ static const struct bad_row bad_rows[] = {
 		"f:5: seeds[0]: is a list; give one plain value"},
 	{"origin_that_is_text", BASE "origins: [http://a/]\n",
 		"f:5: origins[0]: is a single value; give the keys of one origin (name, url, "
-		"interval_ms, "
-		"timeout_ms, rise, fall, expect_status, expect_body, host, verify_tls)"},
+		"interval_ms, fast_interval_ms, jitter_pct, timeout_ms, rise, fall, expect_status, "
+		"expect_body, headers, expect_headers, host, verify_tls)"},
 	{"origins_by_name", BASE "origins: {a: {url: http://a/}}\n",
 		"f:5: origins: is a section of keys; give a list, each item with its keys (name, "
 		"url, "
-		"interval_ms, timeout_ms, rise, fall, expect_status, expect_body, host, "
-		"verify_tls)"},
+		"interval_ms, fast_interval_ms, jitter_pct, timeout_ms, rise, fall, expect_status, "
+		"expect_body, headers, expect_headers, host, verify_tls)"},
 	{"empty_value", BASE "zone:\n", "f:5: zone: is empty; give a value or remove the key"},
 	{"empty_number", BASE "weight:\n",
 		"f:5: weight: '' is not a number; give a number from 1 to 1000"},
@@ -362,8 +362,8 @@ static const struct bad_row bad_rows[] = {
 		"f:10: origins[1].timeout_ms: must be a number from 10 to 500; correct it"},
 	{"origin_with_a_status_that_no_answer_has",
 		BASE "origins:\n- {name: a, url: http://a/, expect_status: 199}\n",
-		"f:6: origins[0].expect_status: '199' is out of range; give a number from 200 to "
-		"599"},
+		"f:6: origins[0].expect_status: \"199\" is not a list of statuses from 200 to 599, "
+		"as in \"200,204,300-399\"; correct it"},
 	{"origin_with_keys_that_its_type_lacks",
 		BASE "origins:\n- name: a\n  url: tcp://a:25\n  expect_status: 200\n",
 		"f:8: origins[0].expect_status: tcp has none; correct it"},

@@ -31,7 +31,7 @@ struct world {
 	uint32_t records_max;
 	struct map *maps[WORLD_SERVERS];
 	struct actor actors[WORLD_SERVERS];
-	uint32_t epochs[WORLD_SERVERS]; /* the largest that each had */
+	uint32_t epochs[WORLD_SERVERS];                         /* the largest that each had */
 	struct world_known known[WORLD_SERVERS][WORLD_SERVERS]; /* [viewer][subject] */
 	bool cut[WORLD_SERVERS][WORLD_SERVERS];                 /* [from][to] */
 	uint32_t packet_count;
