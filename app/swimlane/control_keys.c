@@ -77,11 +77,10 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 	char error[SEAL_ERROR_MAX];
 	(void)number;
 	(void)what;
+	if (control->app->seal == NULL)
+		return; /* insecure: there is no keyring */
 	control_online(control);
-	if (control->app->seal != NULL)
-		(void)reload(control, error); /* has said so */
-	else
-		log_line(LOG_INFO, "SIGHUP: packets are in the clear, there is no keyring to read");
+	(void)reload(control, error); /* has said so */
 	control_offline(control);
 }
 
