@@ -92,6 +92,7 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, merged, "Records taken from others"),
 	COUNTS(EVENTS, older, "Records that were known, or older than what is held"),
 	COUNTS(EVENTS, rivals, "Concurrent writes that rendezvous settled"),
+	COUNTS(EVENTS, displaced, "Concurrent writes of which one gave way here"),
 	COUNTS(EVENTS, absent_covered, "Records that came again after they had been collected"),
 	COUNTS(EVENTS, collected, "Tombstones collected"),
 	COUNTS(EVENTS, reports, "Vectors sent to those who had not heard one for long"),

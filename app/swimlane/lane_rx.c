@@ -41,7 +41,7 @@ static bool look_inside(struct sw_reader body, struct contents *c)
 	while (wire_next(&body, &m)) {
 		if (wire_type_is_map(m.type)) {
 			c->map = true;
-			c->session |= m.type != WIRE_RECORD;
+			c->session |= m.type != WIRE_RECORD && m.type != WIRE_RELAY;
 		} else if (m.type == WIRE_PING) {
 			if (!wire_get_probe(&m.payload, &c->probe))
 				return false;
@@ -62,8 +62,9 @@ static bool is_covered(const struct map *map, struct sw_reader body)
 	struct wire_message m;
 	struct wire_record record;
 	while (wire_next(&body, &m))
-		if (m.type != WIRE_RECORD || !wire_get_record(&m.payload, &record) ||
-			map_seq_reader(map, record.dot.actor) < record.dot.seq)
+		if (m.type != WIRE_RELAY &&
+			(m.type != WIRE_RECORD || !wire_get_record(&m.payload, &record) ||
+				map_seq_reader(map, record.dot.actor) < record.dot.seq))
 			return false;
 	return true;
 }
