@@ -253,6 +253,22 @@ SW_TEST(lane_seal, replay_damage_clear_and_unknown_key_are_counted_apart)
 	end(&s);
 }
 
+/* The answer to a JOIN is several packets at once. */
+SW_TEST(lane_seal, few_packets_of_one_new_sender_wait_together)
+{
+	struct stage s;
+	SW_ASSERT_TRUE(begin(&s));
+	uint64_t busy = lane0(&s)->counters.drops[DROP_NEW_SENDER];
+	uint64_t admitted = s.w->app.sealing->counters.admitted;
+	for (int i = 0; i < KNOCK_PACKETS_MAX + 3; i++)
+		receive(&s, ping(&s));
+	SW_EXPECT_EQ(lane0(&s)->counters.drops[DROP_NEW_SENDER], busy + 3);
+	SW_EXPECT_EQ(let_in(&s), (unsigned)KNOCK_PACKETS_MAX);
+	SW_EXPECT_EQ(s.w->app.sealing->counters.admitted, admitted + 1);
+	expect_ack(&s, KNOCK_PACKETS_MAX);
+	end(&s);
+}
+
 SW_TEST(lane_seal, one_address_knocks_only_so_often_and_others_still_get_in)
 {
 	struct stage s;
