@@ -258,6 +258,13 @@ static void draw(struct swarm *s, uint64_t seed)
 		w[EVENT_REPORT] = 25;
 		w[EVENT_CUT] = w[EVENT_FORGET] = 0;
 	}
+	if (below(s, 100) < 20) { /* both sides go on as if they were alone */
+		w[EVENT_ISLAND] = 5;
+		w[EVENT_MEND] = 1;
+		w[EVENT_EXCHANGE] = w[EVENT_REPORT] = 30;
+		w[EVENT_RESTART] = w[EVENT_RESTART_ALL] = 0;
+		s->keys = 2;
+	}
 	s->script->replicas = REPLICAS_MAX;
 	s->script->late = 1;
 	s->script->long_values = below(s, 2) == 0;

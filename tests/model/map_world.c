@@ -196,11 +196,13 @@ static bool write_step(struct world *w, const struct step *t)
 	struct dot dot;
 	uint8_t origin = (uint8_t)(t->a * WRITES_EACH_MAX + w->writes[t->a]);
 	uint64_t replaced = 0;
+	uint8_t previous = 0;
 	if (w->writes[t->a] == WRITES_EACH_MAX || !n->ready)
 		return false;
 	if (n->held[t->b] != 0) {
 		uint8_t old = w->history[n->held[t->b] - 1].origin;
 		replaced = w->replaced[old] | 1ULL << old;
+		previous = (uint8_t)(old + 1);
 	}
 	value[0] = origin;
 	const char *key = key_name(t->b);
@@ -210,6 +212,7 @@ static bool write_step(struct world *w, const struct step *t)
 	if (rc != 0)
 		return false;
 	w->replaced[origin] = replaced;
+	w->previous[origin] = previous;
 	w->writes[t->a]++;
 	return true;
 }
