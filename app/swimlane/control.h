@@ -9,6 +9,7 @@
 #include "appliance.h"
 #include "health/health.h"
 #include "rendezvous/duty.h"
+#include "persist.h"
 #include "rpc/rpc.h"
 #include "start.h"
 #include "watch.h"
@@ -18,6 +19,7 @@ enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 struct event_base;
 struct event;
 struct jobs;
+struct rpc_http;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -42,7 +44,21 @@ struct leftover {
 	uint8_t name[TYPED_NAME_MAX];
 };
 
-enum { LEFTOVERS_MAX = 256 };
+enum { LEFTOVERS_MAX = 256, WAITINGS_MAX = 64 };
+
+/* A client of map.wait. */
+struct waiting {
+	struct rpc_call *call; /* NULL: free */
+	struct dot dot;
+	uint32_t members; /* 0: all */
+	uint64_t start_ns, end_ns;
+};
+
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
+};
 
 struct control {
 	struct appliance *app;
@@ -50,7 +66,10 @@ struct control {
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[2];
+	struct event *hangup; /* SIGHUP */
 	struct rpc_server *rpc;
+	struct rpc_http *http;                      /* NULL: not asked for */
+	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
@@ -65,6 +84,11 @@ struct control {
 	uint32_t leftovers_cursor;
 	bool leftovers_unseen; /* the table is to be looked through */
 	uint64_t next_leftovers_ns;
+
+	struct persist *persist;
+	struct waiting waitings[WAITINGS_MAX];
+	uint32_t waiting_count;
+	uint64_t next_waiting_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -117,6 +141,9 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
 
+/* control_http.c: 0, also if none was asked for, or -errno after logging why. */
+int http_open(struct control *control);
+
 /* control_daemon.c */
 void daemon_methods(struct control *control);
 
@@ -137,6 +164,12 @@ void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
+/* control_keys.c */
+int keys_init(struct control *control);
+void keys_fini(struct control *control);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
+
 /* control_events.c */
 void events_methods(struct control *control);
 void events_drain(struct control *control);
@@ -147,7 +180,7 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 void watch_methods(struct control *control);
 void changes_drain(struct control *control);
 void typed_methods(struct control *control);
-void typed_changed(struct control *control, const struct map_change *change);
+void typed_changed(struct control *control, const struct map_view *view);
 void typed_tick(struct control *control, uint64_t now_ns);
 void spread_methods(struct control *control);
 void spread_tick(struct control *control, uint64_t now_ns);
