@@ -4,16 +4,12 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "deltamap/blocks.h"
+#include "deltamap/bounds.h"
 #include "deltamap/mutation.h"
 #include "deltamap/store.h"
 
 enum {
-	OUT_MAX = 256,          /* small messages waiting to be sent */
-	PUSH_QUEUE_MAX = 16384, /* writes waiting for their packet */
-	PUSH_JOBS_MAX = 64,     /* packets on their way to all peers, or to some */
 	PUSH_FANOUT_MAX = 16,
-	ASSEMBLIES_MAX = 8, /* version requests of several parts */
-	PENDING_MAX = 512,  /* packets of one session to be sent; above: asked for again */
 	VECTOR_PER_PACKET = 60,
 	WINDOW = WIRE_SESSION_WINDOW,
 	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 22,
@@ -49,8 +45,6 @@ struct row {
 	uint64_t synced;        /* vector hash of this replica when the row was last equal to it */
 	_Atomic uint64_t *seqs; /* entries, by actor slot */
 };
-
-enum { PROBES_MAX = 512, DUE_PER_TICK = 64 };
 
 /* What lanes have heard in probes: the last of each id. A torn one does not add up. */
 struct probe_box {
@@ -128,7 +122,7 @@ struct pulling {
 	uint64_t progress_ns;
 	uint64_t asked_ns;
 	struct version_vector vector, collected;
-	struct early early[WINDOW];
+	struct early early[EARLY_MAX];
 };
 
 struct assembly {
@@ -150,6 +144,7 @@ struct map {
 	_Atomic uint64_t last_seq;
 	_Atomic uint64_t floor;
 	_Atomic bool ready;
+	_Atomic uint32_t joins; /* odd while a full-state join removes records */
 
 	struct peer peers[SW_MEMBERS_MAX]; /* live */
 	uint32_t peer_count;
