@@ -33,7 +33,8 @@ static const cyaml_strval_t profiles[] = {
 static const cyaml_strval_t kinds[] = {{"af_xdp", NIC_AF_XDP}, {"af_packet", NIC_AF_PACKET},
 	{"memif", NIC_MEMIF}, {"pci", NIC_PCI}, {"vdev", NIC_VDEV}};
 static const cyaml_strval_t roles[] = {{"server", 1}, {"client", 0}};
-static const cyaml_strval_t idles[] = {{"spin", IDLE_SPIN}, {"sleep", IDLE_SLEEP}};
+static const cyaml_strval_t idles[] = {{"spin", IDLE_SPIN}, {"pause", IDLE_PAUSE},
+	{"sleep", IDLE_SLEEP}, {"interrupt", IDLE_INTERRUPT}};
 static const cyaml_strval_t hugepages[] = {
 	{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
 static const cyaml_strval_t opens[] = {
@@ -139,7 +140,7 @@ const struct config_key config_keys[] = {
 	{CHOICE("cores.lane_idle.policy", cores.lane_idle.policy, idles),
 		.default_words = "spin on CPUs of its own, else sleep", .help = "See Idle policies"},
 	{NUMBER("cores.lane_idle.ramp_us", cores.lane_idle.ramp_us), .max = US_PER_S, .unit = "us",
-		.value = "50", .help = "With `sleep`: poll on for this long after work"},
+		.value = "50", .help = "But for `spin`: poll on for this long after work"},
 	{NUMBER("cores.lane_idle.ceiling_us", cores.lane_idle.ceiling_us), .min = 1,
 		.max = 100 * US_PER_MS, .unit = "us", .value = "200",
 		.help = "With `sleep`: longest single sleep; sleeps double up to it"},
@@ -147,7 +148,7 @@ const struct config_key config_keys[] = {
 	{CHOICE("cores.keeper_idle.policy", cores.keeper_idle.policy, idles),
 		.default_words = "spin on a CPU of its own, else sleep", .help = "See Idle policies"},
 	{NUMBER("cores.keeper_idle.ramp_us", cores.keeper_idle.ramp_us), .max = US_PER_S, .unit = "us",
-		.value = "50", .help = "With `sleep`: poll on for this long after work"},
+		.value = "50", .help = "But for `spin`: poll on for this long after work"},
 	{NUMBER("cores.keeper_idle.ceiling_us", cores.keeper_idle.ceiling_us), .min = 1,
 		.max = 100 * US_PER_MS, .unit = "us", .value = "200",
 		.help = "With `sleep`: longest single sleep; sleeps double up to it"},

@@ -77,7 +77,8 @@ static void take_port(const struct config_file *file, struct nic_config *port)
 		(void)sw_endpoint_parse(from->gateway, 0, &port->gateway);
 	/* The interface's own address is wanted in the family that the seeds speak. */
 	struct sw_endpoint seed;
-	port->want_ipv6 = file->seeds_count > 0 && sw_endpoint_parse(file->seeds[0], 1, &seed) == 0 &&
+	port->want_ipv6 = file->seeds_count > 0 &&
+			  sw_endpoint_parse(file->seeds[0], 1, &seed) == 0 &&
 			  !sw_endpoint_is_ipv4(&seed);
 	port->vlan = from->vlan;
 	port->dscp = from->dscp;
@@ -132,6 +133,7 @@ static void take_cores(
 	config->keeper_idle = take_idle(&file->cores.keeper_idle,
 		config_line(lines, "cores.keeper_idle.policy") != 0, keeper_alone);
 	config->port.queues = config->lane_count;
+	config->port.interrupts = config->lane_idle.policy == IDLE_INTERRUPT;
 }
 
 void config_take(
@@ -220,6 +222,6 @@ const char *config_profile_name(enum config_profile profile)
 
 const char *config_idle_name(enum config_idle idle)
 {
-	static const char *const names[] = {"spin", "sleep"};
+	static const char *const names[] = {"spin", "pause", "sleep", "interrupt"};
 	return names[idle];
 }

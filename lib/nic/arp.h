@@ -1,5 +1,5 @@
-/* ARP on exclusive IPv4 ports: its messages (RFC 826; RFC 5227 for announcing). When they are sent is
- * the resolver's to say. */
+/* ARP on exclusive IPv4 ports: its messages (RFC 826; RFC 5227 for announcing). When they are sent
+ * is the resolver's to say. */
 #pragma once
 
 #include <stdbool.h>

@@ -82,8 +82,7 @@ void device_name(const struct nic_config *config, char name[64])
 	(void)snprintf(name, 64, "%.*s", (int)strcspn(from, ","), from);
 }
 
-void device_describe_steering(
-	const struct nic_config *config, const struct interface *interface,
+void device_describe_steering(const struct nic_config *config, const struct interface *interface,
 	enum nic_steering way, const char *tried, char *text)
 {
 	enum { TEXT_MAX = sizeof(((struct nic_info *)NULL)->steering) };
@@ -111,10 +110,11 @@ void device_describe_steering(
 	case NIC_PCI:
 	case NIC_VDEV:
 		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it%s%s",
-			config->queues == 1		? ""
-			: way == NIC_STEER_FLOW_RULES	? ", ours spread over the lanes by a flow rule"
-			: way == NIC_STEER_RSS		? ", spread over the lanes by RSS"
-							: ", spread over the lanes as the device likes",
+			config->queues == 1 ? ""
+			: way == NIC_STEER_FLOW_RULES
+				? ", ours spread over the lanes by a flow rule"
+			: way == NIC_STEER_RSS ? ", spread over the lanes by RSS"
+					       : ", spread over the lanes as the device likes",
 			tried[0] != '\0' ? "; refused: " : "", tried);
 		break;
 	}

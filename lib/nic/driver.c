@@ -47,8 +47,8 @@ static const cyaml_schema_value_t steering_item = {
 static const cyaml_schema_field_t fields[] = {
 	TEXT(family),
 	TEXT(about),
-	CYAML_FIELD_SEQUENCE(
-		"drivers", CYAML_FLAG_POINTER, struct nic_driver, drivers, &text_item, 1, ITEMS_MAX),
+	CYAML_FIELD_SEQUENCE("drivers", CYAML_FLAG_POINTER, struct nic_driver, drivers, &text_item,
+		1, ITEMS_MAX),
 	CYAML_FIELD_SEQUENCE("kernel_drivers", CYAML_FLAG_POINTER, struct nic_driver,
 		kernel_drivers, &text_item, 0, ITEMS_MAX),
 	CHOICE(access, accesses),
@@ -82,9 +82,9 @@ static void hear(cyaml_log_t level, void *context, const char *format, va_list a
 	(void)level;
 	(void)vsnprintf(line, sizeof(line), format, args); /* longer ones are cut off */
 	line[strcspn(line, "\n")] = '\0';
-	char *to = c->what[0] == '\0'				       ? c->what
+	char *to = c->what[0] == '\0'                              ? c->what
 		   : strstr(line, "line:") != NULL && !c->where[0] ? c->where
-								       : NULL;
+								   : NULL;
 	if (to != NULL)
 		memcpy(to, line, sizeof(line));
 }
@@ -105,8 +105,8 @@ int nic_driver_parse(const char *name, const char *text, struct nic_driver **out
 	struct complaint complaint = {.what = ""};
 	cyaml_config_t config = quiet(&complaint);
 	cyaml_data_t *data = NULL;
-	cyaml_err_t err = cyaml_load_data(
-		(const uint8_t *)text, strlen(text), &config, &schema, &data, NULL);
+	cyaml_err_t err =
+		cyaml_load_data((const uint8_t *)text, strlen(text), &config, &schema, &data, NULL);
 	*out = data;
 	if (err == CYAML_OK && data != NULL)
 		return 0;
@@ -169,8 +169,9 @@ static int try_file(const char *folder, const char *name, const struct wanted *w
 	bool whole = feof(f) != 0;
 	(void)fclose(f);
 	if (!whole)
-		return nic_fail(error, -EFBIG, "driver file %s: cannot be read whole; %d bytes are the limit",
-			path, FILE_MAX - 1);
+		return nic_fail(error, -EFBIG,
+			"driver file %s: cannot be read whole; %d bytes are the limit", path,
+			FILE_MAX - 1);
 	text[len] = '\0';
 	return try_text(path, text, wanted, out, from, error);
 }
@@ -181,8 +182,8 @@ static int search_folder(const char *folder, const struct wanted *wanted, struct
 	struct dirent **names;
 	int rc = 0, count = scandir(folder, &names, NULL, alphasort);
 	if (count < 0)
-		return nic_fail(error, -errno, "driver files: %s: %s; correct port.drivers_dir", folder,
-			strerror(errno));
+		return nic_fail(error, -errno, "driver files: %s: %s; correct port.drivers_dir",
+			folder, strerror(errno));
 	for (int i = 0; i < count; i++) {
 		const char *end = strrchr(names[i]->d_name, '.');
 		if (rc == 0 && end != NULL && strcmp(end, ".yaml") == 0)
@@ -204,8 +205,8 @@ static int find(const char *folder, const struct wanted *wanted, struct nic_driv
 	return rc < 0 ? rc : 0;
 }
 
-int nic_driver_find(const char *folder, const char *driver_name, struct nic_driver **out, char *from,
-	char *error)
+int nic_driver_find(const char *folder, const char *driver_name, struct nic_driver **out,
+	char *from, char *error)
 {
 	return find(folder, &(struct wanted){driver_name, false}, out, from, error);
 }

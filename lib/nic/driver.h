@@ -1,22 +1,28 @@
 /* Driver files: how queues are taken from each family of NICs, as data.
  *
- * A file of drivers-config/ says for one family which DPDK drivers it serves, which ways of steering
- * to try, which offloads to use, how long the rings are, and what the driver needs besides. All of
- * them are built in; a file in a folder of the operator's that names the same driver comes first.
- * Control, before the lanes run.
+ * A file of drivers-config/ says for one family which DPDK drivers it serves, which ways of
+ * steering to try, which offloads to use, how long the rings are, and what the driver needs
+ * besides. All of them are built in; a file in a folder of the operator's that names the same
+ * driver comes first. Control, before the lanes run.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum nic_access { NIC_ACCESS_BOUND, NIC_ACCESS_BIFURCATED, NIC_ACCESS_INTERFACE, NIC_ACCESS_VIRTUAL };
+enum nic_access {
+	NIC_ACCESS_BOUND,
+	NIC_ACCESS_BIFURCATED,
+	NIC_ACCESS_INTERFACE,
+	NIC_ACCESS_VIRTUAL
+};
 
 enum nic_keeps { NIC_KEEPS_NOTHING, NIC_KEEPS_THE_REST, NIC_KEEPS_EVERYTHING };
 
 enum nic_steering {
 	NIC_STEER_ISOLATE,    /* flow rules beside the kernel (rte_flow_isolate) */
-	NIC_STEER_FLOW_RULES, /* a rule that spreads our datagrams over the lanes, on an owned port */
+	NIC_STEER_FLOW_RULES, /* a rule that spreads our datagrams over the lanes, on an owned port
+			       */
 	NIC_STEER_XDP,        /* an XDP program redirects our datagrams */
 	NIC_STEER_RSS,        /* the device spreads everything by a hash of its addresses */
 	NIC_STEER_SOFTWARE,   /* as it comes; every lane sorts out what is not ours */
@@ -58,8 +64,8 @@ void nic_driver_free(struct nic_driver *driver);
 
 /* The file that serves DPDK's driver `driver_name`: in `folder` (empty: none), then built in.
  * `from` (NIC_ERROR_MAX bytes) gets the file's name. -ENOENT: no file serves it. */
-int nic_driver_find(const char *folder, const char *driver_name, struct nic_driver **out, char *from,
-	char *error);
+int nic_driver_find(const char *folder, const char *driver_name, struct nic_driver **out,
+	char *from, char *error);
 /* The same by the kernel's driver. */
 int nic_driver_find_kernel(const char *folder, const char *kernel_driver, struct nic_driver **out,
 	char *from, char *error);

@@ -17,7 +17,12 @@ _Static_assert(sizeof(struct rte_ipv4_hdr) == FRAME_IPV4, "IPv4 header");
 _Static_assert(sizeof(struct rte_ipv6_hdr) == FRAME_IPV6, "IPv6 header");
 _Static_assert(sizeof(struct rte_udp_hdr) == FRAME_UDP, "UDP header");
 
-enum { IPV4_FRAGMENTED = 0x3fff, ICMP6_ECHO_REQUEST = 128, ICMP6_SOLICIT = 135, ICMP6_ADVERTISE = 136 };
+enum {
+	IPV4_FRAGMENTED = 0x3fff,
+	ICMP6_ECHO_REQUEST = 128,
+	ICMP6_SOLICIT = 135,
+	ICMP6_ADVERTISE = 136
+};
 
 static bool mac_is_multicast(const uint8_t *mac)
 {
@@ -116,8 +121,8 @@ static void classify_ipv4(const struct frame_self *self, const uint8_t *bytes, u
 	uint16_t l4_len = (uint16_t)(out->l3_len - header_len);
 	out->from = sw_endpoint_from_ipv4(ip.src_addr, 0);
 	if (ip.next_proto_id == IPPROTO_UDP)
-		classify_udp(self, bytes, l4_len, frame_pseudo_ipv4(ip.src_addr, ip.dst_addr, IPPROTO_UDP),
-			summed, out);
+		classify_udp(self, bytes, l4_len,
+			frame_pseudo_ipv4(ip.src_addr, ip.dst_addr, IPPROTO_UDP), summed, out);
 	else if (ip.next_proto_id == IPPROTO_ICMP && self->exclusive && header_len == sizeof(ip))
 		classify_icmp(bytes, l4_len, out);
 	else
@@ -125,7 +130,8 @@ static void classify_ipv4(const struct frame_self *self, const uint8_t *bytes, u
 }
 
 /* ::, ::1, many, ourselves, or an IPv4 address in disguise. */
-static bool sender6_is_absurd(const struct frame_self *self, const uint8_t *from_mac, const uint8_t from[16])
+static bool sender6_is_absurd(
+	const struct frame_self *self, const uint8_t *from_mac, const uint8_t from[16])
 {
 	static const uint8_t nobody[15], mapped[12] = {[10] = 0xff, [11] = 0xff};
 	return mac_is_multicast(from_mac) || from[0] == 0xff ||
@@ -144,8 +150,8 @@ static void classify_icmp6(const struct frame_self *self, const uint8_t *bytes, 
 	if ((!nd && icmp[0] != ICMP6_ECHO_REQUEST) || icmp[1] != 0)
 		return drop(out, NIC_DROP_NOT_UDP);
 	if (frame_sum(icmp, l4_len,
-		    frame_fold(frame_pseudo_ipv6(ip->src_addr, ip->dst_addr, IPPROTO_ICMPV6) + htobe16(l4_len))) !=
-		0xffff)
+		    frame_fold(frame_pseudo_ipv6(ip->src_addr, ip->dst_addr, IPPROTO_ICMPV6) +
+			       htobe16(l4_len))) != 0xffff)
 		return drop(out, NIC_DROP_CHECKSUM);
 	if (nd && ip->hop_limits != FRAME_ND_HOPS)
 		return drop(out, NIC_DROP_SENDER);
@@ -159,7 +165,8 @@ static bool is_group_of_ours(const struct frame_self *self, const uint8_t to[16]
 	static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
 	uint8_t group[16];
 	frame_solicited_node(self->addr6, group);
-	return memcmp(to, group, sizeof(group)) == 0 || memcmp(to, all_nodes, sizeof(all_nodes)) == 0;
+	return memcmp(to, group, sizeof(group)) == 0 ||
+	       memcmp(to, all_nodes, sizeof(all_nodes)) == 0;
 }
 
 static void classify_ipv6(const struct frame_self *self, const uint8_t *bytes, uint32_t len,

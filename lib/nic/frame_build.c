@@ -95,7 +95,8 @@ static uint16_t udp_sum(const struct frame_route *route, const struct rte_udp_hd
 	uint16_t whole = frame_fold(pseudo + udp->dgram_len);
 	if (route->udp_sum_left)
 		return whole;
-	uint16_t sum = (uint16_t)~frame_sum(payload, payload_len, frame_sum(udp, sizeof(*udp), whole));
+	uint16_t sum =
+		(uint16_t)~frame_sum(payload, payload_len, frame_sum(udp, sizeof(*udp), whole));
 	return sum == 0 ? 0xffff : sum; /* zero would say: none */
 }
 
@@ -213,7 +214,8 @@ static void echo_reply_ipv6(uint8_t *bytes, const struct frame *received)
 	memcpy(bytes + received->l3_offset, &ip, sizeof(ip));
 	icmp[0] = ICMP6_ECHO_REPLY;
 	memcpy(icmp + 2, &sum, sizeof(sum));
-	sum = frame_icmp6_sum((const uint8_t *)&ip, icmp, (uint16_t)(received->l3_len - FRAME_IPV6));
+	sum = frame_icmp6_sum(
+		(const uint8_t *)&ip, icmp, (uint16_t)(received->l3_len - FRAME_IPV6));
 	memcpy(icmp + 2, &sum, sizeof(sum));
 }
 

@@ -29,7 +29,8 @@ static inline uint32_t frame_pseudo_ipv4(uint32_t from_be, uint32_t to_be, uint8
 	return sum + htons(protocol);
 }
 
-static inline uint32_t frame_pseudo_ipv6(const uint8_t from[16], const uint8_t to[16], uint8_t protocol)
+static inline uint32_t frame_pseudo_ipv6(
+	const uint8_t from[16], const uint8_t to[16], uint8_t protocol)
 {
 	return (uint32_t)rte_raw_cksum(from, 16) + rte_raw_cksum(to, 16) + htons(protocol);
 }

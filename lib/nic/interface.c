@@ -113,8 +113,7 @@ static void query_address(
 	freeifaddrs(all);
 }
 
-int interface_query(
-	const char *name, const struct sw_endpoint *wanted, bool want_ipv6,
+int interface_query(const char *name, const struct sw_endpoint *wanted, bool want_ipv6,
 	struct interface *out, char *error)
 {
 	*out = (struct interface){0};

@@ -21,8 +21,7 @@ struct interface {
 /* True if the endpoint says "any address": all zero, or 0.0.0.0. */
 bool interface_address_is_any(const struct sw_endpoint *e);
 
-/* `wanted`: the address to look for; any: the first of the family, link-local ones left out. 0 or -errno with a message. An address that is
- * missing is no error here: `addressed` is false. */
-int interface_query(
-	const char *name, const struct sw_endpoint *wanted, bool want_ipv6,
+/* `wanted`: the address to look for; any: the first of the family, link-local ones left out. 0 or
+ * -errno with a message. An address that is missing is no error here: `addressed` is false. */
+int interface_query(const char *name, const struct sw_endpoint *wanted, bool want_ipv6,
 	struct interface *out, char *error);

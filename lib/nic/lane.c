@@ -184,8 +184,7 @@ void nic_reply(
 }
 
 /* The address whose MAC a frame to `to` needs; NULL: there is no way. */
-static const struct sw_endpoint *next_hop(
-	const struct nic_port *port, const struct sw_endpoint *to)
+static const struct sw_endpoint *next_hop(const struct nic_port *port, const struct sw_endpoint *to)
 {
 	if (sw_endpoint_is_ipv4(to) == port->self.ipv6)
 		return NULL; /* of the other family */
@@ -232,7 +231,8 @@ void nic_send(
 	route.tagged = port->self.vlan != 0;
 	route.vlan_tci_be = rte_cpu_to_be_16(port->self.vlan);
 	leave_sums(port, &route);
-	assert(frame_headers_len(&route) - FRAME_ETHERNET + mbuf->data_len <= port->info.mtu + FRAME_VLAN);
+	assert(frame_headers_len(&route) - FRAME_ETHERNET + mbuf->data_len <=
+		port->info.mtu + FRAME_VLAN);
 	uint8_t *payload = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint16_t payload_len = mbuf->data_len;
 	/* Headroom is part of the contract. */

@@ -87,7 +87,8 @@ static uint16_t write_advertisement(
 	return write_message(port, bytes, to_mac, to, message, OPTION_TARGET);
 }
 
-bool nd_input(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, const struct frame *received)
+bool nd_input(
+	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, const struct frame *received)
 {
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint32_t l4_len = received->l3_len - FRAME_IPV6;
@@ -110,7 +111,8 @@ bool nd_input(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, cons
 		resolve_learn(port, queue, received->from.addr, mac);
 	else
 		memcpy(mac, bytes + 6, sizeof(mac));
-	if (memcmp(message.target, port->self.addr6, sizeof(message.target)) != 0 || (mac[0] & 1) != 0)
+	if (memcmp(message.target, port->self.addr6, sizeof(message.target)) != 0 ||
+		(mac[0] & 1) != 0)
 		return false;
 	memcpy(to, from_nobody ? all_nodes : received->from.addr, sizeof(to));
 	if (from_nobody)
@@ -147,7 +149,8 @@ bool nd_ask(struct nic_port *port, const uint8_t target[16])
 	frame_solicited_node(target, group);
 	frame_multicast_mac(group, mac);
 	memcpy(message.target, target, sizeof(message.target));
-	return send_frame(port, mbuf, write_message(port, bytes, mac, group, message, OPTION_SOURCE));
+	return send_frame(
+		port, mbuf, write_message(port, bytes, mac, group, message, OPTION_SOURCE));
 }
 
 bool nd_announce(struct nic_port *port)

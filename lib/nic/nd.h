@@ -17,7 +17,8 @@ enum {
 
 /* Lane of `queue`: a received solicitation or advertisement, checked by frame_classify(). True: it
  * has become an advertisement to be sent. */
-bool nd_input(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, const struct frame *received);
+bool nd_input(
+	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, const struct frame *received);
 
 /* Lane 0: asks the target's group for its MAC, or tells everybody ours. False: no mbuf. */
 bool nd_ask(struct nic_port *port, const uint8_t target[16]);

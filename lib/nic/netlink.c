@@ -38,9 +38,9 @@ struct netlink {
 	struct nic_port *port;
 	struct mnl_socket *socket;
 	uint32_t socket_id;
-	uint8_t family; /* the port's: AF_INET or AF_INET6 */
-	uint8_t addr_at; /* where in 16 bytes an address of that family begins … */
-	uint8_t addr_len; /* … and how long it is */
+	uint8_t family;    /* the port's: AF_INET or AF_INET6 */
+	uint8_t addr_at;   /* where in 16 bytes an address of that family begins … */
+	uint8_t addr_len;  /* … and how long it is */
 	bool routes_stale; /* look every way up again */
 	bool dump_due;     /* read the kernel's whole neighbour table */
 	bool may_resolve;  /* false: no CAP_NET_ADMIN, a datagram to the discard port must do */
@@ -126,7 +126,8 @@ static void ask_route(struct netlink *nl, int slot)
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(message, sizeof(*rt));
 	rt->rtm_family = nl->family;
 	rt->rtm_dst_len = (uint8_t)(8 * nl->addr_len);
-	rt->rtm_src_len = rt->rtm_dst_len; /* the own address decides too, where policy routing is in use */
+	rt->rtm_src_len =
+		rt->rtm_dst_len; /* the own address decides too, where policy routing is in use */
 	put_addr(nl, message, RTA_DST, slot_addr(nl, slot));
 	put_addr(nl, message, RTA_SRC, nl->port->info.address.addr);
 	send_message(nl, message);
@@ -199,7 +200,8 @@ static void route_answer(struct netlink *nl, const struct nlmsghdr *message)
 	uint32_t oif = 0;
 	bool foreign_gateway = false;
 	int slot = (int)message->nlmsg_seq;
-	if (message->nlmsg_seq >= SEQ_DUMP || slot_word(nl, slot) == 0 || rt->rtm_family != nl->family)
+	if (message->nlmsg_seq >= SEQ_DUMP || slot_word(nl, slot) == 0 ||
+		rt->rtm_family != nl->family)
 		return;
 	for (attr = first_attr(message, sizeof(*rt)); attr_ok(message, attr);
 		attr = mnl_attr_next(attr)) {

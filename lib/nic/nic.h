@@ -57,6 +57,7 @@ struct nic_config {
 	uint16_t rx_descriptors;    /* 0: the driver's own choice */
 	uint16_t tx_descriptors;
 	char drivers_dir[256]; /* driver files of the operator's; empty: those built in */
+	bool interrupts;       /* lanes will sleep until frames come: ask the device for it */
 	bool take_over;        /* even the interface that holds the default route */
 	/* memif */
 	char memif_socket[108];
@@ -156,6 +157,15 @@ void nic_control_tick(struct nic_port *port, uint64_t now_ns);
 /* Control: the port will have to reach this peer (members and seeds). Idempotent; bounded: -ENOSPC.
  */
 int nic_want_peer(struct nic_port *port, const struct sw_endpoint *peer);
+
+/* Control, once, of a started port: the file descriptor that becomes readable when frames have come
+ * to the queue, for a lane that sleeps until then. `drain`: it is an event counter, to be read
+ * after each wake. -ENOTSUP: this driver wakes nobody. */
+int nic_wait_fd(const struct nic_port *port, uint16_t queue, bool *drain);
+
+/* Lane: has the device wake it from now on, or no longer. After switching on, poll once more before
+ * waiting: what came before may never wake. */
+void nic_wait_arm(struct nic_port *port, uint16_t queue, bool on);
 
 /* Lane: takes a burst of at most NIC_BURST datagrams meant for swimlane; everything else is
  * counted, and answered (ARP, ICMP echo on exclusive ports) or freed. Never blocks. */

@@ -34,8 +34,7 @@ const char *nic_drop_name(enum nic_drop d)
 	return (unsigned)d < NIC_DROP_COUNT ? names[d] : "?";
 }
 
-socklen_t nic_sockaddr(
-	const struct sw_endpoint *e, unsigned ifindex, struct sockaddr_storage *out)
+socklen_t nic_sockaddr(const struct sw_endpoint *e, unsigned ifindex, struct sockaddr_storage *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (sw_endpoint_is_ipv4(e)) {
@@ -174,8 +173,7 @@ static void choose_offloads(
 	port->udp_sum_left = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
 	port->tx_prepare = (driver->quirks & NIC_QUIRK_TX_PREPARE) != 0 && tx != 0;
 	(void)snprintf(port->info.offloads, sizeof(port->info.offloads),
-		"receive %s%s, send %s%s%s",
-		rx & RTE_ETH_RX_OFFLOAD_UDP_CKSUM ? "UDP sum" : "none",
+		"receive %s%s, send %s%s%s", rx & RTE_ETH_RX_OFFLOAD_UDP_CKSUM ? "UDP sum" : "none",
 		rx & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM ? " and IPv4 sum" : "",
 		port->udp_sum_left ? "UDP sum" : "", port->ipv4_sum_left ? " IPv4 sum" : "",
 		tx == 0 ? "none" : "");
@@ -192,6 +190,9 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 	struct rte_eth_conf conf = {.rxmode.mtu = NIC_MTU};
 	enum nic_steering way = steer_choose(port, dev, &conf);
 	choose_offloads(port, dev, &conf);
+	port->interrupts = config->interrupts && port->driver->rx_interrupts &&
+			   !nic_kind_is_shared(config->kind);
+	conf.intr_conf.rxq = port->interrupts;
 	int rc = rte_eth_dev_configure(port->port_id, config->queues, config->queues, &conf);
 	if (rc < 0)
 		return nic_fail(error, rc, "device %s: refuses %u queues: %s", port->info.name,
@@ -267,9 +268,11 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 	(void)snprintf(port->info.driver, sizeof(port->info.driver), "%s", dev->driver_name);
 	port->info.numa_node = rte_eth_dev_socket_id(port->port_id);
 	char from[NIC_ERROR_MAX];
-	rc = nic_driver_find(port->config.drivers_dir, dev->driver_name, &port->driver, from, error);
+	rc = nic_driver_find(
+		port->config.drivers_dir, dev->driver_name, &port->driver, from, error);
 	if (rc == 0)
-		(void)snprintf(port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
+		(void)snprintf(
+			port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
 	return rc;
 }
 

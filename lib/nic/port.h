@@ -58,10 +58,11 @@ struct nic_port {
 	int lock_fd;   /* holds the interface against a second AF_XDP user, -1: none */
 	bool started;
 	bool configured;
+	bool interrupts; /* the device was asked for receive interrupts */
 	struct nic_driver *driver;
-	int way;                    /* enum nic_steering, the one in force */
-	struct rte_flow *flow;      /* the rule that spreads our datagrams; NULL: none */
-	char tried[128];            /* ways of steering that the device refused, and why */
+	int way;                  /* enum nic_steering, the one in force */
+	struct rte_flow *flow;    /* the rule that spreads our datagrams; NULL: none */
+	char tried[128];          /* ways of steering that the device refused, and why */
 	struct asks asks_control; /* producer: control, consumer: lane 0 (exclusive ports) */
 
 	struct nic_queue queues[SW_LANES_MAX];
@@ -91,8 +92,7 @@ int nic_fail(char *error, int error_code, const char *format, ...)
 
 /* The endpoint as the kernel takes it; `ifindex` is the scope of a link-local address. Its length.
  */
-socklen_t nic_sockaddr(
-	const struct sw_endpoint *e, unsigned ifindex, struct sockaddr_storage *out);
+socklen_t nic_sockaddr(const struct sw_endpoint *e, unsigned ifindex, struct sockaddr_storage *out);
 
 /* Queues a whole frame for the next flush. Takes the mbuf. */
 void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf);

@@ -102,7 +102,8 @@ void resolve_poll(struct nic_port *port, uint64_t now_tsc)
 		take_notes(port, &port->queues[q].asks, now_tsc);
 	if ((int64_t)(now_tsc - r->scan_tsc) < 0)
 		return;
-	r->scan_tsc = now_tsc + ms_to_tsc(port, RESOLVE_ROUND_MS) * RESOLVE_SCAN_SLOTS / NEIGHBOUR_SLOTS;
+	r->scan_tsc =
+		now_tsc + ms_to_tsc(port, RESOLVE_ROUND_MS) * RESOLVE_SCAN_SLOTS / NEIGHBOUR_SLOTS;
 	if (r->announced < RESOLVE_ANNOUNCEMENTS && announce(port))
 		r->announced++;
 	for (uint32_t i = 0; i < RESOLVE_SCAN_SLOTS; i++) {

@@ -31,15 +31,13 @@ static void write_rule(struct rule *r, const struct frame_self *self, uint16_t q
 	if (self->ipv6) {
 		memcpy(r->ipv6.hdr.dst_addr, self->addr6, 16);
 		memset(r->ipv6_mask.hdr.dst_addr, 0xff, 16);
-		r->pattern[1] = (struct rte_flow_item){.type = RTE_FLOW_ITEM_TYPE_IPV6,
-			.spec = &r->ipv6,
-			.mask = &r->ipv6_mask};
+		r->pattern[1] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_IPV6, .spec = &r->ipv6, .mask = &r->ipv6_mask};
 	} else {
 		r->ipv4.hdr.dst_addr = self->addr_be;
 		r->ipv4_mask.hdr.dst_addr = UINT32_MAX;
-		r->pattern[1] = (struct rte_flow_item){.type = RTE_FLOW_ITEM_TYPE_IPV4,
-			.spec = &r->ipv4,
-			.mask = &r->ipv4_mask};
+		r->pattern[1] = (struct rte_flow_item){
+			.type = RTE_FLOW_ITEM_TYPE_IPV4, .spec = &r->ipv4, .mask = &r->ipv4_mask};
 	}
 	r->udp.hdr.dst_port = self->port_be;
 	r->udp_mask.hdr.dst_port = UINT16_MAX;
@@ -48,7 +46,8 @@ static void write_rule(struct rule *r, const struct frame_self *self, uint16_t q
 	r->pattern[3].type = RTE_FLOW_ITEM_TYPE_END;
 	for (uint16_t q = 0; q < queues; q++)
 		r->queues[q] = q;
-	r->rss = (struct rte_flow_action_rss){.types = RSS_WANTED, .queue_num = queues, .queue = r->queues};
+	r->rss = (struct rte_flow_action_rss){
+		.types = RSS_WANTED, .queue_num = queues, .queue = r->queues};
 	r->actions[0] = (struct rte_flow_action){.type = RTE_FLOW_ACTION_TYPE_RSS, .conf = &r->rss};
 	r->actions[1].type = RTE_FLOW_ACTION_TYPE_END;
 }
@@ -58,14 +57,16 @@ static int validate(uint16_t port_id, const struct rule *r, char *why)
 	struct rte_flow_error error = {.message = NULL};
 	int rc = rte_flow_validate(port_id, &r->attr, r->pattern, r->actions, &error);
 	if (rc < 0)
-		(void)snprintf(why, WHY_MAX, "%.60s", error.message != NULL ? error.message : rte_strerror(-rc));
+		(void)snprintf(why, WHY_MAX, "%.60s",
+			error.message != NULL ? error.message : rte_strerror(-rc));
 	return rc;
 }
 
 int steer_validate(uint16_t port_id, uint16_t queues, bool ipv6, char *why)
 {
 	struct rule r;
-	struct frame_self self = {.ipv6 = ipv6, .addr_be = htobe32(0x0a000001), .port_be = htobe16(7946)};
+	struct frame_self self = {
+		.ipv6 = ipv6, .addr_be = htobe32(0x0a000001), .port_be = htobe16(7946)};
 	write_rule(&r, &self, queues);
 	return validate(port_id, &r, why);
 }
@@ -89,12 +90,14 @@ enum nic_steering steer_choose(
 	enum nic_steering way = NIC_STEER_SOFTWARE;
 	for (uint32_t i = driver->steering_count; i > 0; i--) {
 		enum nic_steering one = (enum nic_steering)driver->steering[i - 1];
-		/* What is known of rules is known after the set-up. Isolation needs nothing here. */
+		/* What is known of rules is known after the set-up. Isolation needs nothing here.
+		 */
 		if (one != NIC_STEER_RSS || can_rss(dev))
 			way = one;
 	}
 	/* One lane has nothing to spread; a driver without RSS refuses to be asked for it. */
-	if (port->config.queues > 1 && can_rss(dev) && way != NIC_STEER_XDP && way != NIC_STEER_SOFTWARE) {
+	if (port->config.queues > 1 && can_rss(dev) && way != NIC_STEER_XDP &&
+		way != NIC_STEER_SOFTWARE) {
 		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf->rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & dev->flow_type_rss_offloads;
 	}
@@ -112,7 +115,8 @@ static int add_rule(struct nic_port *port, char *why)
 	port->flow = rte_flow_create(port->port_id, &r.attr, r.pattern, r.actions, &error);
 	if (port->flow != NULL)
 		return 0;
-	(void)snprintf(why, WHY_MAX, "%.60s", error.message != NULL ? error.message : "not created");
+	(void)snprintf(
+		why, WHY_MAX, "%.60s", error.message != NULL ? error.message : "not created");
 	return -EIO;
 }
 

@@ -1,4 +1,5 @@
-/* Which way a port's frames are spread over its lanes: the driver file's ways, tried in order. Control.
+/* Which way a port's frames are spread over its lanes: the driver file's ways, tried in order.
+ * Control.
  */
 #pragma once
 

@@ -5,7 +5,8 @@
  *     INTERFACE  as in struct nic_config; for memif the socket's path
  *   options: --no-huge, --huge, --prefix N, --gateway ADDRESS, --queues N, --memory MIB,
  *     --ping ADDRESS:PORT (send a datagram there each millisecond and count what comes back),
- *     --seconds N, --xdp-program PATH, --vlan N, --dscp N, --take-over, --drivers-dir PATH, --want-ipv6
+ *     --seconds N, --xdp-program PATH, --vlan N, --dscp N, --take-over, --drivers-dir PATH,
+ * --want-ipv6
  *
  * Prints "ready …" when it polls, and its counters at the end (SIGTERM, SIGINT or the time given).
  */
@@ -244,7 +245,8 @@ int main(int argc, char **argv)
 	if (o.pings && nic_want_peer(port, &o.ping) < 0)
 		return fail("peer", "no way to it");
 	nic_port_info(port, &info);
-	printf("ready %s driver %s (%s) mbufs %u rx %u tx %u mtu %u zero_copy %d offloads %s steering: "
+	printf("ready %s driver %s (%s) mbufs %u rx %u tx %u mtu %u zero_copy %d offloads %s "
+	       "steering: "
 	       "%s\n",
 		sw_endpoint_format(&info.address, text), info.driver, info.driver_file, mbufs,
 		info.rx_descriptors, info.tx_descriptors, info.mtu, info.zero_copy, info.offloads,

@@ -17,7 +17,8 @@ uint16_t bytes6_sum(const uint8_t *ip)
 	uint16_t len = bytes_get16(ip + 4);
 	memcpy(message, ip + 40, len);
 	bytes_put16(message + (ip[6] == 17 ? 6 : 2), 0);
-	uint16_t sum = (uint16_t)~bytes_sum(message, len, bytes_sum(ip + 8, 32, (uint32_t)ip[6] + len));
+	uint16_t sum =
+		(uint16_t)~bytes_sum(message, len, bytes_sum(ip + 8, 32, (uint32_t)ip[6] + len));
 	return sum == 0 && ip[6] == 17 ? 0xffff : sum;
 }
 

@@ -12,9 +12,9 @@
 #include "nic/nic.h"
 
 static const char *const served[] = {"mlx5_pci", "net_ice", "net_i40e", "net_iavf", "net_ixgbe",
-	"net_ixgbe_vf", "net_e1000_em", "net_e1000_igb", "net_igc", "net_bnxt", "net_ena", "net_gve",
-	"net_virtio", "net_vmxnet3", "net_af_xdp", "net_af_packet", "net_memif", "net_tap",
-	"net_virtio_user", "net_null", "net_ring"};
+	"net_ixgbe_vf", "net_e1000_em", "net_e1000_igb", "net_igc", "net_bnxt", "net_ena",
+	"net_gve", "net_virtio", "net_vmxnet3", "net_af_xdp", "net_af_packet", "net_memif",
+	"net_tap", "net_virtio_user", "net_null", "net_ring"};
 
 static char text[65536];
 

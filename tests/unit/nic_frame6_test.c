@@ -107,7 +107,8 @@ SW_TEST(nic_frame6, every_cut_is_short)
 
 SW_TEST(nic_frame6, discovery_and_echo_are_ours_where_there_is_no_kernel)
 {
-	struct bytes asked = bytes6_solicitation(bytes6_own), told = bytes6_advertisement(bytes6_peer);
+	struct bytes asked = bytes6_solicitation(bytes6_own),
+		     told = bytes6_advertisement(bytes6_peer);
 	struct bytes echo = bytes6_echo_request(30);
 	SW_EXPECT_EQ(classify(&asked, true).kind, FRAME_ND);
 	SW_EXPECT_EQ(classify(&told, true).kind, FRAME_ND);

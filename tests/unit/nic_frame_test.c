@@ -472,6 +472,6 @@ SW_TEST(nic_frame, garbage_is_never_read_beyond_its_end)
 			SW_FAIL("seed %lu run %lu: payload beyond the frame", seed, run);
 	}
 	for (int kind = 0; kind <= FRAME_DROP; kind++)
-		if (kind != FRAME_ND) /* of IPv6 ports: nic_frame6_test.c */
+		if (kind != FRAME_ND)                 /* of IPv6 ports: nic_frame6_test.c */
 			SW_EXPECT_GT(seen[kind], 0u); /* each way through was taken */
 }

@@ -26,7 +26,10 @@ static struct nic_port *port_create(void)
 /* Puts the frame through both steps; true: `b` has become a reply. */
 static bool input(struct nic_port *port, struct bytes *b)
 {
-	struct rte_mbuf m = {.buf_addr = b->at, .buf_len = BYTES_MAX, .data_len = (uint16_t)b->len, .nb_segs = 1};
+	struct rte_mbuf m = {.buf_addr = b->at,
+		.buf_len = BYTES_MAX,
+		.data_len = (uint16_t)b->len,
+		.nb_segs = 1};
 	struct frame f;
 	frame_classify(&port->self, b->at, b->len, &f);
 	if (f.kind != FRAME_ND || !nd_input(port, 0, &m, &f))
