@@ -1,4 +1,5 @@
-/* What wakes a lane that sleeps: the device's receive interrupt, or the socket behind the device. */
+/* What wakes a lane that sleeps: the device's receive interrupt, or the socket behind the device.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,8 +26,8 @@ static bool socket_is(int fd, int domain, unsigned ifindex)
 	       name.sll_ifindex == (int)ifindex;
 }
 
-/* The drivers show their sockets to nobody; they open them queue by queue, so they are found in that
- * order. */
+/* The drivers show their sockets to nobody; they open them queue by queue, so they are found in
+ * that order. */
 static int find_socket(const struct nic_port *port, uint16_t queue, int domain)
 {
 	for (int fd = 0; fd < FD_MAX; fd++)
