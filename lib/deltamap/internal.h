@@ -165,10 +165,12 @@ struct map {
 	uint64_t next_report_ns;
 	uint32_t next_report;
 	uint64_t next_collect_ns;
-	uint64_t input_floor;   /* of the packet that is taken in */
-	uint64_t blocked_hash;  /* the vector's, when blocked tombstones were last looked at */
-	uint32_t horizon_epoch; /* the largest that has left the vector */
-	uint8_t mark;           /* of the reconciliation under way */
+	uint64_t input_floor;  /* of the packet that is taken in */
+	uint64_t blocked_hash; /* the vector's, when blocked tombstones were last looked at */
+	uint64_t next_horizon_ns;
+	uint64_t horizon_marker; /* seq of this server's own; 0: none yet */
+	uint16_t horizon_marker_slot;
+	uint8_t mark; /* of the reconciliation under way */
 	uint32_t join_bucket;
 	uint64_t join_dropped, join_lifted;
 	_Atomic uint32_t closed_epoch; /* of this server's own, by others */
@@ -232,6 +234,13 @@ void collect_vector(const struct map *map, struct version_vector *vv);
 bool closing_learn(struct map *map, const struct version_vector *vv);
 bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap);
 void closing_slot(struct map *map, uint16_t slot);
+
+/* horizon.c */
+#define MAP_HORIZON_ID UINT64_MAX /* no server's: its entry is the horizon */
+uint32_t horizon_epoch(const struct map *map);
+uint32_t horizon_of(const struct version_vector *vv);
+bool horizon_is_entry(struct actor actor);
+void horizon_tick(struct map *map, uint64_t now_ns);
 
 /* reconcile.c */
 void reconcile_begin(struct map *map);
