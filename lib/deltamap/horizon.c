@@ -2,7 +2,7 @@
  *
  * Each restart of a server closes an epoch, and a closed entry says which of its writes had been
  * seen: that is needed as long as somebody may come who missed them. So entries are kept while
- * there is room, and when more than ACTORS_HIGH are held the oldest closed ones go. Which, is an
+ * there is room, and when more than actors_high are held the oldest closed ones go. Which, is an
  * entry of the vector itself, the horizon: closed epochs up to that number are on their way out. It
  * only grows, and is joined like any other entry, so that all drop the same.
  *
@@ -17,7 +17,6 @@
 
 enum {
 	ACTORS_HIGH = SW_ACTORS_MAX * 3 / 4,
-	ACTORS_DROPPED = 64, /* at a time, at least */
 	ADOPT_PER_LOOK = 256,
 };
 
@@ -41,6 +40,11 @@ uint32_t horizon_of(const struct version_vector *vv)
 
 /* ---- which ---- */
 
+static uint32_t actors_high(const struct map *map)
+{
+	return map->config.actors_high != 0 ? map->config.actors_high : ACTORS_HIGH;
+}
+
 static int by_number(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -57,7 +61,8 @@ static void raise_horizon(struct map *map)
 {
 	static _Thread_local uint32_t epochs[SW_ACTORS_MAX];
 	struct store *s = &map->store;
-	uint32_t n = 0, excess = s->actor_count - ACTORS_HIGH + ACTORS_DROPPED;
+	uint32_t n = 0, high = actors_high(map);
+	uint32_t excess = s->actor_count - high + high / 12; /* some more at a time */
 	for (uint32_t i = 0; i < s->actor_count; i++)
 		if (is_closed(map, s->actor_order[i]))
 			epochs[n++] = s->actors[s->actor_order[i]].actor.epoch;
@@ -140,8 +145,7 @@ static bool drop_entry(struct map *map, uint16_t slot)
 void horizon_tick(struct map *map, uint64_t now_ns)
 {
 	struct store *s = &map->store;
-	if (now_ns < map->next_horizon_ns || !map_ready(map) || !map->running ||
-		map->pulling.open)
+	if (now_ns < map->next_horizon_ns || !map_ready(map) || !map->running || map->pulling.open)
 		return;
 	map->next_horizon_ns = now_ns + 8 * map->config.pull_interval_ns;
 	uint32_t horizon = horizon_epoch(map);
@@ -156,6 +160,6 @@ void horizon_tick(struct map *map, uint64_t now_ns)
 	}
 	if (!waiting)
 		map->horizon_marker = 0;
-	if (!waiting && s->actor_count > ACTORS_HIGH)
+	if (!waiting && s->actor_count > actors_high(map))
 		raise_horizon(map);
 }
