@@ -18,6 +18,7 @@
 enum {
 	ACTORS_HIGH = SW_ACTORS_MAX * 3 / 4,
 	ADOPT_PER_LOOK = 256,
+	LOOKS_BEFORE_ADOPTING = 16,
 };
 
 static const struct actor horizon_actor = {MAP_HORIZON_ID, 1};
@@ -123,7 +124,8 @@ static bool drop_entry(struct map *map, uint16_t slot)
 {
 	struct actor_slot *a = &map->store.actors[slot];
 	if (a->newest != 0) {
-		if (is_smallest(map))
+		/* What the others offered under another dot before, they do not offer again. */
+		if (is_smallest(map) || map->horizon_looks > LOOKS_BEFORE_ADOPTING)
 			adopt_some(map, slot);
 		return false;
 	}
@@ -158,6 +160,7 @@ void horizon_tick(struct map *map, uint64_t now_ns)
 		waiting |= goes;
 		i++;
 	}
+	map->horizon_looks = waiting ? map->horizon_looks + 1 : 0;
 	if (!waiting)
 		map->horizon_marker = 0;
 	if (!waiting && s->actor_count > actors_high(map))

@@ -168,6 +168,7 @@ struct map {
 	uint64_t input_floor;  /* of the packet that is taken in */
 	uint64_t blocked_hash; /* the vector's, when blocked tombstones were last looked at */
 	uint64_t next_horizon_ns;
+	uint32_t horizon_looks;  /* that found something waiting */
 	uint64_t horizon_marker; /* seq of this server's own; 0: none yet */
 	uint16_t horizon_marker_slot;
 	uint8_t mark; /* of the reconciliation under way */
