@@ -100,7 +100,31 @@ static json_t *map_counters_to_json(const struct map_counters *m, const struct k
 		{"pulls_failed", m->pulls_failed}, {"pulls_refused", m->pulls_refused},
 		{"sessions", m->sessions}, {"sessions_expired", m->sessions_expired},
 		{"session_packets", m->session_packets},
-		{"session_packets_again", m->session_packets_again}};
+		{"session_packets_again", m->session_packets_again}, {"displaced", m->displaced},
+		{"absent_covered", m->absent_covered}, {"collected", m->collected},
+		{"reports", m->reports}, {"closed", m->closed}, {"adopted", m->adopted},
+		{"markers", m->markers}, {"dropped_actors", m->dropped_actors},
+		{"own_closed", m->own_closed}, {"reconciles", m->reconciles},
+		{"reconcile_told", m->reconcile_told}, {"reconcile_dropped", m->reconcile_dropped},
+		{"reconcile_skipped", m->reconcile_skipped}, {"lifted", m->lifted},
+		{"stale", m->stale}, {"relayed", m->relayed}, {"alarms", m->alarms},
+		{"repairs", m->repairs}};
+	return COUNTS(list);
+}
+
+/* Watches, copies and typed values: control's part of the map. */
+static json_t *map_to_json(const struct control *control)
+{
+	const struct watch_counters *w = &control->watch_counters;
+	const struct persist_counters *p = persist_counters(control);
+	const struct count list[] = {{"watches", watch_count(control)}, {"watches_told", w->told},
+		{"watches_behind", w->behind}, {"watches_missed", w->missed},
+		{"watches_resumed", w->resumed}, {"watches_refused", w->refused},
+		{"displaced", w->displaced}, {"waiting", control->waiting_count},
+		{"leftovers", control->leftover_count},
+		{"repairs_lost", control->app->keeper.repairs.lost}, {"copies", p->written},
+		{"copies_failed", p->failed}, {"copies_again", p->again}, {"copy_bytes", p->bytes},
+		{"copy_records", p->records}, {"copy_took_ms", p->took_ms}};
 	return COUNTS(list);
 }
 
@@ -152,8 +176,9 @@ static void stats(struct control *control, struct rpc_call *call, json_t *params
 	const struct count health[] = {{"origins", h.origins}, {"checks", h.checks},
 		{"failures", h.failures}, {"late", h.late}, {"deferred", h.deferred},
 		{"unjudged", h.unjudged}, {"in_flight", h.in_flight}};
-	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "cores", cores, "rpc", COUNTS(rpc),
-				 "health", COUNTS(health), "tsc_hz", (json_int_t)rte_get_tsc_hz()));
+	rpc_result(call, json_pack("{s:o, s:o, s:o, s:o, s:I}", "cores", cores, "rpc", COUNTS(rpc),
+				 "health", COUNTS(health), "map", map_to_json(control), "tsc_hz",
+				 (json_int_t)rte_get_tsc_hz()));
 }
 
 void stats_methods(struct control *control)
