@@ -14,12 +14,14 @@
 #include "base/limits.h"
 #include "health/health.h"
 #include "nic/nic.h"
+#include "seal/seal.h"
 
 struct swim_profile;
 
 enum config_profile { PROFILE_METAL, PROFILE_LAN, PROFILE_VIRTUAL };
 enum config_idle { IDLE_SPIN, IDLE_SLEEP };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
+enum config_open { OPEN_NOTHING, OPEN_HEALTHZ, OPEN_METRICS }; /* each with those before */
 enum config_log { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 enum { CONFIG_ERROR_MAX = 4096, CONFIG_ORIGINS_MAX = 100000, CONFIG_BYTES_MAX = 16 << 20 };
@@ -53,6 +55,8 @@ struct config {
 	struct sw_endpoint seeds[SW_SEEDS_MAX];
 	uint32_t seed_count;
 	bool insecure;
+	char keyring[256]; /* path; empty: insecure */
+	enum seal_driver crypto;
 
 	struct nic_config port; /* queues = number of lanes */
 
@@ -89,6 +93,10 @@ struct config {
 
 	char control_socket[108];
 	uint32_t control_mode;
+	char control_group[33]; /* empty: as it comes */
+	char http_listen[108];  /* empty: no HTTP */
+	char http_token_file[256];
+	enum config_open http_without_token;
 
 	enum config_log log_level;
 	bool test_shim;

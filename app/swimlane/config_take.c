@@ -53,6 +53,8 @@ static void take_identity(
 	config->profile = (enum config_profile)file->profile;
 	config->weight = file->weight;
 	config->insecure = file->insecure;
+	copy(config->keyring, sizeof(config->keyring), file->seal.keyring);
+	config->crypto = (enum seal_driver)file->seal.crypto;
 	for (uint32_t i = 0; i < file->seeds_count; i++)
 		(void)sw_endpoint_parse(file->seeds[i], file->port.udp_port, &config->seeds[i]);
 	config->seed_count = file->seeds_count;
@@ -161,6 +163,11 @@ void config_take(
 	config->health.refresh_ms = file->health.refresh_ms;
 	copy(config->control_socket, sizeof(config->control_socket), file->control.socket);
 	(void)config_parse_mode(file->control.mode, &config->control_mode);
+	copy(config->control_group, sizeof(config->control_group), file->control.group);
+	copy(config->http_listen, sizeof(config->http_listen), file->control.http.listen);
+	copy(config->http_token_file, sizeof(config->http_token_file),
+		file->control.http.token_file);
+	config->http_without_token = (enum config_open)file->control.http.without_token;
 	config->log_level = (enum config_log)file->log.level;
 	config->test_shim = file->test.shim;
 }

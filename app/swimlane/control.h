@@ -19,6 +19,7 @@ enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 struct event_base;
 struct event;
 struct jobs;
+struct rpc_http;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -53,13 +54,22 @@ struct waiting {
 	uint64_t start_ns, end_ns;
 };
 
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
+};
+
 struct control {
 	struct appliance *app;
 	const struct start_info *info;
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[2];
+	struct event *hangup; /* SIGHUP */
 	struct rpc_server *rpc;
+	struct rpc_http *http;                      /* NULL: not asked for */
+	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
@@ -131,6 +141,9 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
 
+/* control_http.c: 0, also if none was asked for, or -errno after logging why. */
+int http_open(struct control *control);
+
 /* control_daemon.c */
 void daemon_methods(struct control *control);
 
@@ -150,6 +163,12 @@ void shim_methods(struct control *control);
 void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
+
+/* control_keys.c */
+int keys_init(struct control *control);
+void keys_fini(struct control *control);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
 
 /* control_events.c */
 void events_methods(struct control *control);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_lcore.h>
-
 #include "rpc/request.h"
 #include "swimlane_version.h"
 #include "ticks.h"
@@ -77,7 +75,7 @@ static json_t *core_to_json(
 {
 	const char *floating = control->info->place.cpus;
 	json_t *cpu = floating[0] != '\0' ? json_string(floating)
-					  : json_integer(rte_lcore_to_cpu_id((int)lcore));
+					  : json_integer(place_cpu(control->app->config, lcore));
 	return json_pack("{s:i, s:o, s:s, s:s}", "lcore", (int)lcore, "cpu", cpu, "role", role,
 		"idle", idle);
 }
@@ -137,6 +135,7 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 	json_object_set_new(r, "uptime_ms",
 		json_integer((json_int_t)((ticks_now_ns() - app->started_ns) / SW_NS_PER_MS)));
 	json_object_set_new(r, "suspicion_ms", json_integer(suspicion_ms(app)));
+	json_object_set_new(r, "sealed", json_boolean(app->seal != NULL));
 	json_object_set_new(r, "port", port_to_json(app));
 	json_object_set_new(r, "cores", cores_to_json(control));
 	rpc_result(call, r);

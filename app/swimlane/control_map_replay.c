@@ -145,7 +145,7 @@ void replay_begin(struct control *control, struct watch *w, struct version_vecto
 	map_vector_reader(control->app->map, &r->end);
 	vv_copy(&w->safe, from);
 	w->replay = r;
-	control->watch_counters.resumed++;
+	control->watch_counters.watches_resumed++;
 	control_soon(control);
 }
 

@@ -54,7 +54,7 @@ bool watch_tell(struct control *control, struct watch *w, const char *method, js
 	if (w->behind || !has_room(control, w))
 		json_decref(params); /* else rpc_notify() has taken it */
 	if (!w->behind)
-		control->watch_counters.behind++;
+		control->watch_counters.watches_behind++;
 	w->behind = true;
 	w->missed++;
 	return false;
@@ -68,7 +68,7 @@ static void tell_change(struct control *control, struct watch *w, const struct m
 	w->told = true;
 	if (watch_tell(control, w,
 		    change->kind == CHANGE_DISPLACED ? "map.displaced" : "map.change", j))
-		control->watch_counters.told++;
+		control->watch_counters.watches_told++;
 }
 
 static json_t *notice(const struct watch *w, const struct version_vector *vv)
@@ -90,7 +90,7 @@ static void tell_missed(struct control *control, struct watch *w)
 		w->behind = true;
 		return;
 	}
-	control->watch_counters.missed++;
+	control->watch_counters.watches_missed++;
 	w->missed = 0;
 }
 
@@ -108,7 +108,7 @@ static void tell_all(struct control *control, const struct map_change *change)
 static void tell_displaced_event(struct control *control, const struct map_change *change)
 {
 	char by[64], writer[64];
-	control->watch_counters.displaced++;
+	control->watch_counters.displaced_told++;
 	if (typed_is_reserved(change->view.key, change->view.key_len))
 		return;
 	events_tell(control, change->at_ns, "displaced", change->view.author.actor.id,
@@ -280,7 +280,7 @@ static void watch_begin(struct control *control, struct watch *w, const char *pr
 
 static void refuse(struct control *control, struct rpc_call *call)
 {
-	control->watch_counters.refused++;
+	control->watch_counters.watches_refused++;
 	rpc_error(call, RPC_TOO_MANY,
 		"as many watches as there may be: %u (map.watches_max), or 16 on this connection",
 		control->watch_max);

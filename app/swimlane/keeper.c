@@ -12,8 +12,8 @@ static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf
 	struct wire_header h;
 	struct wire_prelude prelude;
 	struct sw_reader body;
-	/* The lane has checked it; reading the header again is cheaper than carrying it along. */
-	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
+	/* The lane has opened it; reading the header again is cheaper than carrying it along. */
+	if (wire_read_header(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
 		WIRE_OK)
 		return;
 	wire_get_prelude(&body, &prelude);

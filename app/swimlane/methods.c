@@ -13,6 +13,7 @@ static const struct {
 	{"Who holds what", methods_spread},
 	{"Counters and sets", methods_typed},
 	{"Origins", methods_origins},
+	{"Keys", methods_keys},
 };
 
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };

@@ -90,6 +90,11 @@ struct map_event {
 	uint64_t count, lifted;
 };
 
+/* How a local write goes out at once. Direct: a packet to each live peer. Epidemic: to a few at
+ * random, and whoever finds it new passes it on to as many. By budget: direct, unless that would
+ * use up half of the budget's depth of 10 ms. What is missed is pulled. */
+enum map_push { MAP_PUSH_BY_BUDGET, MAP_PUSH_DIRECT, MAP_PUSH_EPIDEMIC };
+
 struct map_config {
 	struct actor self;
 	uint64_t cluster_seed;     /* rendezvous_cluster_seed() */
@@ -104,6 +109,8 @@ struct map_config {
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */
+	enum map_push push;
+	uint32_t push_fanout; /* of epidemic pushes, 1 … 16; 0: 4 */
 	uint64_t random_seed;
 	/* Called by the owner's calls, each may be NULL. Each record that enters the map, in order
 	 * of arrival; a record that reconciliation drops is told as a tombstone. */

@@ -48,6 +48,7 @@ enum rpc_code {
 struct rpc_server_config {
 	const char *socket_path;
 	unsigned socket_mode;       /* permissions of the socket file, e.g. 0660 */
+	const char *socket_group;   /* name or number; NULL: as it comes */
 	unsigned clients_max;       /* 0: 256 */
 	unsigned request_bytes_max; /* 0: 65,536 */
 	unsigned in_flight_max;     /* for each client; 0: 64 */

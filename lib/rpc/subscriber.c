@@ -7,7 +7,7 @@ struct rpc_subscriber *rpc_subscribe(struct rpc_call *call,
 	void (*on_gone)(struct rpc_subscriber *subscriber, void *context), void *context)
 {
 	struct rpc_connection *connection = call->connection;
-	if (connection->subscriptions >= RPC_SUBSCRIPTIONS_MAX)
+	if (connection->io == NULL || connection->subscriptions >= RPC_SUBSCRIPTIONS_MAX)
 		return NULL;
 	struct rpc_subscriber *s = calloc(1, sizeof(*s));
 	if (s == NULL)

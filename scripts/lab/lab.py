@@ -33,6 +33,7 @@ class Options:
     map_lines: tuple = ()  # more keys of the configuration's `map`
     more_lines: tuple = ()  # … and of its top
     logs: pathlib.Path = None
+    sealed: bool = True  # with a key made for this lab
 
     @property
     def binary(self):

@@ -46,6 +46,16 @@ def collected(servers):
     return all(s.call("status")["tombstones"] == 0 and counter(s, "collected") > 0 for s in servers)
 
 
+def tell_difference(test, fleet, dumps, key):
+    for s in fleet.servers:
+        record, status = dumps[s.name].get(key), s.call("status")
+        test.note(f"{s.name}: {key}: {maps.comparable(record) if record else None}")
+        test.note(f"{s.name}: vector {status['vector_hash']}, content {status['content_hash']}, "
+                  + ", ".join(f"{name} {counter(s, name)}" for name in (
+                      "pulls", "pulls_done", "pulls_failed", "pulls_refused", "reconciles", "reconcile_told", "stale",
+                      "absent_covered", "alarms", "repairs", "closed", "own_closed", "refused_fenced")))
+
+
 def body(test, the_lab):
     fleet, feed, network = the_lab.fleet, the_lab.feed, the_lab.network
     seed = int(os.environ.get("SW_SEED", time.time_ns() % 1000000))
@@ -80,7 +90,8 @@ def body(test, the_lab):
     test.note(f"equal {time.monotonic() - healed:.1f} s after the heal; "
               f"whole maps joined: {[(n.server, n.params['text']) for n in feed.events(mark, 'reconciled')][:4]}, "
               f"written anew: { {s.name: counter(s, 'lifted') for s in fleet.servers} }")
-    test.check(not differ, f"all maps are equal: {len(dumps['s1'])} records, {len(differ)} differ: {differ[:3]}")
+    if not test.check(not differ, f"all maps are equal: {len(dumps['s1'])} records, {len(differ)} differ: {differ[:3]}"):
+        tell_difference(test, fleet, dumps, differ[0])
     for name, dump in sorted(dumps.items()):
         lost, back = history.wrong(dump)
         test.check(not lost, f"{name}: no value is lost: {len(lost)}: {lost[:3]}")
