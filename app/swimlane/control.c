@@ -249,8 +249,8 @@ static void close_control(struct control *control)
 	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
-	persist_fini(control);
 	keys_fini(control);
+	persist_fini(control);
 	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
