@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "ticks.h"
+#include "deletes.h"
 #include "watch.h"
 
 enum { DRAIN_MAX = 2 * CHANGES_MAX, VECTOR_EVERY_MS = 500 };
@@ -167,6 +168,7 @@ static void take_change(struct control *control, const struct map_change *change
 		tell_all(control, change);
 		tell_displaced_event(control, change);
 		break;
+	case CHANGE_COLLECTED: deletes_add(control, &change->view); break;
 	case CHANGE_EVENT: tell_event(control, change); break;
 	}
 }
@@ -196,6 +198,7 @@ static void note_missed(struct control *control)
 		w->missed += missed - control->changes_missed_seen;
 	}
 	control->changes_missed_seen = missed;
+	deletes_rebase(control);
 	control->reconcile = true;
 	control->leftovers_unseen = true;
 }
@@ -307,16 +310,12 @@ static void watch(struct control *control, struct rpc_call *call, json_t *params
 			return;
 		}
 	}
-	if (from != NULL && from->count > 0) {
-		map_collected_reader(control->app->map, &control->vector);
-		if (!vv_dominates(from, &control->vector)) {
-			free(from);
-			rpc_error(call, RPC_REFUSED,
-				"vector: deletes that it does not cover are forgotten here; list "
-				"the "
-				"keys anew, or resume from {}");
-			return;
-		}
+	if (from != NULL && from->count > 0 && !deletes_reach(control, from)) {
+		free(from);
+		rpc_error(call, RPC_REFUSED,
+			"vector: deletes that it does not cover are forgotten here "
+			"(map.deletes_kept); list the keys anew, or resume from {}");
+		return;
 	}
 	struct watch *w = take_watch(control, call, prefix);
 	if (w == NULL) {
@@ -336,7 +335,7 @@ int watch_init(struct control *control)
 {
 	control->watch_max = control->app->config->map_watches_max;
 	control->watches = calloc(control->watch_max, sizeof(control->watches[0]));
-	return control->watches != NULL ? 0 : -ENOMEM;
+	return control->watches != NULL ? deletes_init(control) : -ENOMEM;
 }
 
 void watch_fini(struct control *control)
@@ -346,6 +345,7 @@ void watch_fini(struct control *control)
 	free(control->watches);
 	control->watches = NULL;
 	control->watch_max = 0;
+	deletes_fini(control);
 }
 
 uint32_t watch_count(const struct control *control)
