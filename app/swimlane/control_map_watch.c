@@ -216,6 +216,7 @@ void changes_drain(struct control *control)
 		due |= wants_vector(&control->watches[i]);
 	if (due)
 		map_vector_reader(control->app->map, &control->vector);
+	deletes_tick(control);
 	bool emptied = drain_ring(control);
 	note_missed(control);
 	for (uint32_t i = 0; i < control->watch_max; i++) {

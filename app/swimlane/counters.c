@@ -93,7 +93,7 @@ const struct counter counters_watch[] = {
 	COUNTS(EVENTS, watches_behind, "Times that a watch's client had too much unread"),
 	COUNTS(EVENTS, watches_missed, "Watches told that they missed changes, and where to resume"),
 	COUNTS(EVENTS, watches_resumed, "Watches resumed from a vector"),
-	COUNTS(DROPS, watches_refused, "Watches refused: as many as there may be"),
+	COUNTS(EVENTS, watches_refused, "Watches refused: as many as there may be"),
 	COUNTS(EVENTS, displaced_told, "Writes told as displaced by concurrent ones"),
 	{NULL, 0, 0, NULL},
 };

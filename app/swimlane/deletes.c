@@ -32,7 +32,7 @@ void deletes_rebase(struct control *control)
 }
 
 /* Whole maps taken over bring what their owners had collected, and no tombstones. */
-static void look_for_joins(struct control *control)
+void deletes_tick(struct control *control)
 {
 	struct deletes *d = control->deletes;
 	uint32_t joins = map_joins_reader(control->app->map);
@@ -48,7 +48,6 @@ void deletes_add(struct control *control, const struct map_view *view)
 {
 	struct deletes *d = control->deletes;
 	struct deleted *at = &d->ring[d->next % d->cap];
-	look_for_joins(control);
 	if (d->next >= d->cap && /* the one that it takes the place of */
 		vv_raise(&d->base, at->view.dot.actor, at->view.dot.seq) < 0)
 		deletes_rebase(control);
@@ -60,7 +59,7 @@ void deletes_add(struct control *control, const struct map_view *view)
 
 bool deletes_reach(struct control *control, const struct version_vector *from)
 {
-	look_for_joins(control);
+	deletes_tick(control);
 	return vv_dominates(from, &control->deletes->base);
 }
 

@@ -25,6 +25,8 @@ struct deletes {
 
 int deletes_init(struct control *control);
 void deletes_fini(struct control *control);
+/* Often: notices when whole maps were taken over. */
+void deletes_tick(struct control *control);
 /* A tombstone was collected. */
 void deletes_add(struct control *control, const struct map_view *view);
 /* Some may not have come here: what was collected until now is no longer in the ring for sure. */

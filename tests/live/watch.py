@@ -29,9 +29,10 @@ class Watcher:
         if self.vector is None:
             self.vector = answer["vector"]
 
-    def read(self, for_s):
-        """Until nothing comes for this long."""
-        while True:
+    def read(self, for_s, at_most_s=30.0):
+        """Until nothing comes for this long, or the longest time is over."""
+        end = time.monotonic() + at_most_s
+        while time.monotonic() < end:
             try:
                 method, params = self.client.next_note(for_s)
             except TimeoutError:
@@ -76,7 +77,7 @@ def resume(test, fleet, feed):
     thread.start()
     kills, number = 0, 0
     while thread.is_alive():
-        watcher.read(0.05)
+        watcher.read(0.05, 0.3)
         # Killed in the middle of whatever comes; what was in flight is gone.
         watcher.client.socket.shutdown(socket.SHUT_RDWR)
         number = (number + 1) % 3
@@ -113,8 +114,11 @@ def slow(test, fleet):
     test.check(watcher.missed == 1 and watcher.changes < count, "it was told that it missed something, once")
     watcher.connect(server)
     watcher.read(1.5)
-    expected = truth(server)
-    test.check(watcher.live() == expected, f"resumed from there it has everything: {len(expected)} keys")
+    expected = {k: v for k, v in truth(server).items() if k.startswith("watched/slow/")}
+    wrong = [k for k in set(expected) | set(watcher.live()) if expected.get(k) != watcher.live().get(k)]
+    test.check(not wrong, f"resumed from there it has everything: {len(expected)} keys; wrong: {len(wrong)} "
+               f"{[(k, str(expected.get(k))[-8:], str(watcher.live().get(k))[-8:]) for k in wrong[:3]]}, "
+               f"missed {watcher.missed} times")
     watcher.client.close()
 
 
