@@ -5,20 +5,43 @@
 
 #include "ticks.h"
 
-static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf *m)
-{
-	struct packet_meta meta = *packet_meta(m);
-	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta.payload_offset);
-	struct wire_header h;
+enum { AHEAD = 4 }; /* packets whose records' memory is fetched together */
+
+struct opened {
+	struct wire_header header;
 	struct wire_prelude prelude;
-	struct sw_reader body;
+	struct sw_endpoint peer;
+};
+
+static bool open_packet(
+	const struct keeper *keeper, struct rte_mbuf *m, struct opened *o, struct sw_reader *body)
+{
+	const struct packet_meta *meta = packet_meta(m);
+	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->payload_offset);
 	/* The lane has checked it; reading the header again is cheaper than carrying it along. */
-	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
-		WIRE_OK)
-		return;
-	wire_get_prelude(&body, &prelude);
-	map_input_owner(keeper->app->map, now_ns, &h, &prelude, &meta.peer, &body);
-	keeper->counters.packets++;
+	if (wire_open_clear(payload, meta->payload_len, keeper->app->cluster_tag, &o->header,
+		    body) != WIRE_OK)
+		return false;
+	wire_get_prelude(body, &o->prelude);
+	o->peer = meta->peer;
+	return true;
+}
+
+static void input_packets(
+	struct keeper *keeper, uint64_t now_ns, struct rte_mbuf **burst, unsigned count)
+{
+	struct opened opened[AHEAD];
+	struct sw_reader bodies[AHEAD];
+	for (unsigned i = 0; i < count;) {
+		uint32_t n = 0;
+		for (; n < AHEAD && i < count; i++)
+			n += open_packet(keeper, burst[i], &opened[n], &bodies[n]);
+		map_prefetch_owner(keeper->app->map, bodies, n);
+		for (uint32_t k = 0; k < n; k++)
+			map_input_owner(keeper->app->map, now_ns, &opened[k].header,
+				&opened[k].prelude, &opened[k].peer, &bodies[k]);
+		keeper->counters.packets += n;
+	}
 }
 
 static bool take_packets(struct keeper *keeper, uint64_t now_ns)
@@ -28,8 +51,7 @@ static bool take_packets(struct keeper *keeper, uint64_t now_ns)
 	for (uint16_t l = 0; l < keeper->app->config->lane_count; l++) {
 		unsigned n = rte_ring_sc_dequeue_burst(
 			keeper->app->lanes[l].to_keeper, (void **)burst, BURST, NULL);
-		for (unsigned i = 0; i < n; i++)
-			input_packet(keeper, now_ns, burst[i]);
+		input_packets(keeper, now_ns, burst, n);
 		if (n > 0)
 			rte_pktmbuf_free_bulk(burst, n);
 		worked |= n > 0;

@@ -136,6 +136,11 @@ int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages);
+/* The messages of the next few packets, before map_input_owner() of each: their records lie anywhere
+ * in memory, and one by one each would wait for several cache misses in turn. Here those of all run
+ * side by side. Changes nothing; 4 packets at a time are best. */
+void map_prefetch_owner(
+	const struct map *map, const struct sw_reader *packets, uint32_t packet_count);
 /* Something was seen of this server's writes that is not here yet. */
 void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id);
 void map_tick_owner(struct map *map, uint64_t now_ns);

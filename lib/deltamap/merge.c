@@ -15,18 +15,39 @@ static uint64_t stamp_weight(uint64_t hash, struct actor writer)
 	return rendezvous_weight(hash, rendezvous_server_hash(writer.id));
 }
 
-int map_stamp_compare(const struct map_view *a, const struct map_view *b)
+static int compare_stamps(uint64_t clock_a, uint64_t weight_a, const struct dot *a,
+	uint64_t clock_b, uint64_t weight_b, const struct dot *b)
 {
-	if (a->clock != b->clock)
-		return a->clock < b->clock ? -1 : 1;
-	if (a->weight != b->weight)
-		return a->weight < b->weight ? -1 : 1;
-	int actors = actor_compare(a->author.actor, b->author.actor);
+	if (clock_a != clock_b)
+		return clock_a < clock_b ? -1 : 1;
+	if (weight_a != weight_b)
+		return weight_a < weight_b ? -1 : 1;
+	int actors = actor_compare(a->actor, b->actor);
 	if (actors != 0)
 		return actors;
-	if (a->author.seq != b->author.seq)
-		return a->author.seq < b->author.seq ? -1 : 1;
+	if (a->seq != b->seq)
+		return a->seq < b->seq ? -1 : 1;
 	return 0;
+}
+
+int map_stamp_compare(const struct map_view *a, const struct map_view *b)
+{
+	return compare_stamps(a->clock, a->weight, &a->author, b->clock, b->weight, &b->author);
+}
+
+static int compare_to_held(const struct wire_record *w, uint64_t weight, const struct record *held)
+{
+	return compare_stamps(
+		w->clock, weight, &w->author, held->clock, held->weight, &held->author);
+}
+
+/* Field by field: a copy of the whole reads wider than what the decoder has just written, and waits
+ * until that has left the store buffer, behind the last record's cache misses. */
+static void set_dot(struct dot *to, const struct dot *from)
+{
+	to->actor.id = from->actor.id;
+	to->actor.epoch = from->actor.epoch;
+	to->seq = from->seq;
 }
 
 void map_record_to_wire(const struct record *r, struct wire_record *w)
@@ -43,6 +64,18 @@ void map_record_to_wire(const struct record *r, struct wire_record *w)
 		.key = record_key(r),
 		.value = record_value(r),
 	};
+}
+
+/* In a packet the value stands right behind the key: one copy then. */
+static void copy_payload(struct record *r, const uint8_t *key, const uint8_t *value)
+{
+	if (value == key + r->key_len) {
+		memcpy(r->bytes, key, (size_t)r->key_len + r->value_len);
+		return;
+	}
+	memcpy(r->bytes, key, r->key_len);
+	if (r->value_len > 0)
+		memcpy(r->bytes + r->key_len, value, r->value_len);
 }
 
 static void publish(struct map *map, record_ref ref, record_ref old, bool local)
@@ -65,16 +98,13 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 		return MERGE_REFUSED;
 	}
 	uint64_t hash = map_key_hash(map, w->key, w->key_len);
-	struct map_view mine, theirs = {.clock = w->clock,
-				      .weight = stamp_weight(hash, w->author.actor),
-				      .author = w->author};
+	uint64_t weight = stamp_weight(hash, w->author.actor);
 	record_ref old = store_find(s, hash, w->key, w->key_len);
 	bool rival = false;
 	if (old != 0) {
 		const struct record *o = store_at(s, old);
-		store_view(o, &mine);
-		int order = map_stamp_compare(&theirs, &mine);
-		rival = order != 0 && theirs.clock == mine.clock;
+		int order = compare_to_held(w, weight, o);
+		rival = order != 0 && w->clock == o->clock;
 		map->counters.rivals += rival;
 		if (order <= 0) {
 			map->counters.older++;
@@ -98,15 +128,13 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 	r->rival = rival;
 	r->actor_slot = slot;
 	r->key_hash = hash;
-	r->clock = theirs.clock;
-	r->weight = theirs.weight;
+	r->clock = w->clock;
+	r->weight = weight;
 	r->written_ms = w->written_ms;
-	r->author = w->author;
-	r->dot = w->dot;
-	r->previous = w->previous;
-	memcpy(r->bytes, w->key, w->key_len);
-	if (w->value_len > 0)
-		memcpy(r->bytes + w->key_len, w->value, w->value_len);
+	set_dot(&r->author, &w->author);
+	set_dot(&r->dot, &w->dot);
+	set_dot(&r->previous, &w->previous);
+	copy_payload(r, w->key, w->value);
 	publish(map, ref, old, false);
 	map->counters.merged++;
 	return MERGE_NEW;
@@ -167,9 +195,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	r->written_ms = wall_ms;
 	r->author = (struct dot){map->self, seq};
 	r->dot = r->author;
-	memcpy(r->bytes, key, key_len);
-	if (value_len > 0)
-		memcpy(r->bytes + key_len, value, value_len);
+	copy_payload(r, key, value);
 	store_raise(s, map->self_slot, seq);
 	atomic_store_explicit(&map->last_seq, seq, memory_order_release);
 	publish(map, ref, old, true);

@@ -17,7 +17,7 @@ int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uin
 {
 	memset(s, 0, sizeof(*s));
 	uint32_t buckets = 1024;
-	while (buckets < records_max && buckets < (1u << 30))
+	while (buckets / 2 < records_max && buckets < (1u << 30))
 		buckets *= 2;
 	uint64_t units = bytes_max / STORE_UNIT;
 	s->arena_units = units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
@@ -79,6 +79,13 @@ static void add_hash(_Atomic uint64_t *sum, uint64_t by)
 		sum, atomic_load_explicit(sum, memory_order_relaxed) + by, memory_order_relaxed);
 }
 
+static void add_count(_Atomic uint32_t *sum, int by)
+{
+	atomic_store_explicit(sum,
+		atomic_load_explicit(sum, memory_order_relaxed) + (uint32_t)by,
+		memory_order_relaxed);
+}
+
 void store_raise(struct store *s, uint16_t slot, uint64_t seq)
 {
 	struct actor_slot *a = &s->actors[slot];
@@ -118,6 +125,16 @@ static record_ref take_free(struct store *s, uint8_t class)
 		}
 	}
 	return 0;
+}
+
+void store_prefetch_room(const struct store *s, uint32_t ahead, size_t payload_len)
+{
+	uint8_t class = class_of(sizeof(struct record) + payload_len);
+	size_t units = class_bytes[class] / STORE_UNIT, at = s->arena_top + ahead * units;
+	if (s->free_lists[class] != 0 || s->arena_units - s->arena_top < (ahead + 1) * units)
+		return;
+	for (size_t i = 0; i < units; i++)
+		__builtin_prefetch(s->arena + (at + i) * STORE_UNIT, 1);
 }
 
 record_ref store_alloc(struct store *s, size_t key_len, size_t value_len)
@@ -175,7 +192,9 @@ void store_free_sealed(struct store *s)
 {
 	while (s->retired_sealed != 0) {
 		record_ref ref = s->retired_sealed;
-		s->retired_sealed = store_at(s, ref)->free_next;
+		struct record *r = store_at(s, ref);
+		s->retired_sealed = r->free_next;
+		__builtin_prefetch((uint8_t *)r + 3 * STORE_UNIT); /* written next, and not touched lately */
 		store_release(s, ref);
 	}
 }
@@ -242,10 +261,9 @@ static void order_remove(struct store *s, record_ref ref)
 
 static void count(struct store *s, const struct record *r, int by)
 {
-	uint32_t n = (uint32_t)by;
-	atomic_fetch_add_explicit(&s->record_count, n, memory_order_relaxed);
+	add_count(&s->record_count, by);
 	if (r->flags & WIRE_RECORD_TOMBSTONE)
-		atomic_fetch_add_explicit(&s->tombstone_count, n, memory_order_relaxed);
+		add_count(&s->tombstone_count, by);
 	add_hash(&s->content_hash, by > 0 ? content_of(r) : -content_of(r));
 }
 

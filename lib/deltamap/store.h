@@ -121,6 +121,27 @@ static inline void store_prefetch_key(const struct store *s, record_ref ref)
 	__builtin_prefetch(s->arena + (uint64_t)ref * STORE_UNIT + offsetof(struct record, next));
 }
 
+/* All of its fields. */
+static inline void store_prefetch_record(const struct store *s, record_ref ref)
+{
+	const uint8_t *at = s->arena + (uint64_t)ref * STORE_UNIT;
+	__builtin_prefetch(at);
+	__builtin_prefetch(at + STORE_UNIT);
+	__builtin_prefetch(at + offsetof(struct record, next));
+}
+
+/* The memory that the (ahead + 1)-th allocation of this size from now will give, if that is fresh:
+ * what was used before and given back a moment ago is near anyway. */
+void store_prefetch_room(const struct store *s, uint32_t ahead, size_t payload_len);
+
+/* What taking it out of its actor's order will touch. */
+static inline void store_prefetch_neighbours(const struct store *s, record_ref ref)
+{
+	const struct record *r = store_at(s, ref);
+	__builtin_prefetch(s->arena + (uint64_t)r->older * STORE_UNIT);
+	__builtin_prefetch(s->arena + (uint64_t)r->newer * STORE_UNIT);
+}
+
 static inline record_ref store_find_from(
 	const struct store *s, record_ref ref, const void *key, size_t key_len)
 {

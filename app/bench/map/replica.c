@@ -7,6 +7,8 @@
 #include "pages.h"
 #include "wire/wire.h"
 
+enum { BURST = 32, AHEAD = 4 }; /* as the keeper of the appliance */
+
 /* The budget is empty at time 0. */
 #define NOW SW_NS_PER_S
 
@@ -76,25 +78,41 @@ static void reclaim(struct replica *r)
 	}
 }
 
-static void input_packet(struct map *map, const uint8_t *packet, uint16_t len)
-{
-	struct wire_header h;
+struct opened {
+	struct wire_header header;
 	struct wire_prelude prelude;
-	struct sw_reader body;
-	if (wire_open_clear(packet, len, CLUSTER, &h, &body) != WIRE_OK)
+};
+
+static void open_packet(
+	const uint8_t *packet, uint16_t len, struct opened *o, struct sw_reader *body)
+{
+	if (wire_open_clear(packet, len, CLUSTER, &o->header, body) != WIRE_OK)
 		die("a packet of the stream is damaged");
-	wire_get_prelude(&body, &prelude);
-	map_input_owner(map, NOW, &h, &prelude, &nowhere, &body);
+	wire_get_prelude(body, &o->prelude);
+}
+
+static void merge_burst(struct replica *r, const struct stream *stream, uint32_t first, uint32_t n)
+{
+	struct opened opened[AHEAD];
+	struct sw_reader bodies[AHEAD];
+	for (uint32_t i = 0; i < n; i += AHEAD) {
+		uint32_t some = n - i < AHEAD ? n - i : AHEAD;
+		for (uint32_t k = 0; k < some; k++)
+			open_packet(stream_packet(stream, first + i + k), stream->lens[first + i + k],
+				&opened[k], &bodies[k]);
+		map_prefetch_owner(r->map, bodies, some);
+		for (uint32_t k = 0; k < some; k++)
+			map_input_owner(r->map, NOW, &opened[k].header, &opened[k].prelude, &nowhere,
+				&bodies[k]);
+	}
 }
 
 void replica_merge(
 	struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		input_packet(r->map, stream_packet(stream, first + i), stream->lens[first + i]);
-		if (i % REPLICA_BURST == REPLICA_BURST - 1 || i == count - 1) {
-			map_tick_owner(r->map, NOW);
-			reclaim(r);
-		}
+	for (uint32_t i = 0; i < count; i += BURST) {
+		merge_burst(r, stream, first + i, count - i < BURST ? count - i : BURST);
+		map_tick_owner(r->map, NOW);
+		reclaim(r);
 	}
 }

@@ -8,7 +8,7 @@
 #include "deltamap/deltamap.h"
 #include "stream.h"
 
-enum { REPLICA_READERS_MAX = 8, REPLICA_BURST = 32 };
+enum { REPLICA_READERS_MAX = 8 };
 
 struct replica {
 	struct map *map;
