@@ -50,8 +50,8 @@ void blocks_give_all(struct blocks *b)
 	struct blocks all = *b;
 	while (all.count > 0) {
 		all.count--;
-		all.memory.give(all.memory.context, all.taken[all.count].at,
-			all.taken[all.count].bytes);
+		all.memory.give(
+			all.memory.context, all.taken[all.count].at, all.taken[all.count].bytes);
 	}
 }
 

@@ -136,9 +136,9 @@ int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages);
-/* The messages of the next few packets, before map_input_owner() of each: their records lie anywhere
- * in memory, and one by one each would wait for several cache misses in turn. Here those of all run
- * side by side. Changes nothing; 4 packets at a time are best. */
+/* The messages of the next few packets, before map_input_owner() of each: their records lie
+ * anywhere in memory, and one by one each would wait for several cache misses in turn. Here those
+ * of all run side by side. Changes nothing; 4 packets at a time are best. */
 void map_prefetch_owner(
 	const struct map *map, const struct sw_reader *packets, uint32_t packet_count);
 /* Something was seen of this server's writes that is not here yet. */
@@ -177,8 +177,8 @@ struct map_found {
 	uint16_t value_len;
 	bool tombstone;
 };
-uint64_t map_get_bulk_reader(const struct map *map, const struct map_key *keys, uint32_t count,
-	struct map_found *found);
+uint64_t map_get_bulk_reader(
+	const struct map *map, const struct map_key *keys, uint32_t count, struct map_found *found);
 /* All there is to say about a record that was found. */
 void map_view_reader(const struct record *record, struct map_view *view);
 /* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`

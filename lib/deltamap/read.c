@@ -3,8 +3,8 @@
 
 #include "deltamap/internal.h"
 
-uint64_t map_get_bulk_reader(const struct map *map, const struct map_key *keys, uint32_t count,
-	struct map_found *found)
+uint64_t map_get_bulk_reader(
+	const struct map *map, const struct map_key *keys, uint32_t count, struct map_found *found)
 {
 	const struct store *s = &map->store;
 	uint64_t hashes[MAP_BULK_MAX], hits = 0;

@@ -81,8 +81,7 @@ static void add_hash(_Atomic uint64_t *sum, uint64_t by)
 
 static void add_count(_Atomic uint32_t *sum, int by)
 {
-	atomic_store_explicit(sum,
-		atomic_load_explicit(sum, memory_order_relaxed) + (uint32_t)by,
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + (uint32_t)by,
 		memory_order_relaxed);
 }
 
@@ -194,7 +193,8 @@ void store_free_sealed(struct store *s)
 		record_ref ref = s->retired_sealed;
 		struct record *r = store_at(s, ref);
 		s->retired_sealed = r->free_next;
-		__builtin_prefetch((uint8_t *)r + 3 * STORE_UNIT); /* written next, and not touched lately */
+		__builtin_prefetch(
+			(uint8_t *)r + 3 * STORE_UNIT); /* written next, and not touched lately */
 		store_release(s, ref);
 	}
 }

@@ -23,8 +23,8 @@ enum {
 	NO_ACTOR = 0xffff,
 };
 
-/* What a reader needs to find a key stands together, right before the key: of a record that it walks
- * past it touches one cache line. */
+/* What a reader needs to find a key stands together, right before the key: of a record that it
+ * walks past it touches one cache line. */
 struct record {
 	record_ref older; /* the same actor's records by seq; owner only, as all down to `dead` */
 	record_ref newer;

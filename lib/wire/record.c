@@ -70,7 +70,8 @@ static void load_dot(const uint8_t *p, struct dot *d)
 
 bool wire_get_record(struct sw_reader *r, struct wire_record *m)
 {
-	/* One check of the length for all that every record has: this is the keeper's inner loop. */
+	/* One check of the length for all that every record has: this is the keeper's inner loop.
+	 */
 	const uint8_t *fixed = sw_get_bytes(r, RECORD_FIXED_LEN);
 	if (fixed == NULL)
 		return false;

@@ -70,8 +70,7 @@ SW_TEST(map_memory, all_of_it_comes_from_the_caller_and_goes_back)
 	SW_ASSERT_TRUE(map_ready(m));
 	for (uint32_t i = 0; i < 1000; i++) {
 		struct dot dot;
-		SW_ASSERT_EQ(
-			map_put_owner(m, SW_NS_PER_S, 0, &i, sizeof(i), "value", 5, &dot), 0);
+		SW_ASSERT_EQ(map_put_owner(m, SW_NS_PER_S, 0, &i, sizeof(i), "value", 5, &dot), 0);
 	}
 	for (uint32_t i = 0; i < 1000; i++) {
 		struct map_view v;

@@ -1,6 +1,6 @@
 /* Time, for measuring. A thread's own time leaves out what it waited for its core while other
- * programs had it: on a machine that is not alone, what is measured is the code; on one that is, both
- * are the same. What the others do to caches and memory meets every measurement. */
+ * programs had it: on a machine that is not alone, what is measured is the code; on one that is,
+ * both are the same. What the others do to caches and memory meets every measurement. */
 #pragma once
 
 #include <stdint.h>

@@ -15,10 +15,10 @@
 #include "table.h"
 
 enum {
-	OVERWRITES = 4,     /* streams of the busy phase */
-	SPARE = 262144,     /* versions that wait for the reader */
-	BULKS_A_TURN = 64,  /* map and rte_hash in turn, each for so many */
-	BUCKETS = 1 << 14,  /* of the latencies: BUCKET_CYCLES each, the last one takes the rest */
+	OVERWRITES = 4,    /* streams of the busy phase */
+	SPARE = 262144,    /* versions that wait for the reader */
+	BULKS_A_TURN = 64, /* map and rte_hash in turn, each for so many */
+	BUCKETS = 1 << 14, /* of the latencies: BUCKET_CYCLES each, the last one takes the rest */
 	BUCKET_CYCLES = 16,
 	READER = 0,
 };
@@ -61,7 +61,7 @@ static uint8_t (*next_keys(struct bench *b))[KEY_LEN]
 {
 	if (b->at + READ_BULK > b->records)
 		b->at = 0;
-	uint8_t (*keys)[KEY_LEN] = b->keys + b->at;
+	uint8_t(*keys)[KEY_LEN] = b->keys + b->at;
 	b->at += READ_BULK;
 	return keys;
 }
@@ -70,7 +70,7 @@ static uint8_t (*next_keys(struct bench *b))[KEY_LEN]
 static void read_map(struct bench *b, struct histogram *h)
 {
 	for (int turn = 0; turn < BULKS_A_TURN; turn++) {
-		uint8_t (*keys)[KEY_LEN] = next_keys(b);
+		uint8_t(*keys)[KEY_LEN] = next_keys(b);
 		struct map_key bulk[READ_BULK];
 		struct map_found found[READ_BULK];
 		uint64_t from = rte_rdtsc();
@@ -87,7 +87,7 @@ static void read_map(struct bench *b, struct histogram *h)
 static void read_table(struct bench *b, struct histogram *h)
 {
 	for (int turn = 0; turn < BULKS_A_TURN; turn++) {
-		uint8_t (*keys)[KEY_LEN] = next_keys(b);
+		uint8_t(*keys)[KEY_LEN] = next_keys(b);
 		const void *bulk[READ_BULK];
 		void *data[READ_BULK];
 		uint64_t hits = 0;
@@ -146,8 +146,8 @@ static void rest(uint64_t ns)
 	(void)nanosleep(&t, NULL); /* nobody interrupts */
 }
 
-static void one_round(
-	struct read_result *result, struct bench *b, const struct stream *streams, uint64_t slice_ns)
+static void one_round(struct read_result *result, struct bench *b, const struct stream *streams,
+	uint64_t slice_ns)
 {
 	pthread_t thread;
 	replica_create(&b->replica, b->records, SPARE);
@@ -181,8 +181,8 @@ static void one_round(
 	add(&result->map_busy, &b->map[PHASE_BUSY]);
 	add(&result->table_idle, &b->table_side[PHASE_IDLE]);
 	add(&result->table_busy, &b->table_side[PHASE_BUSY]);
-	samples_add(&result->ratio,
-		rate_of(&b->map[PHASE_BUSY]) / rate_of(&b->table_side[PHASE_IDLE]));
+	samples_add(
+		&result->ratio, rate_of(&b->map[PHASE_BUSY]) / rate_of(&b->table_side[PHASE_IDLE]));
 	samples_add(&result->p99_ratio, p99_of(&b->map[PHASE_BUSY]) / p99_of(&b->map[PHASE_IDLE]));
 	rte_hash_free(b->table);
 	replica_destroy(&b->replica);

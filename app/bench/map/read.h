@@ -1,5 +1,5 @@
-/* How fast another core reads in bulk, when the keeper rests and while it merges at full speed; beside
- * bare rte_hash lock-free bulk lookups of the same keys. */
+/* How fast another core reads in bulk, when the keeper rests and while it merges at full speed;
+ * beside bare rte_hash lock-free bulk lookups of the same keys. */
 #pragma once
 
 #include <stdbool.h>

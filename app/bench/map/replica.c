@@ -35,7 +35,7 @@ static struct map *make_map(uint32_t records, uint32_t spare)
 		.random_seed = 1,
 		.memory = pages_for_map,
 	};
-	struct map_peer peer = {{WRITER_ID, 1}, nowhere};
+	struct map_peer peer = {.actor = {WRITER_ID, 1}, .at = nowhere};
 	struct map *map = map_create(&c, NOW);
 	if (map == NULL)
 		die("no memory for a map");
@@ -50,8 +50,8 @@ static struct map *make_map(uint32_t records, uint32_t spare)
 void replica_create(struct replica *r, uint32_t records, uint32_t spare)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(REPLICA_READERS_MAX);
-	*r = (struct replica){.map = make_map(records, spare),
-		.rcu = aligned_alloc(64, (size + 63) / 64 * 64)};
+	*r = (struct replica){
+		.map = make_map(records, spare), .rcu = aligned_alloc(64, (size + 63) / 64 * 64)};
 	if (r->rcu == NULL || rte_rcu_qsbr_init(r->rcu, REPLICA_READERS_MAX) != 0)
 		die("no memory for RCU");
 }
@@ -98,21 +98,49 @@ static void merge_burst(struct replica *r, const struct stream *stream, uint32_t
 	for (uint32_t i = 0; i < n; i += AHEAD) {
 		uint32_t some = n - i < AHEAD ? n - i : AHEAD;
 		for (uint32_t k = 0; k < some; k++)
-			open_packet(stream_packet(stream, first + i + k), stream->lens[first + i + k],
-				&opened[k], &bodies[k]);
+			open_packet(stream_packet(stream, first + i + k),
+				stream->lens[first + i + k], &opened[k], &bodies[k]);
 		map_prefetch_owner(r->map, bodies, some);
 		for (uint32_t k = 0; k < some; k++)
-			map_input_owner(r->map, NOW, &opened[k].header, &opened[k].prelude, &nowhere,
-				&bodies[k]);
+			map_input_owner(r->map, NOW, &opened[k].header, &opened[k].prelude,
+				&nowhere, &bodies[k]);
 	}
 }
 
-void replica_merge(
-	struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
+void replica_merge(struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i += BURST) {
 		merge_burst(r, stream, first + i, count - i < BURST ? count - i : BURST);
 		map_tick_owner(r->map, NOW);
 		reclaim(r);
+	}
+}
+
+void replica_add_peer(struct replica *r, uint64_t id)
+{
+	struct map_peer peers[] = {
+		{.actor = {WRITER_ID, 1}, .at = nowhere}, {.actor = {id, 1}, .at = nowhere}};
+	map_peers_owner(r->map, NOW, peers, 2, true);
+}
+
+void replica_input(struct replica *r, uint64_t from_id, const uint8_t *messages, size_t len)
+{
+	struct wire_header h = {.sender = {from_id, 1}, .instance = from_id};
+	struct wire_prelude prelude = {0};
+	struct sw_reader body = sw_reader_init(messages, len);
+	map_input_owner(r->map, NOW, &h, &prelude, &nowhere, &body);
+}
+
+uint32_t replica_output(struct replica *r, uint64_t to_id)
+{
+	uint8_t bytes[WIRE_MESSAGES_MAX];
+	struct sw_endpoint to;
+	uint32_t packets = 0;
+	for (;;) {
+		struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
+		uint64_t id;
+		if (!map_output_owner(r->map, NOW, &w, &id, &to))
+			return packets;
+		packets += id == to_id;
 	}
 }

@@ -26,7 +26,8 @@ static uint32_t *shuffled(uint32_t n, uint64_t seed)
 	return order;
 }
 
-static void finish(struct stream *s, uint8_t *packet, const struct sw_writer *messages, uint64_t seq)
+static void finish(
+	struct stream *s, uint8_t *packet, const struct sw_writer *messages, uint64_t seq)
 {
 	struct sw_writer w = sw_writer_init(packet + WIRE_HEADER_LEN, WIRE_PRELUDE_LEN);
 	struct wire_prelude prelude = {.last_seq = seq};

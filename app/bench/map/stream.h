@@ -1,5 +1,5 @@
-/* Records as they come from the network: encoded packets of one writer's pushes, made beforehand, so
- * that what is timed is the receiver alone.
+/* Records as they come from the network: encoded packets of one writer's pushes, made beforehand,
+ * so that what is timed is the receiver alone.
  *
  * Key i is 16 bytes, its value VALUE_LEN bytes. One owner.
  */
@@ -21,7 +21,8 @@ struct stream {
 	uint8_t *bytes; /* of packet i: at i * PACKET_STRIDE */
 	uint16_t *lens;
 	uint32_t packets;
-	uint32_t record_len; /* each with its message header; the value at its end, the key before it */
+	uint32_t record_len; /* each with its message header; the value at its end, the key before
+				it */
 	uint32_t records;
 };
 

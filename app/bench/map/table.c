@@ -32,8 +32,7 @@ void table_insert(
 	struct rte_hash *table, const struct stream *stream, uint32_t first, uint32_t count)
 {
 	for (uint32_t i = first; i < first + count; i++) {
-		const uint8_t *at =
-			stream_packet(stream, i) + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN;
+		const uint8_t *at = stream_packet(stream, i) + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN;
 		const uint8_t *end = stream_packet(stream, i) + stream->lens[i] - WIRE_TAG_LEN;
 		for (; at < end; at += stream->record_len) {
 			const uint8_t *key = at + stream->record_len - VALUE_LEN - KEY_LEN;

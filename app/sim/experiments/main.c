@@ -10,6 +10,7 @@
 #include "crash.h"
 #include "lifeguard.h"
 #include "swim_paper.h"
+#include "writes.h"
 
 struct options {
 	uint64_t seed;
@@ -26,6 +27,7 @@ struct progress {
 static struct lifeguard_result lifeguard_results[LIFEGUARD_CONFIGURATIONS];
 static struct crash_result crash_results[CRASH_CASES];
 static struct swim_paper_result swim_result;
+static struct writes_result writes_direct;
 static double sim_speed;
 
 static void advance(void *context)
@@ -44,11 +46,13 @@ static void finish(const struct progress *p)
 
 static int usage(FILE *to)
 {
-	fputs("swimlane-experiments swim | lifeguard | crash | all [options]\n"
+	fputs("swimlane-experiments swim | lifeguard | crash | all | writes [options]\n"
 	      "  swim         load, first detection, dissemination, round robin (Das et al. 2002)\n"
 	      "  lifeguard    false positives and detection under anomalies (Dadgar et al. 2017, "
 	      "V)\n"
 	      "  crash        from a crash to known by all, for each profile\n"
+	      "  all          these three\n"
+	      "  writes       the map: from a write to readable on all, and what is sent for it\n"
 	      "  --quick      fewer of everything\n"
 	      "  --seed N     the run is a function of it (default 1)\n"
 	      "  --runs N     crash: crashes of each row; lifeguard: passes through the plan\n"
@@ -121,6 +125,18 @@ static void run_crash(const struct options *o)
 		sim_speed);
 }
 
+static void run_writes(const struct options *o)
+{
+	struct writes_plan plan = {.seed = o->seed,
+		.servers = 64,
+		.idle_writes = o->quick ? 300 : 3000,
+		.loaded_per_s = 10000,
+		.loaded_s = o->quick ? 0.5 : 5};
+	writes_run(&plan, &writes_direct);
+	writes_print(&plan, &writes_direct, true);
+	printf("\n");
+}
+
 static void json_swim(void)
 {
 	double load = 0, most = 0, flat = 0;
@@ -172,6 +188,16 @@ static void json_crash(void)
 		wrong, unknown, sim_speed);
 }
 
+static void json_writes(void)
+{
+	struct writes_result *r = &writes_direct;
+	printf(", \"write_all_p99_ms_idle\": %.4f, \"write_all_p99_ms_loaded\": %.4f, "
+	       "\"write_unread\": %u",
+		samples_quantile(&r->idle_ms, 0.99), samples_quantile(&r->loaded_ms, 0.99),
+		r->unread);
+	printf(", \"bytes_a_write_direct\": %.0f", r->loaded_bytes);
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
 	enum { SEED = 256, RUNS, QUICK, JSON, PAUSE, TRACE, HELP };
@@ -205,8 +231,8 @@ int main(int argc, char **argv)
 	bool all = strcmp(what, "all") == 0;
 	bool swim = all || strcmp(what, "swim") == 0,
 	     lifeguard = all || strcmp(what, "lifeguard") == 0;
-	bool crash = all || strcmp(what, "crash") == 0;
-	if (!swim && !lifeguard && !crash)
+	bool crash = all || strcmp(what, "crash") == 0, writes = strcmp(what, "writes") == 0;
+	if (!swim && !lifeguard && !crash && !writes)
 		return usage(stderr);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (swim)
@@ -215,6 +241,8 @@ int main(int argc, char **argv)
 		run_lifeguard(&o);
 	if (crash)
 		run_crash(&o);
+	if (writes)
+		run_writes(&o);
 	if (o.json) {
 		printf("{\"seed\": %llu, \"quick\": %s", (unsigned long long)o.seed,
 			o.quick ? "true" : "false");
@@ -224,6 +252,8 @@ int main(int argc, char **argv)
 			json_lifeguard();
 		if (crash)
 			json_crash();
+		if (writes)
+			json_writes();
 		printf("}\n");
 	}
 	return 0;
