@@ -26,6 +26,7 @@ struct scene {
 	struct violation violation;
 	uint64_t twinned[SCRIPT_SET_MAX / 64]; /* had a twin, or were one */
 	uint64_t part_ns, members_ns, maps_ns; /* that the phases of settling took */
+	uint32_t unseen; /* gone, and held for members by somebody when all was whole */
 	/* Besides; set before scene_run(). */
 	struct sim_observer besides;                             /* on_event and on_packet */
 	void (*on_step)(void *context, const struct step *step); /* before it is done */
@@ -46,18 +47,28 @@ bool scene_settle_part(struct scene *scene, const uint64_t part[SCRIPT_SET_MAX /
  * a twin, are restarted. */
 bool scene_settle(struct scene *scene, const uint64_t revive[SCRIPT_SET_MAX / 64]);
 
-/* In which all members that run hold equal and right tables, from the moment when all is whole:
+/* From when all is whole until all that run are members: the join wait. */
+uint64_t scene_join_bound_ns(const struct sim_config *config);
+/* In which then all that run hold equal and right tables:
  *
- *     10 probe intervals + longest suspicion		the claim for those who did not lose each
- *other
- *   + rejoin interval * (members - 1 + seeds)		lost members and seeds are tried one an
- *interval
- *   + longest join: wait + interval			whoever has just started
- *   + probe interval * 45				local health at its worst stretches the next
- *probes by 9, 8, ... 2: that many intervals until it is well again
+ *     10 probe intervals + longest suspicion
+ *
+ * and, if `unseen` > 0 that are gone are still held for members by somebody, until the last of
+ * them is probed in vain by a server at the worst local health that nobody helps (SWIM 4.3: by the
+ * (2n - 1)th probe, of which each in vain takes 9 intervals):
+ *
+ *   + probe interval * (9 * (1 + 2 * unseen) + 2 * members - 1)
  */
-uint64_t scene_bound_ns(const struct sim_config *config);
-/* The first line alone. */
+uint64_t scene_bound_ns(const struct sim_config *config, uint32_t unseen);
+/* In which the members of a part that is whole hold one another for alive, while the rest is
+ * broken. Perhaps each of them is the only one of its side that can reach the others:
+ *
+ *     10 probe intervals + longest suspicion
+ *   + 2 rejoin intervals * (members - 1 + seeds)	each tries one of the lost, at least every
+ *second time
+ */
+uint64_t scene_part_bound_ns(const struct sim_config *config);
+/* The first line. */
 uint64_t scene_claim_ns(const struct sim_config *config);
 /* In which, after that, their maps are equal:
  *

@@ -4,19 +4,28 @@
 
 #include "scene.h"
 
-uint64_t scene_bound_ns(const struct sim_config *config)
-{
-	const struct swim_profile *p = &config->profile;
-	uint32_t size = config->group_size > 0 ? config->group_size : config->servers;
-	uint32_t seeds = size < SIM_SEEDS ? size : SIM_SEEDS;
-	return 10 * p->probe_interval_ns + p->suspicion_max_ns +
-	       p->rejoin_interval_ns * (size - 1 + seeds) + p->join_wait_ns + p->join_interval_ns +
-	       45 * p->probe_interval_ns;
-}
-
 uint64_t scene_claim_ns(const struct sim_config *config)
 {
 	return 10 * config->profile.probe_interval_ns + config->profile.suspicion_max_ns;
+}
+
+uint64_t scene_bound_ns(const struct sim_config *config, uint32_t unseen)
+{
+	uint32_t size = config->group_size > 0 ? config->group_size : config->servers;
+	uint64_t found_after = unseen > 0 ? 9 * (1 + 2 * unseen) + 2 * size - 1 : 0;
+	return scene_claim_ns(config) + found_after * config->profile.probe_interval_ns;
+}
+
+uint64_t scene_part_bound_ns(const struct sim_config *config)
+{
+	uint32_t size = config->group_size > 0 ? config->group_size : config->servers;
+	uint32_t seeds = size < SIM_SEEDS ? size : SIM_SEEDS;
+	return scene_claim_ns(config) + 2 * config->profile.rejoin_interval_ns * (size - 1 + seeds);
+}
+
+uint64_t scene_join_bound_ns(const struct sim_config *config)
+{
+	return config->profile.join_wait_ns + config->profile.probe_interval_ns;
 }
 
 uint64_t scene_maps_bound_ns(const struct sim_config *config)
@@ -76,7 +85,8 @@ static bool part_can_meet(struct sim *sim, const uint64_t *part)
 		for (uint32_t k = 0; k < size; k++)
 			met &= !in_set(part, k) || !takes_part(sim, k) || sim_state(sim, i, k) >= 0;
 		/* Whom both have reaped, neither tries any more. */
-		met &= sim_config(sim)->profile.reap_after_ns > scene_bound_ns(sim_config(sim));
+		met &= sim_config(sim)->profile.reap_after_ns >
+		       scene_part_bound_ns(sim_config(sim));
 	}
 	return met;
 }
@@ -136,13 +146,32 @@ static bool late(struct scene *s, const char *what, uint64_t bound_ns)
 	return false;
 }
 
+/* Who starts is no member yet, and waits for seeds. Of the members of `part`; NULL: of all. */
+static bool wait_for_joins(struct scene *s, const uint64_t *part)
+{
+	struct sim *sim = s->sim;
+	const struct sim_config *c = sim_config(sim);
+	uint64_t bound_ns = scene_join_bound_ns(c), from_ns = sim_now(sim);
+	for (;;) {
+		bool joining = false;
+		for (uint32_t i = 0; i < c->group_size; i++)
+			joining |= (part == NULL || in_set(part, i)) && sim_is_up(sim, i) &&
+				   swim_phase(sim_swim(sim, i)) == SWIM_JOINING;
+		if (!joining)
+			return true;
+		if (sim_now(sim) - from_ns > bound_ns)
+			return late(s, "not all that started are members", bound_ns);
+		if (!scene_run(s, c->profile.probe_interval_ns / 4))
+			return false;
+	}
+}
+
 bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64])
 {
 	struct sim *sim = s->sim;
 	const struct sim_config *c = sim_config(sim);
-	uint64_t bound_ns = scene_bound_ns(c), from_ns = sim_now(sim),
-		 slice_ns = c->profile.probe_interval_ns / 4;
-	trace_step(&s->trace, from_ns - s->began_ns, "a part is made whole");
+	uint64_t bound_ns = scene_part_bound_ns(c), slice_ns = c->profile.probe_interval_ns / 4;
+	trace_step(&s->trace, sim_now(sim) - s->began_ns, "a part is made whole");
 	calm_network(sim);
 	for (uint32_t i = 0; i < c->group_size; i++) {
 		if (!in_set(part, i))
@@ -155,6 +184,9 @@ bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64]
 	if (!scene_check(s))
 		return false;
 	bool can_meet = part_can_meet(sim, part);
+	if (!wait_for_joins(s, part))
+		return false;
+	uint64_t from_ns = sim_now(sim);
 	while (can_meet && !part_agrees(sim, part)) {
 		if (sim_now(sim) - from_ns > bound_ns)
 			return late(s, "the part that is whole does not agree", bound_ns);
@@ -163,6 +195,21 @@ bool scene_settle_part(struct scene *s, const uint64_t part[SCRIPT_SET_MAX / 64]
 	}
 	s->part_ns = sim_now(sim) - from_ns;
 	return true;
+}
+
+/* How many that are gone somebody still holds for members: they have not been missed yet. */
+static uint32_t count_unseen(struct sim *sim)
+{
+	uint32_t size = sim_config(sim)->group_size, unseen = 0;
+	for (uint32_t k = 0; k < size; k++) {
+		bool held = false;
+		for (uint32_t i = 0; i < size && !runs_as(sim, k); i++) {
+			int state = takes_part(sim, i) ? sim_state(sim, i, k) : -1;
+			held |= state == WIRE_ALIVE || state == WIRE_SUSPECT;
+		}
+		unseen += held;
+	}
+	return unseen;
 }
 
 /* It must begin to hold within the bound, and go on holding for as long as `stays_ns`. A probe that
@@ -210,7 +257,11 @@ bool scene_settle(struct scene *s, const uint64_t revive[SCRIPT_SET_MAX / 64])
 	}
 	if (!scene_check(s))
 		return false;
-	if (!wait_for(s, sim_members_agree, 10 * c->profile.probe_interval_ns, scene_bound_ns(c),
+	if (!wait_for_joins(s, NULL))
+		return false;
+	s->unseen = count_unseen(sim);
+	if (!wait_for(s, sim_members_agree, 10 * c->profile.probe_interval_ns,
+		    scene_bound_ns(c, s->unseen),
 		    "the tables of those that run are not equal and right", &s->members_ns))
 		return false;
 	if (c->records_max > 0 && !wait_for(s, sim_maps_agree, 0, scene_maps_bound_ns(c),

@@ -177,6 +177,7 @@ void swarm_play(const struct swarm_plan *plan, FILE *trace, FILE *tell, struct s
 		.part_ns = s->part_ns,
 		.members_ns = s->members_ns,
 		.maps_ns = s->maps_ns,
+		.unseen = s->unseen,
 		.marks = s->marks};
 	if (!ok)
 		memcpy(result->text, s->violation.text, sizeof(result->text));

@@ -20,6 +20,7 @@ struct swarm_result {
 	bool failed;
 	uint64_t virtual_ns, events;
 	uint64_t part_ns, members_ns, maps_ns;
+	uint32_t unseen;
 	struct marks marks;
 	char text[VIOLATION_TEXT_MAX];
 };

@@ -19,7 +19,7 @@
 
 #include "config.h"
 #include "base/clock.h"
-#include "deltamap/deltamap.h"
+#include "deltamap/typed.h"
 #include "idle.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
@@ -71,10 +71,10 @@ struct shim {
 	struct sw_endpoint block[SHIM_BLOCKS_MAX];
 };
 
-enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE, LANE_FORGET };
+enum lane_command_kind { LANE_DRAIN, LANE_UNDRAIN, LANE_LEAVE, LANE_FORGET, LANE_WEIGHT };
 
 struct lane_command {
-	uint64_t server_id; /* LANE_FORGET */
+	uint64_t server_id; /* LANE_FORGET; LANE_WEIGHT: the weight */
 	enum lane_command_kind kind;
 };
 
@@ -100,7 +100,15 @@ struct lane {
 	struct rte_ring *to_lane0;  /* mbufs; lanes above 0 */
 };
 
-enum keeper_command_kind { KEEPER_PUT, KEEPER_DEL, KEEPER_PUT_IF_ABSENT };
+enum keeper_command_kind {
+	KEEPER_PUT,
+	KEEPER_DEL,
+	KEEPER_PUT_IF_ABSENT,
+	KEEPER_PUT_IF_OWNER, /* -EPERM unless this server is the key's first; `number`: who is */
+	KEEPER_ADD,          /* `key` names a counter, `number` is added; then: this life's sum */
+	KEEPER_FOLD,         /* … and `number` is an earlier epoch of this server */
+	KEEPER_RETIRE,
+};
 
 /* A local write: control fills it, the keeper answers in it. */
 struct keeper_command {
@@ -109,15 +117,19 @@ struct keeper_command {
 	uint16_t key_len, value_len;
 	uint8_t key[SW_KEY_MAX];
 	uint8_t value[MAP_PAYLOAD_MAX];
+	int64_t number;
 	int result;
 	struct dot dot;
 	void (*done)(struct keeper_command *command); /* control's own, called by control */
 	void *context;
 };
 
-/* A copy of a record that entered the map, for control. */
+/* A copy of a record that entered the map, for control; or of one that gave way to another that did
+ * not know of it, or never got in. */
 struct map_change {
 	uint64_t at_ns;
+	bool displaced;
+	struct dot by;        /* the one that was preferred */
 	struct map_view view; /* key and value point into bytes */
 	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
 };
@@ -128,6 +140,7 @@ struct keeper_counters {
 	uint64_t commands;
 	uint64_t no_mbuf;
 	uint64_t changes_missed;
+	uint64_t not_owner;
 } __attribute__((aligned(64)));
 
 struct keeper {
@@ -139,6 +152,7 @@ struct keeper {
 	uint64_t eligible_ns; /* when a member next becomes eligible again */
 	uint64_t rcu_token;
 	bool rcu_waiting;
+	struct typed_repairs repairs;
 	struct ownership *ownership;
 	_Atomic uint64_t ownership_version; /* keeper: rw, control: ro */
 };
@@ -184,6 +198,9 @@ int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* The map's on_displaced. */
+void keeper_displaced(
+	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);
 
 /* lane_rx.c */
 void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);
@@ -204,8 +221,13 @@ void ownership_key(struct ownership *ownership, const struct map_view *view);
 /* Returns when the next member becomes eligible, SW_NEVER_NS if none is waiting. */
 uint64_t ownership_members(
 	struct ownership *ownership, uint64_t now_ns, const struct members_view *view);
+/* Keeper: the first of any key, registered or not; 0: nobody may own yet. */
+uint64_t ownership_first(const struct ownership *ownership, uint64_t key_hash);
 /* Control: the ranks of a key; false if it is not registered. */
 bool ownership_read_reader(
 	const struct ownership *ownership, uint64_t key_hash, struct rendezvous_ranks *ranks);
+/* Control: the servers that own keys now, and how many. */
+uint32_t ownership_servers_reader(
+	const struct ownership *ownership, struct rendezvous_server servers[SW_MEMBERS_MAX]);
 uint64_t ownership_keys(const struct ownership *ownership);
 bool ownership_is_registered_prefix(const void *key, size_t key_len);

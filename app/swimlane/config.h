@@ -76,6 +76,7 @@ struct config {
 	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
 
 	uint32_t ownership_stable_us; /* a member that came back owns nothing this long */
+	bool ownership_zone_aware;
 
 	struct health_config health; /* callbacks unset */
 	bool health_enabled;

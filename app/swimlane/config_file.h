@@ -90,6 +90,7 @@ struct config_file {
 	} map;
 	struct {
 		double stable_ms;
+		bool zone_aware;
 	} ownership;
 	struct {
 		bool enabled;

@@ -180,6 +180,8 @@ const struct config_key config_keys[] = {
 	{SECTION("ownership", ownership), .help = "Who owns which key"},
 	{MS("ownership.stable_ms", ownership.stable_ms), .max = US_PER_HOUR, .value = "10000",
 		.help = "A server that came back owns nothing for this long"},
+	{SWITCH("ownership.zone_aware", ownership.zone_aware), .value = "false",
+		.help = "The second in rank lies in another zone than the owner; the same on all servers"},
 
 	{SECTION("health", health), .help = "Checks of origins"},
 	{SWITCH("health.enabled", health.enabled), .value = "true",

@@ -150,6 +150,7 @@ void config_take(
 	config->map_push_flush_us = file->map.push_flush_us;
 	config->map_packets_per_s_max = file->map.packets_per_s_max;
 	config->ownership_stable_us = us_of_ms(file->ownership.stable_ms);
+	config->ownership_zone_aware = file->ownership.zone_aware;
 	config->health_enabled = file->health.enabled;
 	config->health.checks_per_s_max = file->health.checks_per_s_max;
 	config->health.concurrent_max = file->health.concurrent_max;

@@ -8,8 +8,10 @@
 
 #include <event2/event.h>
 
+#include "control_jobs.h"
 #include "epoch.h"
 #include "log.h"
+#include "methods.h"
 #include "ticks.h"
 
 enum { TICK_US = 2000, SOON_US = 100, PORT_MS = 100, LEAVE_MS = 2000 };
@@ -157,8 +159,10 @@ void control_add(struct control *control, const char *name, control_method run)
 {
 	assert(control->method_count < CONTROL_METHODS_MAX);
 	struct method *method = &control->methods[control->method_count++];
+	const struct rpc_method_info *info = methods_find(name);
 	*method = (struct method){control, run};
-	int rc = rpc_server_method(control->rpc, name, call_method, method);
+	int rc = info != NULL ? rpc_server_method_info(control->rpc, info, call_method, method)
+			      : rpc_server_method(control->rpc, name, call_method, method);
 	assert(rc == 0);
 	(void)rc;
 }
@@ -194,10 +198,13 @@ static int open_rpc(struct control *control)
 		log_line(LOG_ERROR, "%s", error);
 		return rc;
 	}
+	daemon_methods(control);
 	cluster_methods(control);
 	map_methods(control);
+	ls_methods(control);
 	events_methods(control);
 	origins_methods(control);
+	duties_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
@@ -225,6 +232,7 @@ static void close_control(struct control *control)
 {
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	jobs_fini(control);
 	origins_fini(control);
 	for (int i = 0; i < 2; i++)
 		if (control->signals[i] != NULL)
@@ -247,7 +255,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && jobs_init(control) == 0 && origins_init(control) == 0 &&
+		open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

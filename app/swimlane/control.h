@@ -8,13 +8,15 @@
 
 #include "appliance.h"
 #include "health/health.h"
+#include "rendezvous/duty.h"
 #include "rpc/rpc.h"
 #include "start.h"
 
-enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 32, EXIT_STOOD_DOWN = 4 };
+enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
+struct jobs;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -42,14 +44,15 @@ struct control {
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
 	uint32_t free_count;
 
 	struct health_checker *checker;
-	json_t *assigned;  /* name -> dot of the definition that is being checked here */
-	json_t *verdicts;  /* name -> state last told as an event */
-	json_t *unwritten; /* name -> verdict that still has to be written */
+	struct duties *duties; /* what this server checks, and why; NULL: it checks nothing */
+	json_t *verdicts;      /* name -> state last told as an event */
+	json_t *unwritten;     /* name -> verdict that still has to be written */
 	bool reconcile;
 	uint64_t ownership_seen;
 	uint64_t changes_missed_seen;
@@ -80,6 +83,10 @@ void commands_init(struct control *control);
 int commands_submit(struct control *control, enum keeper_command_kind kind, const char *key,
 	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
 	void *context);
+/* The same for any bytes, with the command's number. */
+int commands_submit_bytes(struct control *control, enum keeper_command_kind kind, const void *key,
+	size_t key_len, const void *value, size_t value_len, int64_t number,
+	void (*done)(struct keeper_command *command), void *context);
 void commands_drain(struct control *control);
 /* The same for a caller who waits: answered with {label: text, "dot": ...}, or with an error about
  * text. */
@@ -88,6 +95,9 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 /* Answers a call with a command's error; result < 0. */
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
+
+/* control_daemon.c */
+void daemon_methods(struct control *control);
 
 /* control_cluster.c */
 void cluster_methods(struct control *control);
@@ -101,8 +111,9 @@ const struct swim_member *server_find(const struct control *control, const char 
 void stats_methods(struct control *control);
 void shim_methods(struct control *control);
 
-/* control_map.c */
+/* control_map.c, control_ls.c */
 void map_methods(struct control *control);
+void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
 /* control_events.c */
@@ -120,8 +131,24 @@ void origins_fini(struct control *control);
 void origins_methods(struct control *control);
 void origins_tick(struct control *control);
 void origins_changed(struct control *control, const struct map_change *change);
+/* The name of an origin's record; false if it is none, or deleted. */
+bool origins_name(const struct map_view *view, char name[HEALTH_NAME_MAX + 1]);
+/* The verdict in the map and its record; false if there is none. */
+bool origins_verdict(const struct control *control, const char *name,
+	struct health_verdict *verdict, struct map_view *view);
 
-/* Registers a method; names are unique and few. */
+/* control_duty.c: which origins this server checks now. */
+int duties_init(struct control *control);
+void duties_fini(struct control *control);
+/* Definitions, owners or members changed. */
+void duties_look(struct control *control);
+/* A verdict came in. */
+void duties_written(struct control *control, const char *name, struct actor writer);
+enum duty duties_of(const struct control *control, const char *name);
+void duties_methods(struct control *control);
+
+/* Registers a method; names are unique and few. What it takes and gives stands in its row of
+ * methods.h, against which its parameters are checked before it runs. */
 void control_add(struct control *control, const char *name, control_method run);
 /* A text parameter, or NULL after answering the call with what is wrong. */
 const char *control_text(struct rpc_call *call, json_t *params, const char *name);

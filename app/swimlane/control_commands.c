@@ -17,7 +17,14 @@ int commands_submit(struct control *control, enum keeper_command_kind kind, cons
 	const void *value, size_t value_len, void (*done)(struct keeper_command *command),
 	void *context)
 {
-	size_t key_len = strlen(key);
+	return commands_submit_bytes(
+		control, kind, key, strlen(key), value, value_len, 0, done, context);
+}
+
+int commands_submit_bytes(struct control *control, enum keeper_command_kind kind, const void *key,
+	size_t key_len, const void *value, size_t value_len, int64_t number,
+	void (*done)(struct keeper_command *command), void *context)
+{
 	if (key_len > SW_KEY_MAX || value_len > MAP_PAYLOAD_MAX)
 		return -EMSGSIZE;
 	if (control->free_count == 0)
@@ -27,6 +34,7 @@ int commands_submit(struct control *control, enum keeper_command_kind kind, cons
 	c->wall_ms = ticks_wall_ms();
 	c->key_len = (uint16_t)key_len;
 	c->value_len = (uint16_t)value_len;
+	c->number = number;
 	memcpy(c->key, key, key_len);
 	if (value_len > 0)
 		memcpy(c->value, value, value_len);
@@ -78,6 +86,18 @@ void commands_rpc_error(struct rpc_call *call, const char *key, int result)
 	}
 }
 
+static void not_owner(
+	const struct control *control, struct rpc_call *call, const char *key, uint64_t owner_id)
+{
+	char name[64];
+	if (owner_id == 0)
+		rpc_error(call, RPC_REFUSED,
+			"nobody owns %s in this server's view yet; try again in a moment", key);
+	else
+		rpc_error(call, RPC_REFUSED, "%s owns %s in this server's view",
+			server_name(control, owner_id, name), key);
+}
+
 /* A write whose caller waits for it. If the caller goes first, `call` is cleared. */
 struct write {
 	struct control *control;
@@ -96,7 +116,9 @@ static void on_gone(struct rpc_call *call, void *context)
 static void on_written(struct keeper_command *command)
 {
 	struct write *w = command->context;
-	if (w->call != NULL && command->result < 0)
+	if (w->call != NULL && command->result == -EPERM)
+		not_owner(w->control, w->call, w->text, (uint64_t)command->number);
+	else if (w->call != NULL && command->result < 0)
 		commands_rpc_error(w->call, w->text, command->result);
 	else if (w->call != NULL)
 		rpc_result(w->call, json_pack("{s:s, s:o}", w->label, w->text, "dot",

@@ -1,4 +1,4 @@
-/* map.put, map.get, map.del, map.ls, map.watch */
+/* map.put, map.get, map.del, map.watch */
 #include "control.h"
 
 #include <errno.h>
@@ -8,8 +8,6 @@
 
 #include "rpc/base64.h"
 #include "ticks.h"
-
-enum { LS_DEFAULT = 1000, LS_MAX = 10000 };
 
 static void set_bytes(
 	json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
@@ -92,104 +90,6 @@ static void get(struct control *control, struct rpc_call *call, json_t *params)
 		rpc_result(call, record_to_json(control, &view));
 }
 
-/* ---- ls ---- */
-
-struct listing {
-	const char *prefix, *after;
-	size_t prefix_len, after_len;
-	bool tombstones, failed;
-	struct map_view *views;
-	size_t count, cap;
-};
-
-static int compare_keys(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
-{
-	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-	return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
-}
-
-static int by_key(const void *a, const void *b)
-{
-	const struct map_view *x = a, *y = b;
-	return compare_keys(x->key, x->key_len, y->key, y->key_len);
-}
-
-static void visit(void *context, const struct map_view *v)
-{
-	struct listing *l = context;
-	if (l->failed || (v->tombstone && !l->tombstones) || v->key_len < l->prefix_len ||
-		memcmp(v->key, l->prefix, l->prefix_len) != 0)
-		return;
-	if (l->after != NULL &&
-		compare_keys(v->key, v->key_len, (const uint8_t *)l->after, l->after_len) <= 0)
-		return;
-	if (l->count == l->cap) {
-		size_t cap = l->cap > 0 ? 2 * l->cap : 256;
-		struct map_view *views = realloc(l->views, cap * sizeof(views[0]));
-		if (views == NULL) {
-			l->failed = true;
-			return;
-		}
-		l->views = views;
-		l->cap = cap;
-	}
-	l->views[l->count++] = *v;
-}
-
-/* What the views point to stays as long as this method runs: it is online in RCU. */
-static json_t *page(struct control *control, struct listing *l, size_t limit)
-{
-	json_t *records = json_array(), *j = json_pack("{s:n}", "next");
-	qsort(l->views, l->count, sizeof(l->views[0]), by_key);
-	/* The table moves on while it is scanned: a key that was replaced meanwhile may be there
-	 * twice. */
-	for (size_t i = 0; i < l->count && json_array_size(records) < limit; i++) {
-		if (i > 0 && by_key(&l->views[i - 1], &l->views[i]) == 0)
-			continue;
-		json_array_append_new(records, record_to_json(control, &l->views[i]));
-		if (json_array_size(records) == limit && i + 1 < l->count)
-			set_bytes(j, "next", "next_base64", l->views[i].key, l->views[i].key_len);
-	}
-	json_object_set_new(j, "records", records);
-	return j;
-}
-
-static void ls(struct control *control, struct rpc_call *call, json_t *params)
-{
-	json_t *limit = json_object_get(params, "limit");
-	const char *base64 = NULL;
-	uint32_t cursor = 0;
-	struct listing l = {
-		.prefix = "",
-		.tombstones = json_is_true(json_object_get(params, "tombstones")),
-	};
-	if (!control_text_or(call, params, "prefix", &l.prefix) ||
-		!control_text_or(call, params, "after", &l.after) ||
-		!control_text_or(call, params, "after_base64", &base64))
-		return;
-	json_int_t wanted = limit == NULL ? LS_DEFAULT : json_integer_value(limit);
-	if (wanted < 1 || wanted > LS_MAX) {
-		rpc_error(call, RPC_INVALID_PARAMS, "limit: 1 to %d", LS_MAX);
-		return;
-	}
-	l.prefix_len = strlen(l.prefix);
-	l.after_len = l.after != NULL ? strlen(l.after) : 0;
-	char *after = base64 != NULL ? base64_decode(base64, &l.after_len) : NULL;
-	if (base64 != NULL && after == NULL) {
-		rpc_error(call, RPC_INVALID_PARAMS, "after_base64: not base64");
-		return;
-	}
-	l.after = after != NULL ? after : l.after;
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit, &l)) {
-	}
-	if (l.failed)
-		rpc_error(call, RPC_INTERNAL, "no memory for the list; ask with a longer prefix");
-	else
-		rpc_result(call, page(control, &l, (size_t)wanted));
-	free(l.views);
-	free(after);
-}
-
 static void watch(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *prefix = "";
@@ -209,6 +109,5 @@ void map_methods(struct control *control)
 	control_add(control, "map.put", put);
 	control_add(control, "map.get", get);
 	control_add(control, "map.del", del);
-	control_add(control, "map.ls", ls);
 	control_add(control, "map.watch", watch);
 }

@@ -37,7 +37,7 @@ static bool name_of(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 	return strlen(name) == len && health_is_name(name);
 }
 
-static bool read_verdict(const struct control *control, const char *name,
+bool origins_verdict(const struct control *control, const char *name,
 	struct health_verdict *verdict, struct map_view *view)
 {
 	char key[SW_KEY_MAX + 1];
@@ -50,86 +50,9 @@ static bool read_verdict(const struct control *control, const char *name,
 	return ok;
 }
 
-static bool parse_origin(const char *name, const struct map_view *v, struct health_origin *origin,
-	char *error, size_t error_len)
+bool origins_name(const struct map_view *v, char name[HEALTH_NAME_MAX + 1])
 {
-	json_t *json = json_loadb((const char *)v->value, v->value_len, 0, NULL);
-	if (json == NULL) {
-		(void)snprintf(error, error_len, "not JSON");
-		return false;
-	}
-	int rc = health_origin_from_json(name, json, origin, error, error_len);
-	json_decref(json);
-	return rc == 0;
-}
-
-/* ---- what this server checks ---- */
-
-static bool is_mine(const struct control *control, uint64_t key_hash)
-{
-	struct rendezvous_ranks ranks;
-	return ownership_read_reader(control->app->keeper.ownership, key_hash, &ranks) &&
-	       ranks.count > 0 && ranks.ids[0] == view_get_reader(control->app->board)->self.id;
-}
-
-static void take(struct control *control, const char *name, const struct map_view *v, bool known)
-{
-	struct health_origin origin;
-	struct health_verdict verdict;
-	struct map_view last;
-	char error[256], from[64];
-	if (!parse_origin(name, v, &origin, error, sizeof(error))) {
-		log_line(LOG_WARNING, "origin %s is not checked: %s", name, error);
-		return;
-	}
-	bool has_last = read_verdict(control, name, &verdict, &last);
-	if (health_checker_put(control->checker, &origin, has_last ? &verdict : NULL) < 0) {
-		log_line(LOG_ERROR, "origin %s is not checked: no memory", name);
-		return;
-	}
-	uint64_t self = view_get_reader(control->app->board)->self.id;
-	if (!known && has_last && last.author.actor.id != self)
-		events_tell(control, ticks_now_ns(), "taken_over", self, "%s from %s", name,
-			server_name(control, last.author.actor.id, from));
-}
-
-struct reconciling {
-	struct control *control;
-	json_t *wanted;
-};
-
-static void visit_wanted(void *context, const struct map_view *v)
-{
-	struct reconciling *r = context;
-	char name[HEALTH_NAME_MAX + 1], dot[80];
-	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name) ||
-		!is_mine(r->control, v->key_hash))
-		return;
-	(void)snprintf(dot, sizeof(dot), "%llx.%u.%llu", (unsigned long long)v->author.actor.id,
-		v->author.actor.epoch, (unsigned long long)v->author.seq);
-	const char *known = json_string_value(json_object_get(r->control->assigned, name));
-	if (known == NULL || strcmp(known, dot) != 0)
-		take(r->control, name, v, known != NULL);
-	json_object_set_new(r->wanted, name, json_string(dot));
-}
-
-/* Checks exactly the origins that this server owns now. */
-static void reconcile(struct control *control)
-{
-	struct reconciling r = {control, json_object()};
-	uint32_t cursor = 0;
-	const char *name;
-	json_t *value;
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit_wanted, &r)) {
-	}
-	json_object_foreach(control->assigned, name, value)
-	{
-		if (json_object_get(r.wanted, name) == NULL)
-			(void)health_checker_remove(control->checker, name);
-	}
-	json_decref(control->assigned);
-	control->assigned = r.wanted;
-	control->reconcile = false;
+	return !v->tombstone && starts_with(v, ORIGIN) && name_of(v, name);
 }
 
 /* ---- verdicts into the map ---- */
@@ -186,6 +109,7 @@ void origins_changed(struct control *control, const struct map_change *change)
 		return;
 	}
 	json_decref(json);
+	duties_written(control, name, v->author.actor);
 	const char *state = health_state_name(verdict.state);
 	const char *told = json_string_value(json_object_get(control->verdicts, name));
 	if (told != NULL && strcmp(told, state) == 0)
@@ -233,7 +157,7 @@ void origins_tick(struct control *control)
 	if (control->checker == NULL)
 		return;
 	if (control->reconcile)
-		reconcile(control);
+		duties_look(control);
 	if (map_ready(control->app->map) && json_object_size(control->unwritten) > 0)
 		write_verdicts(control);
 }
@@ -241,11 +165,12 @@ void origins_tick(struct control *control)
 int origins_init(struct control *control)
 {
 	struct health_config config = control->app->config->health;
-	control->assigned = json_object();
 	control->verdicts = json_object();
 	control->unwritten = json_object();
 	if (!control->app->config->health_enabled)
 		return 0;
+	if (duties_init(control) < 0)
+		return -ENOMEM;
 	config.seed = control->app->instance;
 	config.on_verdict = on_verdict;
 	config.context = control;
@@ -259,7 +184,7 @@ void origins_fini(struct control *control)
 {
 	if (control->checker != NULL)
 		health_checker_destroy(control->checker);
-	json_decref(control->assigned);
+	duties_fini(control);
 	json_decref(control->verdicts);
 	json_decref(control->unwritten);
 }
@@ -341,7 +266,7 @@ static json_t *health_to_json(
 	struct map_view written;
 	char writer[64];
 	uint64_t now_ms = ticks_wall_ms();
-	bool known = read_verdict(control, name, &verdict, &written);
+	bool known = origins_verdict(control, name, &verdict, &written);
 	json_t *j = health_verdict_to_json(&verdict);
 	json_object_set_new(j, "name", json_string(name));
 	json_object_set_new(j, "age_ms",
@@ -352,8 +277,7 @@ static json_t *health_to_json(
 		known ? json_string(server_name(control, written.author.actor.id, writer))
 		      : json_null());
 	json_object_set_new(j, "owner", owner_of(control, v->key_hash));
-	json_object_set_new(
-		j, "checking", json_boolean(json_object_get(control->assigned, name) != NULL));
+	json_object_set_new(j, "checking", json_boolean(duties_of(control, name) != DUTY_NONE));
 	return j;
 }
 

@@ -92,10 +92,11 @@ static json_t *lane_to_json(const struct control *control, uint16_t i)
 static json_t *map_counters_to_json(const struct map_counters *m, const struct keeper_counters *k)
 {
 	const struct count list[] = {{"packets", k->packets}, {"sent", k->sent},
-		{"commands", k->commands}, {"changes_missed", k->changes_missed}, {"puts", m->puts},
-		{"deletes", m->deletes}, {"merged", m->merged}, {"older", m->older},
-		{"rivals", m->rivals}, {"pushes", m->pushes}, {"pushes_skipped", m->pushes_skipped},
-		{"gaps", m->gaps}, {"pulls", m->pulls}, {"pulls_done", m->pulls_done},
+		{"commands", k->commands}, {"changes_missed", k->changes_missed},
+		{"not_owner", k->not_owner}, {"puts", m->puts}, {"deletes", m->deletes},
+		{"merged", m->merged}, {"older", m->older}, {"rivals", m->rivals},
+		{"pushes", m->pushes}, {"pushes_skipped", m->pushes_skipped}, {"gaps", m->gaps},
+		{"pulls", m->pulls}, {"pulls_done", m->pulls_done},
 		{"pulls_failed", m->pulls_failed}, {"pulls_refused", m->pulls_refused},
 		{"sessions", m->sessions}, {"sessions_expired", m->sessions_expired},
 		{"session_packets", m->session_packets},

@@ -59,13 +59,47 @@ static bool take_packets(struct keeper *keeper, uint64_t now_ns)
 	uint64_t hint = atomic_exchange_explicit(&keeper->app->hint, 0, memory_order_relaxed);
 	if (hint != 0)
 		map_hint_owner(keeper->app->map, now_ns, hint);
+	if (keeper->repairs.count > 0)
+		typed_repair_owner(
+			&keeper->repairs, keeper->app->map, now_ns, ticks_wall_ms_at(now_ns));
 	return worked;
 }
 
-static void execute(struct map *map, uint64_t now_ns, struct keeper_command *c)
+static bool owns(struct keeper *keeper, struct keeper_command *c)
 {
+	const struct appliance *app = keeper->app;
+	uint64_t hash = rendezvous_key_hash(app->cluster_seed, c->key, c->key_len);
+	uint64_t first = ownership_first(keeper->ownership, hash);
+	if (first == map_self(app->map).id)
+		return true;
+	c->number = (int64_t)first;
+	c->result = -EPERM;
+	keeper->counters.not_owner++;
+	return false;
+}
+
+static void execute(struct keeper *keeper, uint64_t now_ns, struct keeper_command *c)
+{
+	struct map *map = keeper->app->map;
 	struct map_view view;
 	switch (c->kind) {
+	case KEEPER_ADD:
+		c->result = typed_add_owner(map, now_ns, c->wall_ms, c->key, c->key_len, c->number,
+			&c->dot, &c->number);
+		return;
+	case KEEPER_FOLD:
+		c->result = typed_fold_owner(
+			map, now_ns, c->wall_ms, c->key, c->key_len, (uint32_t)c->number, &c->dot);
+		return;
+	case KEEPER_RETIRE:
+		c->result = typed_retire_owner(
+			map, now_ns, c->wall_ms, c->key, c->key_len, (uint32_t)c->number, &c->dot);
+		return;
+	case KEEPER_PUT_IF_OWNER:
+		if (owns(keeper, c))
+			c->result = map_put_owner(map, now_ns, c->wall_ms, c->key, c->key_len,
+				c->value, c->value_len, &c->dot);
+		return;
 	case KEEPER_PUT_IF_ABSENT:
 		if (map_get_reader(map, c->key, c->key_len, &view)) {
 			c->result = -EEXIST;
@@ -88,7 +122,7 @@ static bool take_commands(struct keeper *keeper, uint64_t now_ns)
 	struct keeper_command *burst[BURST];
 	unsigned n = rte_ring_sc_dequeue_burst(app->commands, (void **)burst, BURST, NULL);
 	for (unsigned i = 0; i < n; i++)
-		execute(app->map, now_ns, burst[i]);
+		execute(keeper, now_ns, burst[i]);
 	/* As long as the commands there are: cannot be full. */
 	if (n > 0)
 		(void)rte_ring_sp_enqueue_bulk(app->commands_done, (void **)burst, n, NULL);
@@ -96,28 +130,53 @@ static bool take_commands(struct keeper *keeper, uint64_t now_ns)
 	return n > 0;
 }
 
+/* A full ring of free changes: control is told that it missed some. */
+static struct map_change *take_change(struct keeper *keeper, const struct map_view *view)
+{
+	struct map_change *change;
+	if (rte_ring_sc_dequeue(keeper->app->changes_free, (void **)&change) != 0) {
+		keeper->counters.changes_missed++;
+		return NULL;
+	}
+	change->at_ns = ticks_now_ns();
+	change->view = *view;
+	change->displaced = false;
+	memcpy(change->bytes, view->key, view->key_len);
+	if (view->value_len > 0)
+		memcpy(change->bytes + view->key_len, view->value, view->value_len);
+	change->view.key = change->bytes;
+	change->view.value = change->bytes + view->key_len;
+	return change;
+}
+
 /* A record entered the map: control hears of it, and the ownership table if it is a registered key.
  */
 void keeper_changed(void *context, const struct map_view *view, bool local)
 {
 	struct keeper *keeper = context;
-	struct map_change *change;
 	(void)local;
 	if (ownership_is_registered_prefix(view->key, view->key_len)) {
 		ownership_key(keeper->ownership, view);
 		atomic_fetch_add_explicit(&keeper->ownership_version, 1, memory_order_release);
 	}
-	if (rte_ring_sc_dequeue(keeper->app->changes_free, (void **)&change) != 0) {
-		keeper->counters.changes_missed++;
+	struct map_change *change = take_change(keeper, view);
+	if (change != NULL) /* as long as the changes there are: cannot be full */
+		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
+void keeper_displaced(
+	void *context, const struct map_view *kept, const struct map_view *displaced, bool rival)
+{
+	struct keeper *keeper = context;
+	if (typed_is_reserved(displaced->key, displaced->key_len))
+		typed_displaced(&keeper->repairs, map_self(keeper->app->map), displaced);
+	if (!rival)
 		return;
-	}
-	change->at_ns = ticks_now_ns();
-	change->view = *view;
-	memcpy(change->bytes, view->key, view->key_len);
-	memcpy(change->bytes + view->key_len, view->value, view->value_len);
-	change->view.key = change->bytes;
-	change->view.value = change->bytes + view->key_len;
-	/* As long as the changes there are: cannot be full. */
+	struct map_change *change = take_change(keeper, displaced);
+	if (change == NULL)
+		return;
+	change->displaced = true;
+	change->by = kept->dot;
 	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 

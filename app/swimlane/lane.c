@@ -50,6 +50,7 @@ static bool take_commands(struct lane *lane, uint64_t now_ns)
 	case LANE_DRAIN: swim_drain(swim, now_ns, true); break;
 	case LANE_UNDRAIN: swim_drain(swim, now_ns, false); break;
 	case LANE_LEAVE: swim_leave(swim, now_ns); break;
+	case LANE_WEIGHT: swim_set_weight(swim, now_ns, (uint16_t)command.server_id); break;
 	case LANE_FORGET:
 		/* Control has looked: it is dead, or came back meanwhile, and then there is nothing
 		 * to forget. */

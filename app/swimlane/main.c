@@ -8,6 +8,7 @@
 
 #include "control.h"
 #include "log.h"
+#include "methods.h"
 #include "screen.h"
 #include "swimlane_version.h"
 
@@ -25,7 +26,7 @@ static void usage(FILE *out)
 	(void)fputs(
 		"usage: swimlane --config FILE [-- EAL-ARGUMENT ...]\n"
 		"       swimlane --check FILE\n"
-		"       swimlane --config-reference | --version | --help\n"
+		"       swimlane --config-reference | --rpc-reference | --version | --help\n"
 		"\n"
 		"Runs the gossip appliance of this server: membership, ownership and the "
 		"replicated map,\n"
@@ -35,6 +36,7 @@ static void usage(FILE *out)
 		"  -t, --check FILE       only say whether it is right\n"
 		"      --config-reference print every key of the configuration as a Markdown "
 		"table\n"
+		"      --rpc-reference    print every method of the control RPC as Markdown\n"
 		"  -V, --version\n"
 		"  -h, --help\n"
 		"\n"
@@ -53,6 +55,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{"config", required_argument, NULL, 'c'},
 		{"check", required_argument, NULL, 't'},
 		{"config-reference", no_argument, NULL, 'r'},
+		{"rpc-reference", no_argument, NULL, 'm'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -66,6 +69,7 @@ static int parse(int argc, char **argv, struct options *o)
 			o->check = true;
 			break;
 		case 'r': config_reference(stdout); return 0;
+		case 'm': methods_reference(stdout); return 0;
 		case 'V': printf("swimlane %s\n", SWIMLANE_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return EXIT_USAGE;

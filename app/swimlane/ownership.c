@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "appliance.h"
+#include "rendezvous/eligible.h"
 
 #define PREFIX "origin/"
 
-enum { PREFIX_LEN = sizeof(PREFIX) - 1, NO_ENTRY = UINT32_MAX };
+enum { PREFIX_LEN = sizeof(PREFIX) - 1, NO_ENTRY = UINT32_MAX, SERVERS_TRIES_MAX = 1000 };
 
 /* A key that the table ranks, found by its hash: two keys of one hash have one owner anyway. */
 struct slot {
@@ -15,12 +16,12 @@ struct slot {
 	uint32_t keys;             /* live keys of this hash; keeper only */
 };
 
-/* When a server may own keys: at once, or some time after it came back. */
-struct standing {
-	uint64_t id;
-	uint64_t instance; /* 0: not seen yet */
-	bool gone;
-	uint64_t eligible_ns;
+/* The servers that own keys, for control: whole, or read again. */
+struct owners_board {
+	_Atomic uint32_t turn; /* odd while it is written */
+	_Atomic uint32_t count;
+	_Atomic uint64_t ids[SW_MEMBERS_MAX];
+	_Atomic uint64_t weights_zones[SW_MEMBERS_MAX]; /* weight << 32 | zone */
 };
 
 struct ownership {
@@ -29,8 +30,8 @@ struct ownership {
 	struct slot *slots;
 	uint32_t mask;
 	_Atomic uint64_t keys;
-	struct standing standings[2 * SW_MEMBERS_MAX];
-	uint32_t standing_count;
+	struct eligible eligible;
+	struct owners_board board; /* keeper: rw, control: ro */
 };
 
 bool ownership_is_registered_prefix(const void *key, size_t key_len)
@@ -56,6 +57,9 @@ int ownership_create(const struct appliance *app, struct ownership **out)
 		ownership_destroy(o);
 		return rc;
 	}
+	eligible_init(&o->eligible, app->config->ownership_stable_us * SW_NS_PER_US);
+	if (app->config->ownership_zone_aware)
+		rendezvous_table_zone_aware(o->table);
 	*out = o;
 	return 0;
 }
@@ -137,59 +141,65 @@ void ownership_key(struct ownership *o, const struct map_view *view)
 	}
 }
 
-static struct standing *find_standing(struct ownership *o, uint64_t id)
+static void publish_servers(struct owners_board *board, const struct eligible *e)
 {
-	for (uint32_t i = 0; i < o->standing_count; i++)
-		if (o->standings[i].id == id)
-			return &o->standings[i];
-	if (o->standing_count == 2 * SW_MEMBERS_MAX)
-		return NULL;
-	struct standing *s = &o->standings[o->standing_count++];
-	*s = (struct standing){.id = id};
-	return s;
+	uint32_t turn = atomic_load_explicit(&board->turn, memory_order_relaxed);
+	atomic_store_explicit(&board->turn, turn + 1, memory_order_relaxed);
+	/* Release, each: who sees one of them sees the odd turn too. */
+	atomic_store_explicit(&board->count, e->count, memory_order_release);
+	for (uint32_t i = 0; i < e->count; i++) {
+		const struct rendezvous_server *s = &e->servers[i];
+		atomic_store_explicit(&board->ids[i], s->id, memory_order_release);
+		atomic_store_explicit(&board->weights_zones[i], (uint64_t)s->weight << 32 | s->zone,
+			memory_order_release);
+	}
+	atomic_store_explicit(&board->turn, turn + 2, memory_order_release);
 }
 
-/* A server that came back owns nothing until it has been here for a while. */
-static uint64_t eligible_at(struct ownership *o, uint64_t now_ns, const struct members_view *view,
-	const struct swim_member *m)
+static bool read_servers(
+	const struct owners_board *board, struct rendezvous_server *servers, uint32_t *count)
 {
-	uint64_t stable_ns = o->app->config->ownership_stable_us * SW_NS_PER_US;
-	struct standing *s = find_standing(o, m->record.actor.id);
-	bool live = m->record.state <= WIRE_SUSPECT;
-	if (s == NULL)
-		return live ? now_ns : SW_NEVER_NS;
-	if (!live) {
-		s->gone = true;
-		return SW_NEVER_NS;
+	uint32_t turn = atomic_load_explicit(&board->turn, memory_order_acquire);
+	*count = atomic_load_explicit(&board->count, memory_order_acquire);
+	for (uint32_t i = 0; i < *count; i++) {
+		uint64_t id = atomic_load_explicit(&board->ids[i], memory_order_acquire);
+		uint64_t rest =
+			atomic_load_explicit(&board->weights_zones[i], memory_order_acquire);
+		servers[i] = rendezvous_server_make(id, (uint16_t)(rest >> 32));
+		servers[i].zone = (uint32_t)rest;
 	}
-	/* Another process under this id came back too, even if nobody saw it gone: it waits by
-	 * itself. */
-	bool restarted = s->instance != 0 && s->instance != m->record.instance;
-	if (s->gone || restarted || (m->self && view->remembered && s->eligible_ns == 0))
-		s->eligible_ns = now_ns + stable_ns;
-	s->instance = m->record.instance;
-	s->gone = false;
-	return s->eligible_ns;
+	return turn % 2 == 0 && atomic_load_explicit(&board->turn, memory_order_relaxed) == turn;
+}
+
+uint32_t ownership_servers_reader(
+	const struct ownership *o, struct rendezvous_server servers[SW_MEMBERS_MAX])
+{
+	uint32_t count = 0;
+	for (int i = 0; i < SERVERS_TRIES_MAX; i++)
+		if (read_servers(&o->board, servers, &count))
+			return count;
+	return 0; /* the members changed a thousand times meanwhile */
 }
 
 uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct members_view *view)
 {
-	struct rendezvous_server servers[SW_MEMBERS_MAX];
-	uint32_t n = 0;
-	uint64_t next_ns = SW_NEVER_NS;
-	for (uint32_t i = 0; i < view->count && view->phase == SWIM_RUNNING; i++) {
-		const struct wire_member *r = &view->members[i].record;
-		uint64_t at_ns = eligible_at(o, now_ns, view, &view->members[i]);
-		if (at_ns == SW_NEVER_NS || (r->flags & WIRE_MEMBER_DRAIN))
-			continue;
-		if (at_ns <= now_ns)
-			servers[n++] = rendezvous_server_make(r->actor.id, r->weight);
-		else
-			next_ns = sw_min_u64(next_ns, at_ns);
-	}
+	struct eligible *e = &o->eligible;
+	eligible_begin(e, now_ns, view->remembered);
+	for (uint32_t i = 0; i < view->count && view->phase == SWIM_RUNNING; i++)
+		eligible_add(e, &view->members[i].record, view->members[i].self);
 	/* The arguments are in range: weights were checked by the decoder, ids differ in a view. */
-	(void)rendezvous_table_servers(o->table, servers, n);
-	return next_ns;
+	(void)rendezvous_table_servers(o->table, e->servers, e->count);
+	publish_servers(&o->board, e);
+	return e->next_ns;
+}
+
+uint64_t ownership_first(const struct ownership *o, uint64_t key_hash)
+{
+	const struct eligible *e = &o->eligible;
+	uint32_t first;
+	return rendezvous_rank(key_hash, e->servers, e->count, &first, 1) == 1
+		       ? e->servers[first].id
+		       : 0;
 }
 
 bool ownership_read_reader(

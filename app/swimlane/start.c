@@ -260,6 +260,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.packets_per_s_max = c->map_packets_per_s_max,
 		.random_seed = seed + 1,
 		.on_change = keeper_changed,
+		.on_displaced = keeper_displaced,
 		.context = &app->keeper,
 	};
 	int rc = ownership_create(app, &app->keeper.ownership);

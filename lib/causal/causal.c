@@ -47,8 +47,7 @@ int vv_raise(struct version_vector *vv, struct actor actor, uint64_t seq)
 		return 0;
 	uint32_t i = lower_bound(vv, actor);
 	if (is_at(vv, i, actor)) {
-		if (vv->entries[i].seq < seq)
-			vv->entries[i].seq = seq;
+		vv->entries[i].seq = vv_seq_join(vv->entries[i].seq, seq);
 		return 0;
 	}
 	if (vv->count == SW_ACTORS_MAX)
@@ -81,7 +80,8 @@ bool vv_dominates(const struct version_vector *a, const struct version_vector *b
 	for (uint32_t j = 0; j < b->count; j++) {
 		while (i < a->count && actor_compare(a->entries[i].actor, b->entries[j].actor) < 0)
 			i++;
-		if (!is_at(a, i, b->entries[j].actor) || a->entries[i].seq < b->entries[j].seq)
+		if (!is_at(a, i, b->entries[j].actor) ||
+			vv_reach(a->entries[i].seq) < vv_reach(b->entries[j].seq))
 			return false;
 	}
 	return true;

@@ -5,8 +5,12 @@
  * something newer (Parker et al., Detection of Mutual Inconsistency in Distributed Systems, 1983;
  * dots after Preguiça et al., Dotted Version Vectors, 2010).
  *
+ * An epoch that is over is closed at a cap: VV_CLOSED | cap. Such an entry stands above every open
+ * one, covers every dot of its actor (what lies beyond the cap has been given another dot), and of
+ * two caps the smaller wins, so that join is still associative, commutative and idempotent.
+ *
  * A vector is kept sorted by (id, epoch) and holds SW_ACTORS_MAX actors at most; seq 0 is never
- * stored. Bit 63 of a seq is kept free for closed epochs (see docs/wire.md). Pure; one owner each.
+ * stored. Pure; one owner each.
  */
 #pragma once
 
@@ -26,11 +30,12 @@ struct dot {
 	uint64_t seq; /* 1 … SEQ_MAX */
 };
 
-#define SEQ_MAX (UINT64_MAX >> 1)
+#define SEQ_MAX   (UINT64_MAX >> 1)
+#define VV_CLOSED (SEQ_MAX + 1) /* in an entry of a vector: the rest of its seq is the cap */
 
 struct vv_entry {
 	struct actor actor;
-	uint64_t seq;
+	uint64_t seq; /* as it is: 1 … SEQ_MAX, or VV_CLOSED | 1 … SEQ_MAX */
 };
 
 struct version_vector {
@@ -59,22 +64,41 @@ static inline bool dot_equal(struct dot a, struct dot b)
 	return actor_equal(a.actor, b.actor) && a.seq == b.seq;
 }
 
+static inline bool vv_is_closed(uint64_t seq)
+{
+	return (seq & VV_CLOSED) != 0;
+}
+
+/* How far an entry reaches by what was written: the cap if it is closed. */
+static inline uint64_t vv_reach(uint64_t seq)
+{
+	return seq & SEQ_MAX;
+}
+
+/* The join of two entries of one actor; 0 is none. */
+static inline uint64_t vv_seq_join(uint64_t a, uint64_t b)
+{
+	if (vv_is_closed(a) && vv_is_closed(b))
+		return a < b ? a : b;
+	return a > b ? a : b;
+}
+
 void vv_clear(struct version_vector *vv);
 void vv_copy(struct version_vector *to, const struct version_vector *from);
 
-/* The seq held of an actor, 0 if none. */
+/* The entry of an actor as it is, 0 if none. */
 uint64_t vv_get(const struct version_vector *vv, struct actor actor);
 
-/* Raises one entry to seq (never lowers it). 0, or -ENOSPC for a new actor in a full vector. */
+/* Joins one entry with seq. 0, or -ENOSPC for a new actor in a full vector. */
 int vv_raise(struct version_vector *vv, struct actor actor, uint64_t seq);
 
-/* Pointwise maximum into `vv`. 0, or -ENOSPC if an actor did not fit (the others are joined). */
+/* Pointwise join into `vv`. 0, or -ENOSPC if an actor did not fit (the others are joined). */
 int vv_join(struct version_vector *vv, const struct version_vector *other);
 
-/* Does vv cover the dot? */
+/* Does vv cover the dot? A closed epoch's dots are all covered. */
 bool vv_covers(const struct version_vector *vv, struct dot dot);
 
-/* Does a cover everything that b covers? */
+/* Does a reach as far as b for every actor? Whether an epoch is closed does not count. */
 bool vv_dominates(const struct version_vector *a, const struct version_vector *b);
 
 /* Of a, seen from b: VV_BEFORE if b covers more. */

@@ -81,6 +81,10 @@ struct map_config {
 	uint64_t random_seed;
 	/* Each record that enters the map, in order of arrival; called by the owner's calls. */
 	void (*on_change)(void *context, const struct map_view *view, bool local);
+	/* Of two versions of a key merging keeps one: told just before, where the other one was
+	 * written without knowledge of it (`rival`), and always of a reserved key (see typed.h). */
+	void (*on_displaced)(void *context, const struct map_view *kept,
+		const struct map_view *displaced, bool rival);
 	void *context;
 	struct map_memory memory;
 };
@@ -129,6 +133,20 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	size_t key_len, const void *value, size_t value_len, struct dot *dot);
 int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
 	size_t key_len, struct dot *dot);
+
+/* A delete that keeps the clock of what it deletes where that is enough to stand above it: any
+ * later write of the same writer that is not here yet still wins over it. For records that only
+ * earlier lives of this server wrote. As map_del_owner(). */
+int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot);
+
+/* ---- starting from what was kept ----
+ * Before anything else is done with the map: the records of a snapshot, one by one, then what its
+ * vector covered. The map is then as ready as one that was away since. 0; -ENOSPC if there is no
+ * room, -EINVAL for what no map holds; after either, map_restore_none_owner() empties it again. */
+int map_restore_record_owner(struct map *map, const struct wire_record *record);
+int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint64_t floor);
+void map_restore_none_owner(struct map *map);
 
 /* ---- protocol ---- */
 
@@ -188,6 +206,9 @@ bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 /* The seq of an actor that this replica's vector has reached; never more than is true. */
 uint64_t map_seq_reader(const struct map *map, struct actor actor);
 
+/* What map_seq_reader() says of all actors, one after the other. */
+void map_vector_reader(const struct map *map, struct version_vector *vv);
+
 /* Single words, from any core. */
 bool map_ready(const struct map *map); /* first session complete, or declared first */
 uint64_t map_vector_hash(const struct map *map);
@@ -198,6 +219,8 @@ uint32_t map_record_count(const struct map *map);
 uint32_t map_tombstone_count(const struct map *map);
 uint64_t map_memory_bytes(const struct map *map); /* taken at its creation, all in */
 
+/* Owner: this life. */
+struct actor map_self(const struct map *map);
 /* Owner: the vector, sorted. */
 void map_vector_owner(const struct map *map, struct version_vector *vv);
 const struct map_counters *map_counters(const struct map *map);

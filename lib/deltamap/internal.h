@@ -145,8 +145,9 @@ struct map {
 /* merge.c */
 enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS, MERGE_REFUSED };
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w);
+enum local_write { WRITE_PUT, WRITE_DELETE, WRITE_RETIRE };
 record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,
-	const void *value, size_t value_len, bool tombstone, int *error);
+	const void *value, size_t value_len, enum local_write kind, int *error);
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
 void map_record_to_wire(const struct record *r, struct wire_record *w);
 

@@ -68,7 +68,7 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 {
 	int error;
 	record_ref ref =
-		map_write_local(map, wall_ms, key, key_len, value, value_len, false, &error);
+		map_write_local(map, wall_ms, key, key_len, value, value_len, WRITE_PUT, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
@@ -77,17 +77,29 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 	return 0;
 }
 
-int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
-	size_t key_len, struct dot *dot)
+static int write_tombstone(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, enum local_write kind, struct dot *dot)
 {
 	int error;
-	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, true, &error);
+	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, kind, &error);
 	if (ref == 0)
 		return error;
 	*dot = store_at(&map->store, ref)->dot;
 	map->counters.deletes++;
 	push_write(map, now_ns, ref);
 	return 0;
+}
+
+int map_del_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
+{
+	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_DELETE, dot);
+}
+
+int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void *key,
+	size_t key_len, struct dot *dot)
+{
+	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_RETIRE, dot);
 }
 
 /* ---- peers ---- */
@@ -260,7 +272,10 @@ void map_out_push(struct map *map, const struct out *out)
 
 static void write_out(struct map *map, const struct out *out, struct sw_writer *w)
 {
-	struct wire_version_req req = {out->nonce, out->first_session, out->part, out->parts};
+	struct wire_version_req req = {.nonce = out->nonce,
+		.first_session = out->first_session,
+		.part = out->part,
+		.parts = out->parts};
 	struct wire_session_refuse refusal = {out->nonce, out->reason};
 	uint32_t first = (uint32_t)out->part * VECTOR_PER_PACKET;
 	uint32_t n;
@@ -409,6 +424,24 @@ void map_vector_owner(const struct map *map, struct version_vector *vv)
 		if (seq > 0)
 			vv->entries[vv->count++] = (struct vv_entry){a->actor, seq};
 	}
+}
+
+void map_vector_reader(const struct map *map, struct version_vector *vv)
+{
+	vv_clear(vv);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		const struct actor_slot *a = &map->store.actors[i];
+		if (!atomic_load_explicit(&a->used, memory_order_acquire))
+			continue;
+		uint64_t seq = atomic_load_explicit(&a->seq, memory_order_acquire);
+		if (seq > 0)
+			(void)vv_raise(vv, a->actor, seq); /* as many as the map has: they fit */
+	}
+}
+
+struct actor map_self(const struct map *map)
+{
+	return map->self;
 }
 
 const struct map_counters *map_counters(const struct map *map)

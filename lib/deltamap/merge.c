@@ -88,6 +88,30 @@ static void publish(struct map *map, record_ref ref, record_ref old, bool local)
 	map->config.on_change(map->config.context, &view, local);
 }
 
+static void tell_displaced(struct map *map, const struct wire_record *w, uint64_t weight,
+	const struct record *held, int order, bool rival)
+{
+	if (map->config.on_displaced == NULL)
+		return;
+	struct map_view view, *mine = &view;
+	store_view(held, mine);
+	struct map_view theirs = {
+		.key = w->key,
+		.key_len = w->key_len,
+		.key_hash = held->key_hash,
+		.value = w->value,
+		.value_len = w->value_len,
+		.tombstone = (w->flags & WIRE_RECORD_TOMBSTONE) != 0,
+		.clock = w->clock,
+		.weight = weight,
+		.author = w->author,
+		.dot = w->dot,
+		.written_ms = w->written_ms,
+	};
+	map->config.on_displaced(
+		map->config.context, order > 0 ? &theirs : mine, order > 0 ? mine : &theirs, rival);
+}
+
 /* Merging is max over stamps. The caller moves the vector, and only if this is MERGE_NEW or
  * MERGE_OLDER. */
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
@@ -104,8 +128,10 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 	if (old != 0) {
 		const struct record *o = store_at(s, old);
 		int order = compare_to_held(w, weight, o);
-		rival = order != 0 && w->clock == o->clock;
+		rival = w->clock == o->clock && w->author.actor.id != o->author.actor.id;
 		map->counters.rivals += rival;
+		if (order != 0 && (rival || w->key[0] == '\0'))
+			tell_displaced(map, w, weight, o, order, rival);
 		if (order <= 0) {
 			map->counters.older++;
 			return MERGE_OLDER;
@@ -151,11 +177,22 @@ static int check_local(const struct map *map, size_t key_len, size_t value_len)
 	return 0;
 }
 
+/* Is a write of this life above `o` at the same clock? */
+static bool is_above(const struct map *map, uint64_t hash, uint64_t seq, const struct record *o)
+{
+	struct map_view theirs, mine = {.clock = o->clock,
+					.weight = stamp_weight(hash, map->self),
+					.author = {map->self, seq}};
+	store_view(o, &theirs);
+	return map_stamp_compare(&mine, &theirs) > 0;
+}
+
 /* A write that knows what it replaces takes that clock + 1; a birth stands above the floor. */
 record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,
-	const void *value, size_t value_len, bool tombstone, int *error)
+	const void *value, size_t value_len, enum local_write kind, int *error)
 {
 	struct store *s = &map->store;
+	bool tombstone = kind != WRITE_PUT;
 	*error = check_local(map, key_len, value_len);
 	if (*error < 0)
 		return 0;
@@ -169,6 +206,8 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	uint64_t clock =
 		(o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) +
 		1;
+	if (kind == WRITE_RETIRE && is_above(map, hash, seq, o))
+		clock = o->clock;
 	*error = -EOVERFLOW;
 	if (seq > SEQ_MAX || clock > MAP_CLOCK_MAX)
 		return 0;
@@ -196,8 +235,9 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	r->author = (struct dot){map->self, seq};
 	r->dot = r->author;
 	copy_payload(r, key, value);
+	/* The vector last: who reads that it covers this write finds it, and its change told. */
+	publish(map, ref, old, true);
 	store_raise(s, map->self_slot, seq);
 	atomic_store_explicit(&map->last_seq, seq, memory_order_release);
-	publish(map, ref, old, true);
 	return ref;
 }

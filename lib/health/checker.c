@@ -34,6 +34,7 @@ struct checked {
 	bool spread; /* its place in the interval is drawn */
 	uint64_t started_ns;
 	uint64_t told_ns; /* 0: not since it was put */
+	uint64_t done;    /* checks since it was put */
 };
 
 struct health_checker {
@@ -97,7 +98,8 @@ static void arm(struct health_checker *checker)
 }
 
 /* Origins that are put at once must not be checked at once ever after: the second check comes at a
- * random point of the interval, the later ones an interval apart, give or take 10 %. */
+ * random point of the interval, the later ones up to 10 % less than an interval apart: never more,
+ * whoever reckons with the interval can rely on it. */
 static void schedule_next(struct checked *checked)
 {
 	struct health_checker *checker = checked->checker;
@@ -105,7 +107,7 @@ static void schedule_next(struct checked *checked)
 	uint64_t tenth_ns = interval_ns / 10;
 	uint64_t wait_ns;
 	if (checked->spread)
-		wait_ns = interval_ns - tenth_ns + sw_random_below(&checker->random, 2 * tenth_ns);
+		wait_ns = interval_ns - sw_random_below(&checker->random, tenth_ns);
 	else
 		wait_ns = tenth_ns + sw_random_below(&checker->random, interval_ns - tenth_ns);
 	checked->spread = true;
@@ -158,6 +160,7 @@ static void take_result(struct checked *checked, const struct probe_result *resu
 	struct health_checker *checker = checked->checker;
 	uint64_t now = now_ns();
 	checker->stats.checks++;
+	checked->done++;
 	checker->stats.failures += !result->ok;
 	bool changed = verdict_take(
 		&checked->verdict, &checked->streak, &checked->origin, result, wall_ms());
@@ -267,6 +270,20 @@ bool health_checker_remove(struct health_checker *checker, const char *name)
 	drop(checked);
 	arm(checker);
 	return true;
+}
+
+bool health_checker_tell(struct health_checker *checker, const char *name)
+{
+	struct checked *checked = find(checker, name);
+	if (checked)
+		checked->told_ns = 0;
+	return checked != NULL;
+}
+
+uint64_t health_checker_done(const struct health_checker *checker, const char *name)
+{
+	const struct checked *checked = find(checker, name);
+	return checked ? checked->done : 0;
 }
 
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats)

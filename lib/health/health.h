@@ -7,7 +7,8 @@
  *
  * rise/fall hysteresis: `rise` successes in a row make an origin up, `fall` failures in a row make
  * it down. The very first verdict needs one check only, unless the checker continues from an
- * earlier verdict (a takeover). Checks are spread over the interval and jittered by up to 10 %.
+ * earlier verdict (a takeover). Checks are spread over the interval and jittered by up to 10 % of
+ * it: they are never further apart than the interval.
  *
  * Every check is a new connection; proxies and redirects are not followed, the body is read up to
  * 64 KiB. A check that failed for want of this server's own means (memory, sockets, ports, resolver
@@ -108,4 +109,8 @@ int health_checker_put(struct health_checker *checker, const struct health_origi
 	const struct health_verdict *last);
 /* Stops checking it; a check under way is cancelled and not told. False if it was not known. */
 bool health_checker_remove(struct health_checker *checker, const char *name);
+/* What the next check finds is told even if the verdict stays the same. False if not known. */
+bool health_checker_tell(struct health_checker *checker, const char *name);
+/* Checks that were carried out since it was put; 0 if it is not known. */
+uint64_t health_checker_done(const struct health_checker *checker, const char *name);
 void health_checker_stats(const struct health_checker *checker, struct health_stats *stats);

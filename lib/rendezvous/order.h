@@ -11,6 +11,7 @@ struct candidate {
 	uint64_t weight;
 	uint64_t id;
 	uint32_t place; /* index or slot: whatever the caller ranks */
+	uint32_t zone;
 };
 
 static inline bool is_before(const struct candidate *a, const struct candidate *b)

@@ -17,6 +17,7 @@ void ranking_add(struct ranking *ranking, const struct rendezvous_server *server
 	ranking->hashes[i] = server->hash;
 	ranking->floors[i] = 0;
 	ranking->ids[i] = server->id;
+	ranking->zones[i] = server->zone;
 	ranking->weights[i] = server->weight;
 	ranking->places[i] = (uint16_t)place;
 	ranking->same_weight = ranking->same_weight && server->weight == ranking->weights[0];
@@ -57,37 +58,98 @@ void ranking_prepare(struct ranking *ranking)
 struct candidate ranking_candidate(const struct ranking *ranking, uint32_t i, uint64_t weight)
 {
 	uint64_t score = ranking->same_weight ? 0 : rendezvous_score(weight, ranking->weights[i]);
-	return (struct candidate){score, weight, ranking->ids[i], ranking->places[i]};
+	return (struct candidate){
+		score, weight, ranking->ids[i], ranking->places[i], ranking->zones[i]};
 }
 
-static uint32_t order_all(const struct ranking *ranking, uint64_t key_hash, struct candidate *first)
+/* The first server of another zone than first[0]'s moves up to the second place. False if none of
+ * these is of another zone. */
+static bool move_zone_up(
+	struct candidate *first, uint32_t count, const struct candidate *all, uint32_t all_count)
 {
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < ranking->count; i++) {
-		uint64_t weight = rendezvous_weight(key_hash, ranking->hashes[i]);
-		struct candidate candidate = ranking_candidate(ranking, i, weight);
-		count = insert_candidate(first, count, SW_OWNER_RANKS, &candidate);
+	struct candidate other[1];
+	uint32_t others = 0;
+	if (count < 2 || first[1].zone != first[0].zone)
+		return true;
+	for (uint32_t i = 0; i < all_count; i++)
+		if (all[i].zone != first[0].zone)
+			others = insert_candidate(other, others, 1, &all[i]);
+	if (others == 0)
+		return false;
+	if (count > 2)
+		first[2] = first[1];
+	first[1] = other[0];
+	return true;
+}
+
+/* The first of those whose bits are set; false if their zones are not enough to tell the second. */
+static bool order(const struct ranking *ranking, const uint64_t *weights, const uint64_t *over,
+	struct candidate *first, uint32_t *count)
+{
+	struct candidate all[SW_MEMBERS_MAX];
+	uint32_t n = 0;
+	*count = 0;
+	for (uint32_t word = 0; word * 64 < ranking->count; word++)
+		for (uint64_t bits = over[word]; bits != 0; bits &= bits - 1) {
+			uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(bits);
+			all[n] = ranking_candidate(ranking, i, weights[i]);
+			*count = insert_candidate(first, *count, SW_OWNER_RANKS, &all[n++]);
+		}
+	return !ranking->zone_aware || move_zone_up(first, *count, all, n);
+}
+
+/* All weigh the same and zones do not matter: the plain weights decide, and no two are equal.
+ * Without a branch that depends on them: which of a few random numbers is larger cannot be
+ * foretold. */
+static uint32_t order_plain(const struct ranking *ranking, const uint64_t *weights,
+	const uint64_t *over, struct candidate *first)
+{
+	uint64_t best[SW_OWNER_RANKS] = {0};
+	uint32_t at[SW_OWNER_RANKS] = {0}, n = 0;
+	_Static_assert(SW_OWNER_RANKS == 3, "written out for three");
+	for (uint32_t word = 0; word * 64 < ranking->count; word++)
+		for (uint64_t bits = over[word]; bits != 0; bits &= bits - 1, n++) {
+			uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(bits);
+			uint64_t w = weights[i];
+			bool a = n == 0 || w > best[0], b = n <= 1 || w > best[1];
+			bool c = n <= 2 || w > best[2];
+			best[2] = b ? best[1] : c ? w : best[2];
+			at[2] = b ? at[1] : c ? i : at[2];
+			best[1] = a ? best[0] : b ? w : best[1];
+			at[1] = a ? at[0] : b ? i : at[1];
+			best[0] = a ? w : best[0];
+			at[0] = a ? i : at[0];
+		}
+	n = n < SW_OWNER_RANKS ? n : SW_OWNER_RANKS;
+	for (uint32_t i = 0; i < n; i++)
+		first[i] = ranking_candidate(ranking, at[i], best[i]);
+	return n;
+}
+
+static void choose_all(const struct ranking *ranking, uint64_t *over)
+{
+	for (uint32_t word = 0; word * 64 < ranking->count; word++) {
+		uint32_t rest = ranking->count - word * 64;
+		over[word] = rest >= 64 ? UINT64_MAX : (1ULL << rest) - 1;
 	}
-	return count;
 }
 
 uint32_t ranking_first(const struct ranking *ranking, uint64_t key_hash, struct candidate *first)
 {
-	/* One more than there are: the last is written before it is known whether it counts. */
-	uint64_t weights[SW_MEMBERS_MAX + 1];
-	uint16_t over[SW_MEMBERS_MAX + 1];
-	uint32_t over_count = 0, count = 0;
-	for (uint32_t i = 0; i < ranking->count; i++) {
-		uint64_t weight = rendezvous_weight(key_hash, ranking->hashes[i]);
-		weights[over_count] = weight;
-		over[over_count] = (uint16_t)i;
-		over_count += weight >= ranking->floors[i];
-	}
+	uint64_t weights[SW_MEMBERS_MAX], over[SCAN_WORDS];
+	uint32_t over_count = 0, count;
+	ranking->scan(key_hash, ranking->hashes, ranking->floors, ranking->count, weights, over);
+	for (uint32_t word = 0; word * 64 < ranking->count; word++)
+		for (uint64_t bits = over[word]; bits != 0 && over_count < SW_OWNER_RANKS;
+			bits &= bits - 1)
+			over_count++;
 	if (over_count < SW_OWNER_RANKS)
-		return order_all(ranking, key_hash, first);
-	for (uint32_t i = 0; i < over_count; i++) {
-		struct candidate candidate = ranking_candidate(ranking, over[i], weights[i]);
-		count = insert_candidate(first, count, SW_OWNER_RANKS, &candidate);
+		choose_all(ranking, over);
+	if (ranking->same_weight && !ranking->zone_aware)
+		return order_plain(ranking, weights, over, first);
+	if (!order(ranking, weights, over, first, &count)) {
+		choose_all(ranking, over);
+		(void)order(ranking, weights, over, first, &count); /* one zone is all there is */
 	}
 	return count;
 }

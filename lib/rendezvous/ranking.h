@@ -9,13 +9,17 @@
 #pragma once
 
 #include "rendezvous/order.h"
+#include "rendezvous/scan.h"
 
 struct ranking {
 	uint32_t count;
 	bool same_weight;
+	bool zone_aware;    /* the second of another zone than the first */
+	scan_function scan; /* the caller's choice, kept over ranking_clear() */
 	uint64_t hashes[SW_MEMBERS_MAX];
 	uint64_t floors[SW_MEMBERS_MAX];
 	uint64_t ids[SW_MEMBERS_MAX];
+	uint32_t zones[SW_MEMBERS_MAX];
 	uint16_t weights[SW_MEMBERS_MAX];
 	uint16_t places[SW_MEMBERS_MAX];
 };

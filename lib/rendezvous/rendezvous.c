@@ -23,6 +23,11 @@ uint64_t rendezvous_key_hash(uint64_t cluster_seed, const void *key, size_t len)
 	return XXH3_64bits_withSeed(key, len, cluster_seed);
 }
 
+uint32_t rendezvous_zone(const char *name)
+{
+	return (uint32_t)XXH3_64bits(name, strlen(name));
+}
+
 uint64_t rendezvous_neg_log2(uint64_t weight)
 {
 	if (weight == UINT64_MAX)
@@ -67,5 +72,22 @@ uint32_t rendezvous_rank(uint64_t key_hash, const struct rendezvous_server *serv
 	}
 	for (uint32_t i = 0; i < count; i++)
 		out[i] = first[i].place;
+	return count;
+}
+
+uint32_t rendezvous_rank_zones(uint64_t key_hash, const struct rendezvous_server *servers,
+	uint32_t n, uint32_t *out, uint32_t want)
+{
+	uint32_t order[SW_MEMBERS_MAX], other = 1;
+	uint32_t count = rendezvous_rank(key_hash, servers, n, order, n);
+	while (other < count && servers[order[other]].zone == servers[order[0]].zone)
+		other++;
+	if (other < count) {
+		uint32_t second = order[other];
+		memmove(&order[2], &order[1], (other - 1) * sizeof(order[0]));
+		order[1] = second;
+	}
+	count = want < count ? want : count;
+	memcpy(out, order, count * sizeof(order[0]));
 	return count;
 }

@@ -21,6 +21,10 @@
  * is the order of the plain weights. The plain weight alone, which no configuration touches, also
  * stands in the stamps of map records.
  *
+ * Zone-aware: the first server of another zone than the owner's moves up to the second place, and
+ * the others keep their order. So the owner is the same with or without it, and who follows the
+ * owner when it is gone is among the first three either way.
+ *
  * The functions of this header are pure: any core. The table is in rendezvous/table.h.
  */
 #pragma once
@@ -35,6 +39,7 @@ struct rendezvous_server {
 	uint64_t id;
 	uint64_t hash;   /* rendezvous_server_hash(id) */
 	uint16_t weight; /* 1 … SW_WEIGHT_MAX */
+	uint32_t zone;   /* rendezvous_zone(name); looked at where ranks are zone-aware only */
 };
 
 /* The seed of a cluster's key hashes: names of keys are chosen by strangers. */
@@ -48,8 +53,11 @@ static inline uint64_t rendezvous_server_hash(uint64_t id)
 
 static inline struct rendezvous_server rendezvous_server_make(uint64_t id, uint16_t weight)
 {
-	return (struct rendezvous_server){id, rendezvous_server_hash(id), weight};
+	return (struct rendezvous_server){id, rendezvous_server_hash(id), weight, 0};
 }
+
+/* Zones are told apart by this; no zone is a zone like any other. */
+uint32_t rendezvous_zone(const char *name);
 
 /* The plain weight. Of two servers with different ids it is never the same for one key. */
 static inline uint64_t rendezvous_weight(uint64_t key_hash, uint64_t server_hash)
@@ -67,3 +75,6 @@ uint64_t rendezvous_score(uint64_t weight, uint16_t server_weight);
  * that are: the smaller of want and n. n: 0 … SW_MEMBERS_MAX; ids differ. */
 uint32_t rendezvous_rank(uint64_t key_hash, const struct rendezvous_server *servers, uint32_t n,
 	uint32_t *out, uint32_t want);
+/* The same with the zone-aware second. */
+uint32_t rendezvous_rank_zones(uint64_t key_hash, const struct rendezvous_server *servers,
+	uint32_t n, uint32_t *out, uint32_t want);

@@ -31,6 +31,7 @@ enum slot_state { SLOT_FREE, SLOT_STAYS, SLOT_LEAVES, SLOT_JOINS, SLOT_WEIGHS_AN
 
 struct slot {
 	uint64_t hash;
+	uint32_t zone;
 	uint16_t weight;
 	uint8_t state;
 };
@@ -41,6 +42,7 @@ struct rendezvous_table {
 	uint32_t used_max;   /* entries from here on were never used */
 	uint32_t free_entry; /* a list through handles[] */
 	bool changing;
+	enum scan_kind scan_kind;
 	rendezvous_changed on_changed;
 	void *context;
 	_Atomic uint64_t *ranks;
@@ -94,7 +96,7 @@ static struct candidate candidate_at(
 	if (!table->active.same_weight)
 		score = rendezvous_score(weight, table->slots[slot].weight);
 	uint64_t id = atomic_load_explicit(&table->slot_ids[slot], memory_order_relaxed);
-	return (struct candidate){score, weight, id, slot};
+	return (struct candidate){score, weight, id, slot, table->slots[slot].zone};
 }
 
 static uint64_t put_in(const struct rendezvous_table *table, uint64_t key_hash, uint64_t word,
@@ -128,6 +130,34 @@ static uint64_t rank_joining(struct rendezvous_table *table, uint64_t key_hash, 
 	return word;
 }
 
+/* Zone-aware, the ranks are not in the order of their scores: the joining one may come in as soon
+ * as it is before any of them, or is the first that is of another zone. */
+static bool may_enter_zones(const struct rendezvous_table *table, uint64_t key_hash, uint64_t word)
+{
+	struct candidate least = {0};
+	uint32_t count = 0, zones[SW_OWNER_RANKS];
+	for (; count < SW_OWNER_RANKS && slot_at(word, count) != NO_SLOT; count++) {
+		struct candidate kept = candidate_at(table, key_hash, slot_at(word, count));
+		if (count == 0 || is_before(&least, &kept))
+			least = kept;
+		zones[count] = kept.zone;
+	}
+	for (uint32_t i = 0; i < table->joining.count; i++) {
+		struct candidate c = candidate_at(table, key_hash, table->joining.places[i]);
+		if (count < SW_OWNER_RANKS || is_before(&c, &least))
+			return true;
+		if (zones[0] == zones[1] && c.zone != zones[0])
+			return true;
+	}
+	return false;
+}
+
+static uint64_t rank_joining_zones(struct rendezvous_table *table, uint64_t key_hash, uint64_t word)
+{
+	table->stats.compared++;
+	return may_enter_zones(table, key_hash, word) ? rank_anew(table, key_hash) : word;
+}
+
 static bool must_rank_anew(const struct rendezvous_table *table, uint64_t word)
 {
 	if (table->joining.count > JOINING_COMPARED_MAX)
@@ -148,7 +178,9 @@ static void rank_all(struct rendezvous_table *table)
 		if (must_rank_anew(table, before))
 			after = rank_anew(table, table->key_hashes[i]);
 		else if (table->joining.count > 0)
-			after = rank_joining(table, table->key_hashes[i], before);
+			after = table->active.zone_aware
+					? rank_joining_zones(table, table->key_hashes[i], before)
+					: rank_joining(table, table->key_hashes[i], before);
 		if (after == before)
 			continue;
 		/* Release: who sees the word sees the ids of its slots. */
@@ -209,6 +241,13 @@ static void free_slot(struct rendezvous_table *table, uint32_t slot)
 	table->slots[slot].state = SLOT_FREE;
 }
 
+static bool stays(const struct rendezvous_table *table, const struct slot *slot,
+	const struct rendezvous_server *server)
+{
+	return slot->weight == server->weight &&
+	       (!table->active.zone_aware || slot->zone == server->zone);
+}
+
 /* What this change means to the server's slot, and to the lists of the new set. */
 static void take_server(
 	struct rendezvous_table *table, const struct rendezvous_server *server, uint32_t at)
@@ -220,8 +259,9 @@ static void take_server(
 	if (joins)
 		slot->state = SLOT_JOINS;
 	else
-		slot->state = slot->weight == server->weight ? SLOT_STAYS : SLOT_WEIGHS_ANEW;
+		slot->state = stays(table, slot, server) ? SLOT_STAYS : SLOT_WEIGHS_ANEW;
 	slot->hash = server->hash;
+	slot->zone = server->zone;
 	slot->weight = server->weight;
 	ranking_add(&table->active, server, at);
 	if (slot->state != SLOT_STAYS)
@@ -327,6 +367,7 @@ void rendezvous_table_stats(
 {
 	*stats = table->stats;
 	stats->servers = table->active.count;
+	stats->instructions = scan_name(table->scan_kind);
 }
 
 int rendezvous_table_create(uint32_t key_count_max, rendezvous_changed on_changed, void *context,
@@ -342,6 +383,7 @@ int rendezvous_table_create(uint32_t key_count_max, rendezvous_changed on_change
 	table->on_changed = on_changed;
 	table->context = context;
 	ranking_clear(&table->active);
+	(void)rendezvous_table_use(table, scan_best());
 	table->ranks = calloc(key_count_max, sizeof(table->ranks[0]));
 	table->key_hashes = calloc(key_count_max, sizeof(table->key_hashes[0]));
 	table->handles = calloc(key_count_max, sizeof(table->handles[0]));
@@ -353,6 +395,22 @@ int rendezvous_table_create(uint32_t key_count_max, rendezvous_changed on_change
 		free_slot(table, i);
 	*table_out = table;
 	return 0;
+}
+
+int rendezvous_table_use(struct rendezvous_table *table, enum scan_kind kind)
+{
+	scan_function scan = scan_of(kind);
+	if (scan == NULL)
+		return -ENOTSUP;
+	table->scan_kind = kind;
+	table->active.scan = scan;
+	return 0;
+}
+
+void rendezvous_table_zone_aware(struct rendezvous_table *table)
+{
+	assert(table->stats.changes == 0);
+	table->active.zone_aware = true;
 }
 
 void rendezvous_table_destroy(struct rendezvous_table *table)

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "rendezvous/rendezvous.h"
+#include "rendezvous/scan.h"
 
 struct rendezvous_table;
 
@@ -29,10 +30,11 @@ struct rendezvous_ranks {
 struct rendezvous_table_stats {
 	uint64_t keys;
 	uint64_t servers;
-	uint64_t changes;  /* of the set of servers */
-	uint64_t ranked;   /* keys ranked in full, for a change or at registration */
-	uint64_t compared; /* keys compared with those who joined, no more */
-	uint64_t changed;  /* keys whose ranks a change of servers changed */
+	uint64_t changes;         /* of the set of servers */
+	uint64_t ranked;          /* keys ranked in full, for a change or at registration */
+	uint64_t compared;        /* keys compared with those who joined, no more */
+	uint64_t changed;         /* keys whose ranks a change of servers changed */
+	const char *instructions; /* what ranks: scalar, avx2, avx512 */
 };
 
 /* A key's ranks changed. Called from rendezvous_table_servers(), by the writer; it must not
@@ -44,6 +46,12 @@ typedef void (*rendezvous_changed)(void *context, uint32_t handle,
 int rendezvous_table_create(uint32_t key_count_max, rendezvous_changed on_changed, void *context,
 	struct rendezvous_table **table);
 void rendezvous_table_destroy(struct rendezvous_table *table);
+
+/* Before there are any servers: ranks are zone-aware (rendezvous.h). Every server of a cluster must
+ * be told the same, or they disagree on who is second. */
+void rendezvous_table_zone_aware(struct rendezvous_table *table);
+/* For tests and benchmarks: another way to compute the same. -ENOTSUP if this machine cannot. */
+int rendezvous_table_use(struct rendezvous_table *table, enum scan_kind kind);
 
 /* Writer. Registers a key and ranks it; `handle` is the caller's own number for it, given back in
  * on_changed. *entry: where to read it from then on. The same key may be registered more than once.

@@ -77,6 +77,15 @@ void rpc_result(struct rpc_call *call, json_t *result)
 	answered(call);
 }
 
+void rpc_result_text(struct rpc_call *call, char *text, size_t len)
+{
+	if (call->id == NULL)
+		free(text);
+	else
+		rpc_connection_send_result(call->connection, call->id, text, len);
+	answered(call);
+}
+
 void rpc_error(struct rpc_call *call, int code, const char *format, ...)
 {
 	char text[RPC_ERROR_TEXT_MAX];

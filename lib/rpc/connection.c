@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "rpc/method.h"
 #include "rpc/request.h"
 #include "rpc/server.h"
 
@@ -33,6 +34,28 @@ int rpc_connection_send(struct rpc_connection *c, const json_t *message)
 	int rc = evbuffer_add(output, text, len + 1);
 	free(text);
 	return rc < 0 ? -ENOMEM : 0;
+}
+
+static void free_text(const void *text, size_t len, void *context)
+{
+	(void)text, (void)len;
+	free(context);
+}
+
+void rpc_connection_send_result(struct rpc_connection *c, const json_t *id, char *text, size_t len)
+{
+	struct evbuffer *line = evbuffer_new();
+	char *number = json_dumps(id, JSON_COMPACT | JSON_ENCODE_ANY);
+	bool ok =
+		line != NULL && number != NULL &&
+		evbuffer_add_printf(line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", number) > 0;
+	if (!ok || evbuffer_add_reference(line, text, len, free_text, text) < 0)
+		free(text);
+	else if (evbuffer_add(line, "}\n", 2) == 0)
+		(void)evbuffer_add_buffer(bufferevent_get_output(c->io), line);
+	free(number);
+	if (line != NULL)
+		evbuffer_free(line);
 }
 
 void rpc_connection_refuse(struct rpc_connection *c, json_t *id, int code, const char *text)
@@ -69,6 +92,9 @@ static void take_line(struct rpc_connection *c, const char *line, size_t len)
 			(void)snprintf(error, sizeof(error),
 				"too many requests in flight (%u): wait for an answer",
 				server->config.in_flight_max);
+		} else if (entry->params != NULL &&
+			   !rpc_schema_check(entry->params, request.params, error, sizeof(error))) {
+			code = RPC_INVALID_PARAMS;
 		}
 	}
 	if (code != 0) {

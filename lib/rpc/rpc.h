@@ -28,6 +28,7 @@ struct event_base;
 struct rpc_server;
 struct rpc_call;
 struct rpc_subscriber;
+struct rpc_method_info;
 
 enum rpc_code {
 	RPC_PARSE_ERROR = -32700,
@@ -78,10 +79,20 @@ void rpc_server_destroy(struct rpc_server *server);
 /* 0; -EEXIST, -ENOSPC (128 methods) or -EINVAL (name of 1 to 63 bytes). */
 int rpc_server_method(
 	struct rpc_server *server, const char *name, rpc_method method, void *context);
+/* The same with what the method takes (rpc/method.h): its parameters are checked before it runs,
+ * and a stream is refused to who cannot get notifications. `info` is kept. -EINVAL also if a row of
+ * it cannot be read. */
+int rpc_server_method_info(struct rpc_server *server, const struct rpc_method_info *info,
+	rpc_method method, void *context);
+/* What `methods` answers: all methods by name, those without info with their name alone. */
+json_t *rpc_server_methods(const struct rpc_server *server);
 void rpc_server_stats(const struct rpc_server *server, struct rpc_server_stats *stats);
 
 /* Take the reference to result (may be NULL: null). After these the call is gone. */
 void rpc_result(struct rpc_call *call, json_t *result);
+/* The same with the result as JSON text of len bytes; takes the memory of malloc(). For large
+ * results: nothing is copied. */
+void rpc_result_text(struct rpc_call *call, char *text, size_t len);
 void rpc_error(struct rpc_call *call, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -10,6 +10,8 @@
 
 #include <event2/bufferevent.h>
 
+#include "rpc/method.h"
+
 enum {
 	CLIENTS_DEFAULT = 256,
 	REQUEST_BYTES_DEFAULT = 65536,
@@ -154,6 +156,8 @@ void rpc_server_destroy(struct rpc_server *server)
 		rpc_connection_drop(c);
 	if (server->sweep != NULL)
 		event_free(server->sweep);
+	for (unsigned i = 0; i < server->method_count; i++)
+		json_decref(server->methods[i].params);
 	free(server);
 }
 
@@ -171,6 +175,33 @@ int rpc_server_method(struct rpc_server *server, const char *name, rpc_method me
 	entry->method = method;
 	entry->context = context;
 	return 0;
+}
+
+int rpc_server_method_info(struct rpc_server *server, const struct rpc_method_info *info,
+	rpc_method method, void *context)
+{
+	json_t *schema = rpc_fields_schema(info->params);
+	int rc = schema != NULL ? rpc_server_method(server, info->name, method, context) : -EINVAL;
+	if (rc < 0) {
+		json_decref(schema);
+		return rc;
+	}
+	struct rpc_method_entry *entry = &server->methods[server->method_count - 1];
+	entry->info = info;
+	entry->params = schema;
+	return 0;
+}
+
+json_t *rpc_server_methods(const struct rpc_server *server)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < server->method_count; i++) {
+		const struct rpc_method_entry *entry = &server->methods[i];
+		json_array_append_new(list, entry->info != NULL
+						    ? rpc_method_to_json(entry->info)
+						    : json_pack("{s:s}", "name", entry->name));
+	}
+	return list;
 }
 
 const struct rpc_method_entry *rpc_server_find(const struct rpc_server *server, const char *name)

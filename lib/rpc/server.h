@@ -26,6 +26,8 @@ struct rpc_method_entry {
 	char name[RPC_METHOD_NAME_MAX + 1];
 	rpc_method method;
 	void *context;
+	const struct rpc_method_info *info; /* NULL: not described */
+	json_t *params;                     /* its schema; NULL: not checked */
 };
 
 struct rpc_call {
@@ -91,6 +93,9 @@ void rpc_connection_sweep(struct rpc_connection *connection);
 
 /* Adds one line to the output. 0, or -EINVAL if the message cannot be written as JSON. */
 int rpc_connection_send(struct rpc_connection *connection, const json_t *message);
+/* An answer whose result is text already; takes the memory. Without memory the client times out. */
+void rpc_connection_send_result(
+	struct rpc_connection *connection, const json_t *id, char *text, size_t len);
 size_t rpc_connection_backlog(const struct rpc_connection *connection);
 /* At or below this much backlog a slow client is served again. */
 size_t rpc_connection_backlog_low(const struct rpc_connection *connection);

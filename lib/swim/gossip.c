@@ -251,7 +251,9 @@ static bool next_direct(struct swim *swim, uint64_t now_ns, struct out *out)
 			uint16_t to = job->next++;
 			const struct member *m = &swim->members[to];
 			bool accused = to == job->subject && m->used;
-			if (!swim_is_live(m) && !accused)
+			/* Who is held for dead may hold this server for dead. */
+			bool lost = job->subject == SELF && swim_is_lost(m);
+			if (!swim_is_live(m) && !accused && !lost)
 				continue;
 			if (!within_budget(swim, now_ns)) {
 				swim->counters.direct_over_budget++;

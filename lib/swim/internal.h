@@ -6,10 +6,11 @@
 #include "swim/swim.h"
 
 enum {
-	OUT_MAX = 2048,   /* messages waiting to be sent */
-	JOBS_MAX = 512,   /* changes on their way to everybody */
-	HELPERS_MAX = 16, /* asked to probe a target */
-	RELAYS_MAX = 128, /* indirect probes made for others */
+	OUT_MAX = 2048,       /* messages waiting to be sent */
+	JOBS_MAX = 512,       /* changes on their way to everybody */
+	HELPERS_MAX = 16,     /* asked to probe a target */
+	REJOIN_TRIES_MAX = 8, /* lost servers and seeds that are tried at a time */
+	RELAYS_MAX = 128,     /* indirect probes made for others */
 	EVENTS_MAX = 2048,
 	PIGGYBACK_MAX = 8,  /* records that ride on one packet */
 	CONFIRMERS_MAX = 3, /* independent accusers that shorten a suspicion; Lifeguard's K */
@@ -130,11 +131,15 @@ struct swim {
 
 	uint64_t next_join_ns;
 	uint64_t join_done_ns; /* when enough seeds have had time to answer */
+	uint64_t next_join_ask_ns;
+	uint32_t seeds_answered; /* bit i: seeds[i] */
 	uint32_t join_acks;
 	bool remembered;
 	uint64_t next_rejoin_ns;
 	uint32_t rejoin_at;
-	uint64_t next_sync_ns;
+	bool rejoin_left_out;  /* the last time it tried nobody */
+	uint64_t next_sync_ns; /* with those held for members */
+	uint64_t next_meet_ns; /* with others */
 	uint64_t next_reap_ns;
 
 	uint64_t clock_ns;     /* of the call under way */
@@ -182,6 +187,7 @@ void table_take_epoch_above(struct swim *swim, uint64_t now_ns, uint32_t above);
 void table_heard(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from);
 bool swim_is_live(const struct member *m);
+bool swim_is_lost(const struct member *m); /* dead or forgotten: it may be back */
 /* A record's share of the digest, which is their sum. */
 uint64_t table_record_hash(const struct wire_member *r);
 
@@ -218,4 +224,6 @@ void join_tick(struct swim *swim, uint64_t now_ns);
 uint64_t join_deadline(const struct swim *swim);
 void join_request(struct swim *swim, uint64_t now_ns, const struct wire_member *asker,
 	const struct sw_endpoint *from);
-void join_answer(struct swim *swim, uint64_t now_ns, const struct wire_join_ack *ack);
+void join_ask_member(struct swim *swim, uint64_t now_ns, const struct sw_endpoint *member);
+void join_answer(struct swim *swim, uint64_t now_ns, const struct sw_endpoint *from,
+	const struct wire_join_ack *ack);

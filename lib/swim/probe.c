@@ -222,9 +222,20 @@ static uint64_t settles_at(const struct swim *swim)
 	return p->asked_ns + swim->profile.probe_timeout_ns * 3 / 4;
 }
 
+/* As quick an answer as a well server gets, for which this one, that knows of its pauses, did not
+ * have to be well: no reason to wait longer with the next probe than well servers do. */
+static void probe_next_soon(struct swim *swim, uint64_t now_ns)
+{
+	uint64_t soon_ns =
+		sw_max_u64(now_ns, swim->probe.sent_ns + swim->profile.probe_interval_ns);
+	if (swim->config.features.pause_aware)
+		swim->next_probe_ns = sw_min_u64(swim->next_probe_ns, soon_ns);
+}
+
 static void settle(struct swim *swim, uint64_t now_ns)
 {
 	swim->probe.active = false;
+	probe_next_soon(swim, now_ns);
 	if (target_is_same(swim))
 		probe_failed(swim, now_ns);
 }
@@ -325,6 +336,9 @@ void probe_ack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t se
 	if (!p->acked)
 		swim_health_better(swim);
 	p->acked = true;
+	if (now_ns - (p->indirect_sent ? p->asked_ns : p->sent_ns) <=
+		swim->profile.probe_timeout_ns)
+		probe_next_soon(swim, now_ns);
 }
 
 void probe_nack(struct swim *swim, uint64_t now_ns, uint64_t from_id, uint32_t seq)

@@ -1,5 +1,6 @@
 #include "swim/swim.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "swim/internal.h"
@@ -15,7 +16,7 @@ const struct swim_profile swim_profile_metal = {
 	.table_sync_interval_ns = 25 * MS,
 	.join_interval_ns = 50 * MS,
 	.join_wait_ns = 500 * MS,
-	.rejoin_interval_ns = 250 * MS,
+	.rejoin_interval_ns = 20 * MS,
 	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
 	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
@@ -31,7 +32,7 @@ const struct swim_profile swim_profile_lan = {
 	.table_sync_interval_ns = 200 * MS,
 	.join_interval_ns = 100 * MS,
 	.join_wait_ns = 1000 * MS,
-	.rejoin_interval_ns = 500 * MS,
+	.rejoin_interval_ns = 200 * MS,
 	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
 	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
@@ -47,7 +48,7 @@ const struct swim_profile swim_profile_virtual = {
 	.table_sync_interval_ns = 1000 * MS,
 	.join_interval_ns = 250 * MS,
 	.join_wait_ns = 3000 * MS,
-	.rejoin_interval_ns = 2000 * MS,
+	.rejoin_interval_ns = 800 * MS,
 	.forget_after_ns = 72ULL * 3600 * SW_NS_PER_S,
 	.reap_after_ns = 24ULL * 3600 * SW_NS_PER_S,
 	.indirect_probes = 3,
@@ -104,6 +105,7 @@ struct swim *swim_create(const struct swim_config *config, uint64_t now_ns)
 
 	swim->next_join_ns = now_ns;
 	swim->join_done_ns = now_ns + (config->seed_count > 0 ? swim->profile.join_wait_ns : 0);
+	swim->rejoin_at = (uint32_t)sw_random_u64(&swim->random) % SW_MEMBERS_MAX;
 	swim->next_reap_ns = now_ns + SW_NS_PER_S;
 	swim->next_gossip_ns = now_ns;
 	swim->last_tick_ns = now_ns;
@@ -115,14 +117,29 @@ void swim_destroy(struct swim *swim)
 	free(swim);
 }
 
-/* The table differs from the sender's: ask for its pages, now and then. */
+static bool is_live_member(const struct swim *swim, const struct wire_header *header)
+{
+	uint16_t slot = table_find(swim, header->sender.id);
+	return slot != NO_SLOT && swim_is_live(&swim->members[slot]) &&
+	       actor_equal(swim->members[slot].record.actor, header->sender);
+}
+
+/* The table differs from the sender's: ask for its pages, now and then. Who is met (again) is asked
+ * sooner, and members, of whom there are more, do not use up its turn. At random times: else it
+ * might always be the same one's turn, whose packets come at such times. */
 static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, uint64_t digest)
 {
 	if (!swim->config.features.table_digest || digest == swim->digest ||
-		now_ns < swim->next_sync_ns || swim->phase != SWIM_RUNNING)
+		swim->phase != SWIM_RUNNING)
 		return;
-	swim->next_sync_ns = now_ns + swim->profile.table_sync_interval_ns;
+	bool member = is_live_member(swim, header);
+	uint64_t interval_ns =
+		member ? swim->profile.table_sync_interval_ns : swim->profile.probe_timeout_ns;
+	uint64_t *next_ns = member ? &swim->next_sync_ns : &swim->next_meet_ns;
+	if (now_ns < *next_ns)
+		return;
+	*next_ns = now_ns + interval_ns / 2 + sw_random_below(&swim->random, interval_ns);
 	struct out out = {.kind = OUT_TABLE_REQ, .to_id = header->sender.id, .to = *from};
 	swim_out_push(swim, &out);
 }
@@ -135,6 +152,8 @@ static bool input_probe(struct swim *swim, uint64_t now_ns, const struct wire_he
 		return false;
 	if (m->type == WIRE_ACK)
 		probe_ack(swim, now_ns, header->sender.id, probe.seq);
+	else if (swim->phase == SWIM_JOINING)
+		join_ask_member(swim, now_ns, from);
 	compare_digest(swim, now_ns, header, from, probe.table_digest);
 	return true;
 }
@@ -178,7 +197,7 @@ static bool input_one(struct swim *swim, uint64_t now_ns, const struct wire_head
 	case WIRE_JOIN_ACK:
 		if (!wire_get_join_ack(&m->payload, &ack))
 			return false;
-		join_answer(swim, now_ns, &ack);
+		join_answer(swim, now_ns, from, &ack);
 		return true;
 	case WIRE_TABLE_REQ:
 		if (swim->phase == SWIM_RUNNING)
@@ -264,6 +283,19 @@ void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t conte
 	swim->content_hash = content_hash;
 }
 
+/* This server's own record says something else from now on, and everybody is told. */
+static void change_self(
+	struct swim *swim, uint64_t now_ns, struct wire_member self, const char *why)
+{
+	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
+	self.incarnation += !last;
+	table_self_set(swim, now_ns, &self, why);
+	if (last)
+		table_take_epoch_above(swim, now_ns, self.actor.epoch);
+	else if (swim->phase == SWIM_RUNNING)
+		gossip_to_all(swim, SELF);
+}
+
 void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 {
 	swim->clock_ns = now_ns;
@@ -272,14 +304,19 @@ void swim_drain(struct swim *swim, uint64_t now_ns, bool on)
 		on ? self.flags | WIRE_MEMBER_DRAIN : self.flags & (uint8_t)~WIRE_MEMBER_DRAIN;
 	if (flags == self.flags || swim->phase > SWIM_RUNNING)
 		return;
-	bool last = self.incarnation == UINT32_MAX; /* refuting somebody's nonsense led there */
 	self.flags = flags;
-	self.incarnation += !last;
-	table_self_set(swim, now_ns, &self, on ? "drain asked for" : "drain ended");
-	if (last)
-		table_take_epoch_above(swim, now_ns, self.actor.epoch);
-	else if (swim->phase == SWIM_RUNNING)
-		gossip_to_all(swim, SELF);
+	change_self(swim, now_ns, self, on ? "drain asked for" : "drain ended");
+}
+
+void swim_set_weight(struct swim *swim, uint64_t now_ns, uint16_t weight)
+{
+	swim->clock_ns = now_ns;
+	struct wire_member self = swim->members[SELF].record;
+	assert(weight > 0 && weight <= SW_WEIGHT_MAX);
+	if (weight == self.weight || swim->phase > SWIM_RUNNING)
+		return;
+	self.weight = weight;
+	change_self(swim, now_ns, self, "weight changed");
 }
 
 void swim_leave(struct swim *swim, uint64_t now_ns)

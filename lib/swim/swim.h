@@ -35,7 +35,8 @@ struct swim_profile {
 	uint64_t table_sync_interval_ns; /* pages are asked for this often at most */
 	uint64_t join_interval_ns;       /* between JOINs to the seeds */
 	uint64_t join_wait_ns;           /* seeds silent this long: go on alone */
-	uint64_t rejoin_interval_ns;     /* one lost member or seed is tried this often, for ever */
+	uint64_t rejoin_interval_ns;     /* some lost members and seeds are tried this often, for
+					    ever */
 	uint64_t reap_after_ns;          /* dead and left records are kept this long */
 	uint32_t indirect_probes;
 	uint32_t gossip_factor;      /* lambda: a record rides on lambda * log2(n + 1) packets */
@@ -183,6 +184,8 @@ bool swim_next_event(struct swim *swim, struct swim_event *event);
 void swim_set_map_hashes(struct swim *swim, uint64_t vector_hash, uint64_t content_hash);
 
 void swim_drain(struct swim *swim, uint64_t now_ns, bool on);
+/* 1 … SW_WEIGHT_MAX: this server's share of the keys, from now on. */
+void swim_set_weight(struct swim *swim, uint64_t now_ns, uint16_t weight);
 void swim_leave(struct swim *swim, uint64_t now_ns);
 /* Nobody waits for this dead server any longer. 0; -ENOENT; -EBUSY: it is not dead. */
 int swim_forget(struct swim *swim, uint64_t now_ns, uint64_t id);

@@ -8,6 +8,11 @@ bool swim_is_live(const struct member *m)
 	return m->used && m->record.state <= WIRE_SUSPECT;
 }
 
+bool swim_is_lost(const struct member *m)
+{
+	return m->used && (m->record.state == WIRE_DEAD || m->record.state == WIRE_FORGOTTEN);
+}
+
 uint16_t table_find(const struct swim *swim, uint64_t id)
 {
 	for (uint16_t i = 0; i < swim->member_count; i++)
@@ -485,6 +490,13 @@ static void merge_new(struct swim *swim, uint64_t now_ns, const struct wire_memb
 		start_suspicion(swim, now_ns, &swim->members[slot], r->accuser_id);
 }
 
+static void tell_accused(struct swim *swim, uint16_t slot)
+{
+	const struct wire_member *r = &swim->members[slot].record;
+	struct out out = {.kind = OUT_GOSSIP, .to_id = r->actor.id, .to = r->at, .slot = slot};
+	swim_out_push(swim, &out);
+}
+
 void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r,
 	enum hearsay hearsay, uint64_t from_id, const struct sw_endpoint *from)
 {
@@ -523,8 +535,10 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 		start_suspicion(swim, now_ns, m, record.accuser_id);
 		probe_suspect_first(swim, slot);
 	}
+	/* The accused alone, who tells everybody that it is alive: of an island that comes back all
+	 * are accused at once. */
 	if (record.state == WIRE_SUSPECT && hearsay == HEARSAY_TABLE)
-		gossip_to_all(swim, slot);
+		tell_accused(swim, slot);
 }
 
 /* A packet straight from a member. Who is held suspect or dead is told so, and can answer for

@@ -67,6 +67,12 @@ static inline bool wire_dot_is_valid(struct dot d)
 	return wire_actor_is_valid(d.actor) && d.seq != 0 && d.seq <= SEQ_MAX;
 }
 
+/* An entry of a vector: a dot, whose seq may be the cap of a closed epoch. */
+static inline bool wire_entry_is_valid(const struct vv_entry *entry)
+{
+	return wire_actor_is_valid(entry->actor) && vv_reach(entry->seq) != 0;
+}
+
 static inline void wire_put_endpoint(struct sw_writer *w, const struct sw_endpoint *e)
 {
 	sw_put_bytes(w, e->addr, sizeof(e->addr));

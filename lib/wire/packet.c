@@ -32,6 +32,11 @@ uint32_t wire_cluster_tag(const char *cluster_name)
 	return (uint32_t)XXH3_64bits(cluster_name, strlen(cluster_name));
 }
 
+bool wire_header_is_valid(const struct wire_header *h)
+{
+	return h->lane < SW_LANES_MAX && wire_actor_is_valid(h->sender);
+}
+
 static void put_header(struct sw_writer *w, const struct wire_header *h)
 {
 	sw_put_u16(w, WIRE_MAGIC);
@@ -46,18 +51,21 @@ static void put_header(struct sw_writer *w, const struct wire_header *h)
 	sw_put_u64(w, h->counter);
 }
 
+void wire_put_header(uint8_t *packet, const struct wire_header *h)
+{
+	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_MAX);
+	assert(wire_header_is_valid(h));
+	struct sw_writer w = sw_writer_init(packet, WIRE_HEADER_LEN + (size_t)h->body_len);
+	put_header(&w, h);
+	assert(w.at == packet + WIRE_HEADER_LEN);
+}
+
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
 {
 	assert(h->key_id == WIRE_KEY_CLEAR);
-	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_MAX);
-	assert(h->lane < SW_LANES_MAX && wire_actor_is_valid(h->sender));
-
+	wire_put_header(packet, h);
 	size_t sealed_len = WIRE_HEADER_LEN + (size_t)h->body_len;
-	struct sw_writer w = sw_writer_init(packet, sealed_len);
-	put_header(&w, h);
-	assert(w.at == packet + WIRE_HEADER_LEN);
-
-	w = sw_writer_init(packet + sealed_len, WIRE_TAG_LEN);
+	struct sw_writer w = sw_writer_init(packet + sealed_len, WIRE_TAG_LEN);
 	sw_put_u64(&w, XXH3_64bits(packet, sealed_len));
 	memset(w.at, 0, CHECKSUM_PADDING);
 	return sealed_len + WIRE_TAG_LEN;
@@ -71,8 +79,8 @@ static bool checksum_is_right(const uint8_t *packet, size_t sealed_len)
 	return padding == 0 && checksum == XXH3_64bits(packet, sealed_len);
 }
 
-/* Cheapest first, and the hash last: what is not ours costs a few comparisons. */
-enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t cluster,
+/* Cheapest first: what is not ours costs a few comparisons. */
+enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
 	struct wire_header *h, struct sw_reader *body)
 {
 	if (len < WIRE_HEADER_LEN + WIRE_TAG_LEN)
@@ -98,14 +106,27 @@ enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t clus
 	if (len != WIRE_HEADER_LEN + (size_t)got.body_len + WIRE_TAG_LEN ||
 		got.body_len < WIRE_PRELUDE_LEN || got.body_len > WIRE_BODY_MAX)
 		return WIRE_ERR_LENGTH;
+	*h = got;
+	*body = sw_reader_init(packet + WIRE_HEADER_LEN, got.body_len);
+	return WIRE_OK;
+}
+
+enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t cluster,
+	struct wire_header *h, struct sw_reader *body)
+{
+	struct wire_header got;
+	struct sw_reader inside;
+	enum wire_error e = wire_read_header(packet, len, cluster, &got, &inside);
+	if (e != WIRE_OK)
+		return e;
 	if (got.key_id != WIRE_KEY_CLEAR)
 		return WIRE_ERR_KEY;
 	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)got.body_len))
 		return WIRE_ERR_CHECKSUM;
-	if (got.lane >= SW_LANES_MAX || !wire_actor_is_valid(got.sender))
+	if (!wire_header_is_valid(&got))
 		return WIRE_ERR_BODY;
 	*h = got;
-	*body = sw_reader_init(packet + WIRE_HEADER_LEN, got.body_len);
+	*body = inside;
 	return WIRE_OK;
 }
 

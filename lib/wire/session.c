@@ -9,6 +9,10 @@ enum {
 	SESSION_REFUSE_LEN = 8 + 1,
 	WANTED_WORDS = WIRE_SESSION_WINDOW / 64,
 	VERSION_REQ_FIRST_SESSION = 1,
+	VERSION_REQ_RECONCILE = 2,
+	VERSION_REQ_REPORT = 4,
+	VERSION_REQ_REPAIR = 8,
+	RELAY_LEN = 1,
 };
 
 _Static_assert(WIRE_SESSION_WINDOW % 64 == 0, "the window is whole words");
@@ -19,7 +23,10 @@ void wire_put_version_req(struct sw_writer *w, const struct wire_version_req *m)
 	if (!wire_begin(w, WIRE_VERSION_REQ, VERSION_REQ_LEN))
 		return;
 	sw_put_u64(w, m->nonce);
-	sw_put_u8(w, m->first_session ? VERSION_REQ_FIRST_SESSION : 0);
+	sw_put_u8(w, (uint8_t)((m->first_session ? VERSION_REQ_FIRST_SESSION : 0) |
+			       (m->reconcile ? VERSION_REQ_RECONCILE : 0) |
+			       (m->report ? VERSION_REQ_REPORT : 0) |
+			       (m->repair ? VERSION_REQ_REPAIR : 0)));
 	sw_put_u8(w, m->part);
 	sw_put_u8(w, m->parts);
 }
@@ -27,7 +34,11 @@ void wire_put_version_req(struct sw_writer *w, const struct wire_version_req *m)
 bool wire_get_version_req(struct sw_reader *r, struct wire_version_req *m)
 {
 	m->nonce = sw_get_u64(r);
-	m->first_session = (sw_get_u8(r) & VERSION_REQ_FIRST_SESSION) != 0;
+	uint8_t flags = sw_get_u8(r);
+	m->first_session = (flags & VERSION_REQ_FIRST_SESSION) != 0;
+	m->reconcile = (flags & VERSION_REQ_RECONCILE) != 0;
+	m->report = (flags & VERSION_REQ_REPORT) != 0;
+	m->repair = (flags & VERSION_REQ_REPAIR) != 0;
 	m->part = sw_get_u8(r);
 	m->parts = sw_get_u8(r);
 	return !r->failed && m->part < m->parts;
@@ -107,4 +118,16 @@ bool wire_get_session_refuse(struct sw_reader *r, struct wire_session_refuse *m)
 	m->nonce = sw_get_u64(r);
 	m->reason = sw_get_u8(r);
 	return !r->failed && m->reason != 0;
+}
+
+void wire_put_relay(struct sw_writer *w, uint8_t hops)
+{
+	if (wire_begin(w, WIRE_RELAY, RELAY_LEN))
+		sw_put_u8(w, hops);
+}
+
+bool wire_get_relay(struct sw_reader *r, uint8_t *hops)
+{
+	*hops = sw_get_u8(r);
+	return !r->failed;
 }

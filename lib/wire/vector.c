@@ -2,19 +2,25 @@
 
 #include <assert.h>
 
-static struct dot dot_of(const struct vv_entry *entry)
+static void put_entries(
+	struct sw_writer *w, enum wire_type type, const struct vv_entry *entries, uint32_t count)
 {
-	return (struct dot){entry->actor, entry->seq};
+	if (!wire_begin(w, type, (size_t)count * WIRE_VECTOR_ENTRY_LEN))
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		assert(wire_entry_is_valid(&entries[i]));
+		wire_put_dot(w, (struct dot){entries[i].actor, entries[i].seq});
+	}
 }
 
 void wire_put_vector(struct sw_writer *w, const struct vv_entry *entries, uint32_t count)
 {
-	if (!wire_begin(w, WIRE_VECTOR, (size_t)count * WIRE_VECTOR_ENTRY_LEN))
-		return;
-	for (uint32_t i = 0; i < count; i++) {
-		assert(wire_dot_is_valid(dot_of(&entries[i])));
-		wire_put_dot(w, dot_of(&entries[i]));
-	}
+	put_entries(w, WIRE_VECTOR, entries, count);
+}
+
+void wire_put_collected(struct sw_writer *w, const struct vv_entry *entries, uint32_t count)
+{
+	put_entries(w, WIRE_COLLECTED, entries, count);
 }
 
 bool wire_next_vector_entry(struct sw_reader *r, struct vv_entry *entry)
@@ -23,10 +29,11 @@ bool wire_next_vector_entry(struct sw_reader *r, struct vv_entry *entry)
 	if (left == 0)
 		return false;
 	struct dot dot = wire_get_dot(r);
-	if (left % WIRE_VECTOR_ENTRY_LEN != 0 || !wire_dot_is_valid(dot)) {
+	struct vv_entry got = {dot.actor, dot.seq};
+	if (left % WIRE_VECTOR_ENTRY_LEN != 0 || !wire_entry_is_valid(&got)) {
 		r->failed = true;
 		return false;
 	}
-	*entry = (struct vv_entry){dot.actor, dot.seq};
+	*entry = got;
 	return true;
 }

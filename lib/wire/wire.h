@@ -54,6 +54,8 @@ enum wire_type {
 	WIRE_SESSION_GET = 0x24,
 	WIRE_SESSION_DONE = 0x25,
 	WIRE_SESSION_REFUSE = 0x26,
+	WIRE_COLLECTED = 0x27,
+	WIRE_RELAY = 0x28,
 };
 
 static inline bool wire_type_is_map(uint8_t type)
@@ -97,6 +99,18 @@ struct wire_prelude {
 /* ---- packets ---- */
 
 uint32_t wire_cluster_tag(const char *cluster_name);
+
+/* Writes the header alone; what stands behind it is sealed by lib/seal. */
+void wire_put_header(uint8_t *packet, const struct wire_header *h);
+
+/* Checks what costs only comparisons: length, magic, version, cluster and the body's length. On
+ * WIRE_OK *h is the header and *body the body in place; neither tag nor checksum has been looked
+ * at, nor whether key id, lane and sender can be. On an error neither is touched. */
+enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
+	struct wire_header *h, struct sw_reader *body);
+
+/* Lane, sender id and epoch are in range. */
+bool wire_header_is_valid(const struct wire_header *h);
 
 /* Writes the header in front of a body that stands at packet + WIRE_HEADER_LEN, and the checksum
  * tag behind it. h->key_id must be WIRE_KEY_CLEAR. Returns the length of the packet. */
@@ -199,6 +213,9 @@ struct wire_record {
 struct wire_version_req {
 	uint64_t nonce;
 	bool first_session; /* the asker is empty: send everything */
+	bool reconcile;     /* the asker joins its whole state with yours: send everything */
+	bool report;        /* only tells the vector: no session is wanted */
+	bool repair;        /* equal vectors, unequal content: send everything but take no vector */
 	uint8_t part;       /* the VECTOR behind it is this part … */
 	uint8_t parts;      /* … of so many */
 };
@@ -223,6 +240,8 @@ enum wire_refusal {
 	WIRE_REFUSE_STARTING = 1, /* I have not completed my own first session */
 	WIRE_REFUSE_BUSY = 2,     /* as many sessions as I hold are open */
 	WIRE_REFUSE_UNKNOWN = 3,  /* that session is not open here (any more) */
+	WIRE_REFUSE_RECONCILE =
+		4, /* you do not cover what I collected: take my whole state first */
 };
 
 struct wire_session_refuse {
@@ -258,7 +277,13 @@ size_t wire_record_len(const struct wire_record *m);
 void wire_put_version_req(struct sw_writer *w, const struct wire_version_req *m);
 bool wire_get_version_req(struct sw_reader *r, struct wire_version_req *m);
 void wire_put_vector(struct sw_writer *w, const struct vv_entry *entries, uint32_t count);
-/* Reads one entry of a VECTOR payload; false at its end or, with r->failed, at a bad one. */
+/* As VECTOR: which tombstones the sender of a session has collected. */
+void wire_put_collected(struct sw_writer *w, const struct vv_entry *entries, uint32_t count);
+/* The records behind it are to be passed on, to that many others. */
+void wire_put_relay(struct sw_writer *w, uint8_t hops);
+bool wire_get_relay(struct sw_reader *r, uint8_t *hops);
+/* Reads one entry of a VECTOR or COLLECTED payload; false at its end or, with r->failed, at a bad
+ * one. */
 bool wire_next_vector_entry(struct sw_reader *r, struct vv_entry *entry);
 void wire_put_session_data(struct sw_writer *w, const struct wire_session_data *m);
 bool wire_get_session_data(struct sw_reader *r, struct wire_session_data *m);

@@ -1,4 +1,4 @@
-"""The control RPC (docs/rpc.md): a blocking client, and a feed that gathers the notifications of a fleet."""
+"""A feed that gathers the notifications of a fleet; the client itself is scripts/swimlane_client.py."""
 import json
 import selectors
 import socket
@@ -6,61 +6,8 @@ import threading
 import time
 from typing import NamedTuple
 
-BUSY = -32002
-NOT_READY = -32003
-NOT_FOUND = -32001
-
-
-class RpcError(RuntimeError):
-    def __init__(self, method, code, message):
-        super().__init__(f"{method}: {message} ({code})")
-        self.code = code
-
-
-class Rpc:
-    """One connection. Lines that are no answer (notifications) are not expected on it."""
-
-    def __init__(self, path, timeout_s=5.0):
-        self.path = str(path)
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout_s)
-        try:
-            self.socket.connect(self.path)
-        except OSError:
-            self.socket.close()
-            raise
-        self.lines = self.socket.makefile("rb")
-        self.next_id = 0
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def call(self, method, **params):
-        self.next_id += 1
-        request = {"jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params}
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
-        while True:
-            line = self.lines.readline()
-            if not line:
-                raise ConnectionError(f"{self.path}: closed during {method}")
-            answer = json.loads(line)
-            if answer.get("id") != self.next_id:
-                continue
-            if "error" in answer:
-                raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
-            return answer["result"]
-
-
-def call(path, method, **params):
-    with Rpc(path) as rpc:
-        return rpc.call(method, **params)
+from swimlane_client import BUSY, NOT_FOUND, NOT_READY, RpcError, call  # noqa: F401
+from swimlane_client import Client as Rpc  # noqa: F401
 
 
 class Note(NamedTuple):

@@ -142,7 +142,7 @@ static void load_timers(struct swim *w, uint64_t now_ns)
 		now_ns + (w->join_acks > 0 ? w->profile.join_interval_ns : w->profile.join_wait_ns);
 	w->next_probe_ns = now_ns;
 	w->next_rejoin_ns = now_ns + w->profile.rejoin_interval_ns;
-	w->next_sync_ns = 0;
+	w->next_sync_ns = w->next_meet_ns = w->next_join_ask_ns = 0;
 	w->next_reap_ns = now_ns + SW_NS_PER_S;
 	w->last_tick_ns = w->clock_ns = w->out_since_ns = now_ns;
 	w->budget_ns = 0;
@@ -167,7 +167,9 @@ void cluster_load(const struct state *s, uint32_t server, uint64_t now_ns)
 	w->out_head = w->out_tail = w->job_head = w->job_tail = w->event_head = w->event_tail = 0;
 	w->join_acks = n->answered;
 	w->remembered = n->remembered;
+	w->seeds_answered = 0;
 	w->rejoin_at = 0;
+	w->rejoin_left_out = false;
 	w->table_page = false;
 	memset(w->members, 0, SERVERS * sizeof(w->members[0]));
 	load_view(w, &n->views[server], now_ns);

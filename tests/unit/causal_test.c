@@ -89,3 +89,38 @@ SW_TEST(vv, a_full_vector_refuses_new_actors_and_keeps_old_ones)
 	SW_EXPECT_EQ(vv_join(&vv, &other), -ENOSPC);
 	SW_EXPECT_EQ(vv_get(&vv, (struct actor){8, 1}), 5u);
 }
+
+SW_TEST(vv, a_closed_epoch_covers_every_dot_and_reaches_to_its_cap)
+{
+	struct version_vector vv = {.count = 0}, open = {.count = 0};
+	struct actor a = {5, 1};
+	vv_raise(&vv, a, 9);
+	vv_raise(&vv, a, VV_CLOSED | 7);
+	SW_EXPECT_EQ(vv_get(&vv, a), VV_CLOSED | 7);
+	vv_raise(&vv, a, 100);
+	SW_EXPECT_EQ(vv_get(&vv, a), VV_CLOSED | 7);
+	SW_EXPECT_TRUE(vv_covers(&vv, (struct dot){a, 100}));
+	SW_EXPECT_EQ(vv_reach(vv_get(&vv, a)), 7u);
+	vv_raise(&vv, a, VV_CLOSED | 8); /* of two caps the smaller */
+	SW_EXPECT_EQ(vv_get(&vv, a), VV_CLOSED | 7);
+	vv_raise(&vv, a, VV_CLOSED | 6);
+	SW_EXPECT_EQ(vv_get(&vv, a), VV_CLOSED | 6);
+	vv_raise(&open, a, 7);
+	SW_EXPECT_FALSE(vv_dominates(&vv, &open));
+	SW_EXPECT_TRUE(vv_dominates(&open, &vv));
+}
+
+SW_TEST(vv, entries_join_in_any_order_closed_or_not)
+{
+	struct sw_random r = sw_random_seed(3);
+	for (int i = 0; i < 100000; i++) {
+		uint64_t e[3];
+		for (int k = 0; k < 3; k++)
+			e[k] = (1 + sw_random_below(&r, 4)) |
+			       (sw_random_below(&r, 2) == 0 ? VV_CLOSED : 0);
+		SW_ASSERT_EQ(vv_seq_join(e[0], e[1]), vv_seq_join(e[1], e[0]));
+		SW_ASSERT_EQ(vv_seq_join(vv_seq_join(e[0], e[1]), e[2]),
+			vv_seq_join(e[0], vv_seq_join(e[1], e[2])));
+		SW_ASSERT_EQ(vv_seq_join(e[0], e[0]), e[0]);
+	}
+}

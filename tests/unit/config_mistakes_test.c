@@ -85,7 +85,7 @@ static const struct bad_row bad_rows[] = {
 	{"unknown_key_swapped_letters", BASE "map: {megabtyes: 5}\n",
 		"f:5: map.megabtyes: unknown key; did you mean map.megabytes?"},
 	{"unknown_key_far_from_all", BASE "ownership: {quorum: {a: [b, {c: d}]}}\nweight: 0\n",
-		"f:5: ownership.quorum: unknown key; the keys here are stable_ms\n"
+		"f:5: ownership.quorum: unknown key; the keys here are stable_ms, zone_aware\n"
 		"f:6: weight: '0' is out of range; give a number from 1 to 1000"},
 	{"unknown_key_of_an_origin", BASE "origins:\n- name: a\n  url: http://a/\n  interval: 5\n",
 		"f:8: origins[0].interval: unknown key; did you mean origins[].interval_ms?"},
@@ -104,7 +104,8 @@ static const struct bad_row bad_rows[] = {
 	{"list_where_a_value_belongs", BASE "weight: [1, 2]\n",
 		"f:5: weight: is a list; give one plain value"},
 	{"value_where_a_section_belongs", BASE "ownership: 5\n",
-		"f:5: ownership: is a single value; give keys below it (stable_ms), or remove it"},
+		"f:5: ownership: is a single value; give keys below it (stable_ms, zone_aware), or "
+		"remove it"},
 	{"empty_section", BASE "log:\nzone: a\n",
 		"f:5: log: is empty; give keys below it (level), or remove it"},
 	{"value_where_a_list_belongs", BASE "seeds: 10.0.0.1\n",

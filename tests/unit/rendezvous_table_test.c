@@ -14,6 +14,7 @@ enum { KEYS_MAX = 50000 };
 /* A table beside what ranking every key anew gives, and beside what on_changed told. */
 struct world {
 	struct rendezvous_table *table;
+	uint32_t zones; /* 0: ranks are not zone-aware */
 	struct sw_random random;
 	struct rendezvous_server servers[SW_MEMBERS_MAX];
 	uint32_t server_count;
@@ -29,15 +30,22 @@ static bool same_ranks(const struct rendezvous_ranks *a, const struct rendezvous
 	return a->count == b->count && memcmp(a->ids, b->ids, a->count * sizeof(a->ids[0])) == 0;
 }
 
-static struct rendezvous_ranks full_ranks(
-	const struct rendezvous_server *servers, uint32_t n, uint64_t key_hash)
+static struct rendezvous_ranks full_ranks_of(
+	const struct rendezvous_server *servers, uint32_t n, uint64_t key_hash, bool zones)
 {
 	uint32_t order[SW_OWNER_RANKS];
 	struct rendezvous_ranks ranks = {0};
-	ranks.count = rendezvous_rank(key_hash, servers, n, order, SW_OWNER_RANKS);
+	ranks.count = zones ? rendezvous_rank_zones(key_hash, servers, n, order, SW_OWNER_RANKS)
+			    : rendezvous_rank(key_hash, servers, n, order, SW_OWNER_RANKS);
 	for (uint32_t i = 0; i < ranks.count; i++)
 		ranks.ids[i] = servers[order[i]].id;
 	return ranks;
+}
+
+static struct rendezvous_ranks full_ranks(
+	const struct rendezvous_server *servers, uint32_t n, uint64_t key_hash)
+{
+	return full_ranks_of(servers, n, key_hash, false);
 }
 
 static void on_changed(void *context, uint32_t handle, const struct rendezvous_ranks *before,
@@ -86,8 +94,10 @@ static void add_servers(struct world *world, uint32_t count, bool same_weight)
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t weight =
 			same_weight ? 100 : 1 + sw_random_below(&world->random, SW_WEIGHT_MAX);
-		world->servers[world->server_count++] =
-			rendezvous_server_make(sw_random_u64(&world->random), (uint16_t)weight);
+		struct rendezvous_server *s = &world->servers[world->server_count++];
+		*s = rendezvous_server_make(sw_random_u64(&world->random), (uint16_t)weight);
+		if (world->zones > 0)
+			s->zone = (uint32_t)sw_random_below(&world->random, world->zones);
 	}
 }
 
@@ -114,8 +124,8 @@ static bool is_right(struct world *world)
 {
 	bool right = true;
 	for (uint32_t i = 0; i < world->key_count && right; i++) {
-		struct rendezvous_ranks full =
-			full_ranks(world->servers, world->server_count, world->key_hashes[i]);
+		struct rendezvous_ranks full = full_ranks_of(world->servers, world->server_count,
+			world->key_hashes[i], world->zones > 0);
 		struct rendezvous_ranks kept;
 		right = rendezvous_table_read_reader(world->table, world->entries[i], &kept) &&
 			same_ranks(&kept, &full) && same_ranks(&world->told[i], &full);
@@ -128,27 +138,36 @@ struct history_row {
 	uint64_t seed;
 	uint32_t server_count_max;
 	bool same_weight;
+	uint32_t zones;
 };
 
 static const struct history_row history_rows[] = {
-	{"few_same_weight", 1, 5, true},
-	{"few_weighted", 2, 5, false},
-	{"many_same_weight", 3, 64, true},
-	{"many_weighted", 4, 64, false},
-	{"most_weighted", 5, SW_MEMBERS_MAX, false},
+	{"few_same_weight", 1, 5, true, 0},
+	{"few_weighted", 2, 5, false, 0},
+	{"many_same_weight", 3, 64, true, 0},
+	{"many_weighted", 4, 64, false, 0},
+	{"most_weighted", 5, SW_MEMBERS_MAX, false, 0},
+	{"few_of_two_zones", 6, 5, true, 2},
+	{"few_of_one_zone", 7, 5, false, 1},
+	{"many_of_three_zones", 8, 64, true, 3},
+	{"many_weighted_of_two_zones", 9, 64, false, 2},
+	{"most_of_forty_zones", 10, SW_MEMBERS_MAX, false, 40},
 };
 
 static void change_servers(struct world *world, const struct history_row *row)
 {
 	uint64_t steps = 1 + sw_random_below(&world->random, 4);
 	for (uint64_t i = 0; i < steps; i++) {
-		uint64_t what = sw_random_below(&world->random, 3);
+		uint64_t what = sw_random_below(&world->random, row->zones > 0 ? 4 : 3);
 		uint32_t n = world->server_count;
 		if (what == 0 && n > 0)
 			remove_server(world, sw_random_below(&world->random, n));
 		else if (what == 1 && n > 0 && !row->same_weight)
 			world->servers[sw_random_below(&world->random, n)].weight =
 				(uint16_t)(1 + sw_random_below(&world->random, SW_WEIGHT_MAX));
+		else if (what == 3 && n > 0)
+			world->servers[sw_random_below(&world->random, n)].zone =
+				(uint32_t)sw_random_below(&world->random, row->zones);
 		else if (n < row->server_count_max)
 			add_servers(world, 1, row->same_weight);
 	}
@@ -164,6 +183,9 @@ SW_TEST_TABLE(rendezvous_table, any_history_gives_what_ranking_anew_gives,
 	const struct history_row *row, history_rows)
 {
 	struct world *world = world_create(row->seed);
+	world->zones = row->zones;
+	if (row->zones > 0)
+		rendezvous_table_zone_aware(world->table);
 	add_keys(world, 50); /* registered while nobody is there */
 	add_servers(world, row->server_count_max / 2, row->same_weight);
 	for (int round = 0; round < 400; round++) {
@@ -181,6 +203,25 @@ SW_TEST_TABLE(rendezvous_table, any_history_gives_what_ranking_anew_gives,
 	SW_EXPECT_TRUE(is_right(world));
 	SW_EXPECT_EQ(stats_of(world).changed, world->told_count);
 	world_destroy(world);
+}
+
+SW_TEST(rendezvous_table, every_way_to_compute_gives_the_same_ranks)
+{
+	for (enum scan_kind kind = 0; kind < SCAN_KINDS; kind++) {
+		struct world *world = world_create(30);
+		if (rendezvous_table_use(world->table, kind) == 0) {
+			for (int round = 0; round < 6; round++) {
+				add_servers(world, 20, round < 2);
+				set_servers(world);
+				add_keys(world, 500);
+				SW_EXPECT_TRUE(is_right(world));
+			}
+			SW_EXPECT_STR(stats_of(world).instructions, scan_name(kind));
+		} else {
+			sw_test_note("this processor has no %s", scan_name(kind));
+		}
+		world_destroy(world);
+	}
 }
 
 static uint32_t count_keys_of(const struct world *world, uint64_t id)

@@ -338,6 +338,66 @@ SW_TEST(rendezvous, keys_of_who_leaves_spread_over_all_others)
 	SW_EXPECT_LT(chi_square, chi_square_bound(SERVERS - 2));
 }
 
+SW_TEST_TABLE(rendezvous, zones_change_who_is_second_and_nothing_of_who_owns,
+	const struct weights_row *row, weights_rows)
+{
+	struct sw_random random = sw_random_seed(28);
+	struct rendezvous_server servers[40];
+	uint32_t plain[40], zoned[40];
+	uint32_t moved = 0;
+	for (int round = 0; round < 4000; round++) {
+		uint32_t n = 2 + (uint32_t)sw_random_below(&random, 39), zones = 0;
+		uint64_t key_hash = sw_random_u64(&random);
+		make_servers(&random, servers, n, row->same_weight);
+		for (uint32_t i = 0; i < n; i++) {
+			servers[i].zone = (uint32_t)sw_random_below(&random, 1 + round % 4);
+			zones += servers[i].zone != servers[0].zone;
+		}
+		SW_ASSERT_EQ(rendezvous_rank(key_hash, servers, n, plain, n), n);
+		SW_ASSERT_EQ(rendezvous_rank_zones(key_hash, servers, n, zoned, n), n);
+		SW_EXPECT_EQ(zoned[0], plain[0]);
+		/* The second is the first of another zone; without it both lists are the same. */
+		uint32_t other = 1;
+		while (other < n && servers[plain[other]].zone == servers[plain[0]].zone)
+			other++;
+		SW_EXPECT_EQ(other<n, zones> 0);
+		SW_EXPECT_EQ(zoned[1], plain[other < n ? other : 1]);
+		moved += zoned[1] != plain[1];
+		for (uint32_t i = 1, at = other < n ? 2 : 1; i < n; i++)
+			if (i != other)
+				SW_EXPECT_EQ(zoned[at++], plain[i]);
+		/* Who owns it next is among the first three: nobody else takes over. */
+		SW_EXPECT_TRUE(zoned[1] == plain[1] || (n > 2 && zoned[2] == plain[1]));
+	}
+	SW_EXPECT_GT(moved, 500);
+}
+
+SW_TEST_TABLE(rendezvous, joiner_takes_only_what_it_wins_in_every_rank,
+	const struct weights_row *row, weights_rows)
+{
+	struct sw_random random = sw_random_seed(29);
+	struct rendezvous_server servers[24];
+	uint32_t before[24], after[24];
+	for (int round = 0; round < 4000; round++) {
+		uint32_t n = 1 + (uint32_t)sw_random_below(&random, 23), at = 0;
+		uint64_t key_hash = sw_random_u64(&random);
+		make_servers(&random, servers, n + 1, row->same_weight);
+		rendezvous_rank(key_hash, servers, n, before, n);
+		rendezvous_rank(key_hash, servers, n + 1, after, n + 1);
+		for (uint32_t i = 0; i <= n; i++)
+			if (after[i] != n)
+				SW_EXPECT_EQ(before[at++], after[i]);
+		SW_EXPECT_EQ(at, n);
+		/* Whoever is told the servers in another order answers the same. */
+		uint64_t id = servers[after[0]].id;
+		struct rendezvous_server first = servers[0];
+		servers[0] = servers[n];
+		servers[n] = first;
+		rendezvous_rank(key_hash, servers, n + 1, after, 1);
+		SW_EXPECT_EQ(servers[after[0]].id, id);
+	}
+}
+
 SW_TEST(rendezvous, asks_for_more_or_fewer_than_there_are)
 {
 	struct rendezvous_server servers[2] = {

@@ -11,7 +11,7 @@
 
 enum {
 	ANY_VECTOR_MAX = (WIRE_MESSAGES_MAX - WIRE_MESSAGE_HEADER_LEN) / WIRE_VECTOR_ENTRY_LEN,
-	ANY_TYPES = 16,
+	ANY_TYPES = 18,
 };
 
 static const enum wire_type any_types[ANY_TYPES] = {
@@ -31,6 +31,8 @@ static const enum wire_type any_types[ANY_TYPES] = {
 	WIRE_SESSION_GET,
 	WIRE_SESSION_DONE,
 	WIRE_SESSION_REFUSE,
+	WIRE_COLLECTED,
+	WIRE_RELAY,
 };
 
 struct any_message {
@@ -52,6 +54,7 @@ struct any_message {
 		struct wire_session_get session_get;
 		uint64_t session_done;
 		struct wire_session_refuse session_refuse;
+		uint8_t relay_hops;
 	};
 	uint8_t key[SW_KEY_MAX]; /* what a drawn record points at */
 	uint8_t value[WIRE_MESSAGES_MAX];
@@ -76,6 +79,8 @@ static inline void any_put(struct sw_writer *w, const struct any_message *m)
 	case WIRE_SESSION_GET: wire_put_session_get(w, &m->session_get); break;
 	case WIRE_SESSION_DONE: wire_put_session_done(w, m->session_done); break;
 	case WIRE_SESSION_REFUSE: wire_put_session_refuse(w, &m->session_refuse); break;
+	case WIRE_COLLECTED: wire_put_collected(w, m->vector.entries, m->vector.count); break;
+	case WIRE_RELAY: wire_put_relay(w, m->relay_hops); break;
 	}
 }
 
@@ -106,7 +111,9 @@ static inline bool any_get(uint8_t type, struct sw_reader *r, struct any_message
 	case WIRE_TABLE: return wire_get_table(r, &m->table);
 	case WIRE_RECORD: return wire_get_record(r, &m->record);
 	case WIRE_VERSION_REQ: return wire_get_version_req(r, &m->version_req);
-	case WIRE_VECTOR: return any_get_vector(r, m);
+	case WIRE_VECTOR:
+	case WIRE_COLLECTED: return any_get_vector(r, m);
+	case WIRE_RELAY: return wire_get_relay(r, &m->relay_hops);
 	case WIRE_SESSION_DATA: return wire_get_session_data(r, &m->session_data);
 	case WIRE_SESSION_GET: return wire_get_session_get(r, &m->session_get);
 	case WIRE_SESSION_DONE: return wire_get_session_done(r, &m->session_done);
@@ -201,9 +208,14 @@ static inline bool any_equal(const struct any_message *a, const struct any_messa
 	case WIRE_VERSION_REQ:
 		return a->version_req.nonce == b->version_req.nonce &&
 		       a->version_req.first_session == b->version_req.first_session &&
+		       a->version_req.reconcile == b->version_req.reconcile &&
+		       a->version_req.report == b->version_req.report &&
+		       a->version_req.repair == b->version_req.repair &&
 		       a->version_req.part == b->version_req.part &&
 		       a->version_req.parts == b->version_req.parts;
-	case WIRE_VECTOR: return any_vector_equal(a, b);
+	case WIRE_VECTOR:
+	case WIRE_COLLECTED: return any_vector_equal(a, b);
+	case WIRE_RELAY: return a->relay_hops == b->relay_hops;
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:
 	case WIRE_SESSION_DONE:

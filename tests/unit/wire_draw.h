@@ -97,7 +97,8 @@ static inline void draw_vector(struct sw_random *random, struct any_message *m)
 	m->vector.count = (uint32_t)draw_between(random, 0, ANY_VECTOR_MAX);
 	for (uint32_t i = 0; i < m->vector.count; i++) {
 		struct dot dot = draw_dot(random);
-		m->vector.entries[i] = (struct vv_entry){dot.actor, dot.seq};
+		uint64_t closed = sw_random_below(random, 4) == 0 ? VV_CLOSED : 0;
+		m->vector.entries[i] = (struct vv_entry){dot.actor, dot.seq | closed};
 	}
 }
 
@@ -163,10 +164,15 @@ static inline void draw_any(struct sw_random *random, enum wire_type type, struc
 	case WIRE_VERSION_REQ:
 		m->version_req.nonce = draw_u64(random);
 		m->version_req.first_session = sw_random_below(random, 2) == 1;
+		m->version_req.reconcile = sw_random_below(random, 2) == 1;
+		m->version_req.report = sw_random_below(random, 2) == 1;
+		m->version_req.repair = sw_random_below(random, 2) == 1;
 		m->version_req.parts = (uint8_t)draw_between(random, 1, UINT8_MAX);
 		m->version_req.part = (uint8_t)draw_between(random, 0, m->version_req.parts - 1u);
 		break;
-	case WIRE_VECTOR: draw_vector(random, m); break;
+	case WIRE_VECTOR:
+	case WIRE_COLLECTED: draw_vector(random, m); break;
+	case WIRE_RELAY: m->relay_hops = draw_u8(random); break;
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:
 	case WIRE_SESSION_DONE:

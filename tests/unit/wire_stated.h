@@ -91,7 +91,11 @@ static inline void session_of(const struct vector_section *s, struct any_message
 	uint64_t nonce = number_of(s, "nonce");
 	if (m->type == WIRE_VERSION_REQ) {
 		m->version_req.nonce = nonce;
-		m->version_req.first_session = number_of(s, "first_session") != 0;
+		uint64_t flags = number_of(s, "flags");
+		m->version_req.first_session = (flags & 1) != 0;
+		m->version_req.reconcile = (flags & 2) != 0;
+		m->version_req.report = (flags & 4) != 0;
+		m->version_req.repair = (flags & 8) != 0;
 		m->version_req.part = (uint8_t)number_of(s, "part");
 		m->version_req.parts = (uint8_t)number_of(s, "parts");
 	} else if (m->type == WIRE_SESSION_DATA) {
@@ -126,7 +130,8 @@ static inline enum wire_type type_of(const char *name)
 {
 	static const char *const names[ANY_TYPES] = {"PING", "ACK", "NACK", "PING_REQ", "MEMBER",
 		"JOIN", "JOIN_ACK", "TABLE_REQ", "TABLE", "RECORD", "VERSION_REQ", "VECTOR",
-		"SESSION_DATA", "SESSION_GET", "SESSION_DONE", "SESSION_REFUSE"};
+		"SESSION_DATA", "SESSION_GET", "SESSION_DONE", "SESSION_REFUSE", "COLLECTED",
+		"RELAY"};
 	for (unsigned i = 0; i < ANY_TYPES; i++)
 		if (strcmp(names[i], name) == 0)
 			return any_types[i];
@@ -164,7 +169,9 @@ static inline void message_of(const struct vector_section *s, struct any_message
 		m->table.pages = (uint8_t)number_of(s, "pages");
 		break;
 	case WIRE_RECORD: record_of(s, m); break;
-	case WIRE_VECTOR: vector_of(s, m); break;
+	case WIRE_VECTOR:
+	case WIRE_COLLECTED: vector_of(s, m); break;
+	case WIRE_RELAY: m->relay_hops = (uint8_t)number_of(s, "hops"); break;
 	case WIRE_VERSION_REQ:
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:

@@ -24,6 +24,7 @@ TYPES = {
     "PING": 0x01, "ACK": 0x02, "NACK": 0x03, "PING_REQ": 0x04, "MEMBER": 0x05, "JOIN": 0x06, "JOIN_ACK": 0x07,
     "TABLE_REQ": 0x08, "TABLE": 0x09, "RECORD": 0x20, "VERSION_REQ": 0x21, "VECTOR": 0x22,
     "SESSION_DATA": 0x23, "SESSION_GET": 0x24, "SESSION_DONE": 0x25, "SESSION_REFUSE": 0x26,
+    "COLLECTED": 0x27, "RELAY": 0x28,
 }
 WIDTH = {1: ">B", 2: ">H", 4: ">I", 8: ">Q"}
 
@@ -110,15 +111,15 @@ def record(key, value=b"", clock=1, author=(0xA1, 3, 1), dot=None, previous=None
     return Message("RECORD", stated, pieces + [("key", key), ("value", value)])
 
 
-def vector(entries):
+def vector(entries, kind="VECTOR"):
     pieces = []
     for e in entries:
         pieces += dot_bytes("entry", e)
-    return Message("VECTOR", [("entry", dot_text(e)) for e in entries], pieces)
+    return Message(kind, [("entry", dot_text(e)) for e in entries], pieces)
 
 
-def version_req(nonce, first, part, parts):
-    return simple("VERSION_REQ", [("nonce", nonce, 8, True), ("first_session", first, 1, False),
+def version_req(nonce, flags, part, parts):
+    return simple("VERSION_REQ", [("nonce", nonce, 8, True), ("flags", flags, 1, False),
                                   ("part", part, 1, False), ("parts", parts, 1, False)])
 
 
@@ -256,20 +257,30 @@ def session_file():
                [version_req(0xFEEDFACE01020304, 0, 0, 1), vector(vv)]),
         packet("version_req_first_session", ["Of an empty server: everything, please. Its vector is empty."],
                [version_req(0xFEEDFACE01020304, 1, 0, 1), vector([])], last_seq=0, floor=0),
+        packet("version_req_reconcile", ["Joins its whole state with the answer's; one epoch is closed at 40."],
+               [version_req(0xFEEDFACE01020304, 2, 0, 1), vector([(0xA1, 2, 2**63 + 40)] + vv[1:])]),
+        packet("version_req_report", ["Tells its vector, and wants no answer."],
+               [version_req(0xFEEDFACE01020304, 4, 0, 1), vector(vv)]),
+        packet("version_req_repair", ["Equal vectors, unequal content."],
+               [version_req(0xFEEDFACE01020304, 8, 0, 1), vector(vv)]),
         packet("version_req_last_part", ["The last part of 255."], [version_req(1, 0, 254, 255), vector(vv[:1])]),
         packet("vector_largest", ["68 entries, as many as one packet holds behind nothing else."],
                [vector([(i + 1, i % 3 + 1, i * i + 1) for i in range(68)])]),
-        packet("session_data_records", ["Packet 0 of 2 of a session: records."],
-               [session_data(0xFEEDFACE01020304, 1, 0, 2), record(b"a", b"1"), record(b"b", b"2", author=(0xB2, 1, 4))]),
-        packet("session_data_vector", ["Packet 1 of 2: the sender's vector as of the snapshot."],
-               [session_data(0xFEEDFACE01020304, 1, 1, 2), vector(vv)]),
+        packet("session_data_records", ["Packet 2 of 3 of a session: records."],
+               [session_data(0xFEEDFACE01020304, 1, 2, 3), record(b"a", b"1"), record(b"b", b"2", author=(0xB2, 1, 4))]),
+        packet("session_data_vector", ["Packet 0 of 3: the sender's vector as of the snapshot."],
+               [session_data(0xFEEDFACE01020304, 1, 0, 3), vector(vv)]),
+        packet("session_data_collected", ["Packet 1 of 3: what the sender has collected."],
+               [session_data(0xFEEDFACE01020304, 1, 1, 3), vector(vv[:2], "COLLECTED")]),
+        packet("push_relayed", ["A push that is to be passed on twice."],
+               [simple("RELAY", [("hops", 2, 1, False)]), record(b"a", b"1")]),
         packet("session_get", ["Asks again for packets 5, 6, 70 and 132."],
                [session_get(0xFEEDFACE01020304, 1, 5, [5, 6, 70, 132])]),
         packet("session_done", ["All packets are in."], [simple("SESSION_DONE", [("nonce", 0xFEEDFACE01020304, 8, True)])]),
     ] + [
         packet(f"session_refuse_{why}", [f"Refused: {why}."],
                [simple("SESSION_REFUSE", [("nonce", 1, 8, True), ("reason", code, 1, False)])], lane=lane)
-        for why, code, lane in (("starting", 1, 0), ("busy", 2, 1), ("unknown", 3, 2))
+        for why, code, lane in (("starting", 1, 0), ("busy", 2, 1), ("unknown", 3, 2), ("reconcile", 4, 0))
     ]
 
 
@@ -294,8 +305,9 @@ def refused_file():
         packet("member_without_port", ["Nobody can be reached there."], [member(port=0)], "body"),
         packet("record_too_large", ["Key and value of 1,257 bytes together."],
                [record(b"k", b"v" * 1256)], "body"),
-        packet("vector_closed_epoch", ["Bit 63 of a vector's seq: a closed epoch, which version 1 does not send."],
-               [vector([(0xA1, 3, 2**63 + 5)])], "body"),
+        packet("record_closed_seq", ["Bit 63 of a seq is a vector's alone."],
+               [record(b"k", b"v", author=(0xA1, 3, 2**63 + 5))], "body"),
+        packet("vector_closed_at_nothing", ["A closed epoch without a cap."], [vector([(0xA1, 3, 2**63)])], "body"),
     ]
 
 

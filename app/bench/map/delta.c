@@ -83,7 +83,8 @@ void delta_run(struct delta_result *result, uint32_t rounds, uint64_t seed)
 
 void delta_print(struct delta_result *r)
 {
-	printf("delta of the newest %u records, request to last packet (%u packets); medians of %u\n",
+	printf("delta of the newest %u records, request to last packet (%u packets); medians of "
+	       "%u\n",
 		DELTA_RECORDS, r->packets, r->ratio.count);
 	for (int i = 0; i < DELTA_SIZES; i++)
 		printf("  of %9u records %10.1f us\n", r->records[i],

@@ -1,5 +1,5 @@
-/* What a delta costs: a peer lacks the newest DELTA_RECORDS of a map's records. The cost must follow
- * what is sent, not what is stored. */
+/* What a delta costs: a peer lacks the newest DELTA_RECORDS of a map's records. The cost must
+ * follow what is sent, not what is stored. */
 #pragma once
 
 #include <stdint.h>

@@ -136,8 +136,8 @@ static double background(struct watch *w, uint64_t ns)
 static void add_cost(const struct watch *w, uint64_t from_ns, uint32_t writes,
 	double background_packets_s, double *bytes, double *packets)
 {
-	double server_s = (double)(sim_now(w->cluster.sim) - from_ns) / SW_NS_PER_S *
-			  w->cluster.servers;
+	double server_s =
+		(double)(sim_now(w->cluster.sim) - from_ns) / SW_NS_PER_S * w->cluster.servers;
 	*bytes = ((double)w->bytes - w->result->background_bytes_s * server_s) / writes;
 	*packets = ((double)w->packets - background_packets_s * server_s) / writes;
 }
@@ -202,7 +202,8 @@ void writes_run(const struct writes_plan *plan, struct writes_result *result)
 	cluster_destroy(&w.cluster);
 }
 
-static void row(const char *name, const char *load, struct samples *ms, double bytes, double packets)
+static void row(
+	const char *name, const char *load, struct samples *ms, double bytes, double packets)
 {
 	printf("  %-10s %-16s %8u %8.3f %8.3f %8.3f %12.0f %10.1f\n", name, load, ms->count,
 		samples_quantile(ms, 0.5), samples_quantile(ms, 0.99), samples_quantile(ms, 1),
@@ -223,8 +224,8 @@ void writes_print(const struct writes_plan *plan, struct writes_result *r, bool 
 	const char *how = plan->epidemic ? "epidemic" : "direct";
 	row(how, "quiet", &r->idle_ms, r->idle_bytes, r->idle_packets);
 	row(how, load, &r->loaded_ms, r->loaded_bytes, r->loaded_packets);
-	printf("  %-10s %u not read everywhere within %u s%s; an idle map sends %.0f bytes/s\n",
-		"", r->unread, (unsigned)(READ_LIMIT_NS / SW_NS_PER_S),
+	printf("  %-10s %u not read everywhere within %u s%s; an idle map sends %.0f bytes/s\n", "",
+		r->unread, (unsigned)(READ_LIMIT_NS / SW_NS_PER_S),
 		r->failed ? "; MAPS DIFFER" : "", r->background_bytes_s);
 }
 

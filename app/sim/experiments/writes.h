@@ -1,9 +1,9 @@
 /* How long a write takes until it can be read on every server, and what is sent for it: in a quiet
  * cluster, and while all servers together write at a rate.
  *
- * Virtual time: packets take their links' time and wait for their sender's link (10 Gbit/s), but the
- * servers themselves compute in no time at all, and lane and keeper hand over at once. What a real
- * server adds to each hop is in docs/performance.md.
+ * Virtual time: packets take their links' time and wait for their sender's link (10 Gbit/s), but
+ * the servers themselves compute in no time at all, and lane and keeper hand over at once. What a
+ * real server adds to each hop is in docs/performance.md.
  */
 #pragma once
 
@@ -15,7 +15,8 @@
 struct writes_plan {
 	uint64_t seed;
 	uint32_t servers;
-	bool epidemic; /* writes go to some at random, who pass them on, instead of to all at once */
+	bool epidemic; /* writes go to some at random, who pass them on, instead of to all at once
+			*/
 	uint32_t idle_writes;
 	uint32_t loaded_per_s; /* of all servers together */
 	double loaded_s;

@@ -1,0 +1,128 @@
+#include "methods.h"
+#include "rpc/rpc.h"
+
+/* clang-format off */
+static const struct rpc_field methods_result[] = {
+	{"methods[].name", "text", ""},
+	{"methods[].summary?", "text", ""},
+	{"methods[].params?", "object", "JSON Schema of the parameters"},
+	{"methods[].result?", "object", "JSON Schema of the result"},
+	{"methods[].errors?[].code", "integer", ""},
+	{"methods[].errors[].when", "text", ""},
+	{"methods[].stream?", "boolean", "Notifications follow"},
+	{"methods[].writes?", "boolean", "Changes something"},
+	{"methods[].example?", "object", "Parameters of a call that works"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field status_result[] = {
+	{"version", "text", "Of the program"},
+	{"name", "text", ""},
+	{"id", "id", ""},
+	{"epoch", "integer", "Number of this start"},
+	{"instance", "id", "Drawn at this start"},
+	{"cluster", "text", ""},
+	{"address", "text", "address:port"},
+	{"profile", "text", ""},
+	{"state", "starting | joining | running | leaving | left | stood_down", ""},
+	{"ready", "boolean", "Its map is complete: it takes writes"},
+	{"drain", "boolean", "Owns nothing"},
+	{"members", "integer", "Known, dead ones among them"},
+	{"alive", "integer", "Alive or suspected"},
+	{"local_health", "integer", "0: well"},
+	{"table_digest", "id", "The same on servers with the same member table"},
+	{"vector_hash", "id", "The same on servers with the same version vector"},
+	{"content_hash", "id", "The same on servers with the same records"},
+	{"records", "integer", ""},
+	{"tombstones", "integer", ""},
+	{"keys", "integer", "Registered: they have an owner"},
+	{"uptime_ms", "integer", ""},
+	{"port.name", "text", ""},
+	{"port.driver", "text", ""},
+	{"port.steering", "text", "How frames get here"},
+	{"port.queues", "integer", ""},
+	{"port.mac", "text", ""},
+	{"port.mtu", "integer", ""},
+	{"port.exclusive", "boolean", "The kernel does not see this port"},
+	{"cores[].lcore", "integer", ""},
+	{"cores[].cpu", "integer | text", "Or the CPUs that it may run on"},
+	{"cores[].role", "control | keeper | lane", ""},
+	{"cores[].idle", "text", ""},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field stats_result[] = {
+	{"cores[].lcore", "integer", ""},
+	{"cores[].role", "keeper | lane", ""},
+	{"cores[].loops", "integer", "Turns of its loop"},
+	{"cores[].busy_cycles", "integer", "In turns that found work"},
+	{"cores[].idle_cycles", "integer", "In turns that found none, without sleep"},
+	{"cores[].asleep_us", "integer", ""},
+	{"cores[].sleeps", "integer", ""},
+	{"cores[].cycles_per_packet", "integer | null", "null: no packet yet"},
+	{"cores[].rx_frames", "integer | null", "null: the keeper touches no port"},
+	{"cores[].tx_frames", "integer | null", ""},
+	{"cores[].rx_bytes", "integer | null", ""},
+	{"cores[].tx_bytes", "integer | null", ""},
+	{"cores[].drops.*", "integer", "Packets dropped, by reason; those that never happened are absent"},
+	{"cores[].counters.*", "integer", "See [counters](operations.md#counters)"},
+	{"rpc.*", "integer", ""},
+	{"health.*", "integer", ""},
+	{"tsc_hz", "integer", "Cycles of a second"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field shim_params[] = {
+	{"drop_percent?", "integer 0..100", "Of received packets; as it is unless given"},
+	{"block?[]", "text", "Servers or addresses whose packets are dropped; as they are unless given"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field shim_result[] = {
+	{"drop_percent", "integer", ""},
+	{"block[]", "text", "Addresses"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_method_error events_errors[] = {
+	{RPC_TOO_MANY, "as many subscribers as there may be"}, {0, NULL}};
+
+const struct rpc_method_info methods_daemon[] = {
+	{.name = "methods", .summary = "Every method, with JSON Schemas of its parameters and result",
+		.result = methods_result,
+		.answer = "{\"methods\":[{\"name\":\"leave\",\"summary\":\"Leave the cluster in order, and stop the server\","
+			  "\"params\":{\"type\":\"object\",\"properties\":{},\"required\":[],\"additionalProperties\":false},"
+			  "\"result\":{\"type\":\"object\"},\"errors\":[],\"stream\":false,\"writes\":true,\"example\":{}}]}"},
+	{.name = "status", .summary = "How this server is",
+		.result = status_result,
+		.answer = "{\"version\":\"0.1.0\",\"name\":\"edge-01\",\"id\":\"00000000000000a1\",\"epoch\":12,"
+			  "\"instance\":\"5d0c7a3be2f41c99\",\"cluster\":\"ams1\",\"address\":\"10.0.0.1:7946\","
+			  "\"profile\":\"lan\",\"state\":\"running\",\"ready\":true,\"drain\":false,\"members\":5,"
+			  "\"alive\":5,\"local_health\":0,\"table_digest\":\"91a2c8f20d5be7c4\","
+			  "\"vector_hash\":\"0f3c5a7791be2d68\",\"content_hash\":\"77f0a1b2c3d4e5f6\","
+			  "\"records\":12,\"tombstones\":0,\"keys\":6,\"uptime_ms\":86400000,"
+			  "\"port\":{\"name\":\"eth0\",\"driver\":\"net_af_xdp\",\"steering\":\"XDP program\","
+			  "\"queues\":1,\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"exclusive\":false},"
+			  "\"cores\":[{\"lcore\":0,\"cpu\":0,\"role\":\"control\",\"idle\":\"event loop\"}]}"},
+	{.name = "stats", .summary = "What each core has done",
+		.result = stats_result,
+		.notes = "The same counters, with units and one name each, are in `GET /metrics` and under "
+			 "`/swimlane/` of DPDK's telemetry.",
+		.answer = "{\"cores\":[{\"lcore\":2,\"role\":\"lane\",\"loops\":81234567,\"busy_cycles\":3012345,"
+			  "\"idle_cycles\":90123456,\"asleep_us\":812345,\"sleeps\":40123,\"cycles_per_packet\":612,"
+			  "\"rx_frames\":4922,\"tx_frames\":4922,\"rx_bytes\":512345,\"tx_bytes\":498123,"
+			  "\"drops\":{\"magic\":2},\"counters\":{\"packets\":4920,\"answered\":1640}}],"
+			  "\"rpc\":{\"requests\":17},\"health\":{\"origins\":3},\"tsc_hz\":2100000000}"},
+	{.name = "events", .summary = "Tell what happens to members, origins and this server", .stream = true,
+		.errors = events_errors,
+		.notes = "`event {at_ms, kind, server, id, text}`, where `kind` is `alive`, `suspect`, `refuted`, "
+			 "`dead`, `left`, `forgotten`, `changed`, `running`, `epoch`, `stand_down`, `ready`, "
+			 "`verdict` or `taken_over`.",
+		.answer = "{}"},
+	{.name = "test.shim", .summary = "Lose packets on purpose",
+		.params = shim_params, .result = shim_result,
+		.notes = "Only where the configuration says `test: {shim: true}`.",
+		.example = "{\"drop_percent\":0,\"block\":[]}",
+		.answer = "{\"drop_percent\":0,\"block\":[]}", .writes = true},
+	{.name = NULL},
+};

@@ -1,0 +1,101 @@
+/* What lanes do: no allocation, lock, system call or key derivation from here on. */
+#include <assert.h>
+
+#include "seal/internal.h"
+#include "seal/nonce.h"
+
+static uint32_t slot_of(const struct seal *seal, uint8_t id)
+{
+	return atomic_load_explicit(&seal->slot_of_id[id], memory_order_acquire);
+}
+
+/* Cheapest first, so that junk ends before anything is deciphered. True: on to the device. */
+static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
+{
+	if (!wire_header_is_valid(&p->h)) {
+		p->result = SEAL_RANGE;
+		return false;
+	}
+	uint32_t slot = slot_of(seal, p->h.key_id);
+	if (slot == NO_SLOT) {
+		p->result = SEAL_KEY;
+		return false;
+	}
+	struct life *life = life_find(seal, p->h.sender, p->h.instance);
+	p->session = life == NULL
+			     ? NULL
+			     : atomic_load_explicit(&life->sessions[slot], memory_order_acquire);
+	if (p->session == NULL) {
+		p->result = SEAL_SENDER;
+		return false;
+	}
+	if (!window_may_accept(&life->windows[p->h.lane], p->h.counter)) {
+		p->result = SEAL_REPLAY;
+		return false;
+	}
+	p->life = life;
+	return true;
+}
+
+static void accept(struct seal_packet *p)
+{
+	struct life *life = p->life;
+	if (p->result != SEAL_OK)
+		return;
+	if (!window_accept(&life->windows[p->h.lane], p->h.counter)) {
+		p->result = SEAL_REPLAY;
+		return;
+	}
+	/* Written when it changes only: the line is shared between lanes. */
+	if (atomic_load_explicit(&life->last_key, memory_order_relaxed) != p->h.key_id)
+		atomic_store_explicit(&life->last_key, p->h.key_id, memory_order_relaxed);
+}
+
+void seal_open_lane(struct seal *seal, uint16_t lane, struct seal_packet *packets, uint32_t count)
+{
+	struct seal_packet *list[SEAL_BURST];
+	device_nonce nonces[SEAL_BURST];
+	uint32_t n = 0;
+	assert(lane < seal->lanes && count <= SEAL_BURST);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!prepare_opening(seal, &packets[i]))
+			continue;
+		seal_nonce(nonces[n], packets[i].h.lane, packets[i].h.counter);
+		list[n++] = &packets[i];
+	}
+	if (n == 0)
+		return;
+	device_run(&seal->device, lane, list, nonces, n);
+	for (uint32_t i = 0; i < n; i++)
+		accept(list[i]);
+}
+
+void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packets, uint32_t count)
+{
+	struct seal_packet *list[SEAL_BURST];
+	device_nonce nonces[SEAL_BURST];
+	uint64_t *counter = &seal->counters[lane].next;
+	uint32_t send = atomic_load_explicit(&seal->send, memory_order_acquire), n = 0;
+	assert(lane < seal->lanes && count <= SEAL_BURST);
+	for (uint32_t i = 0; i < count; i++) {
+		struct seal_packet *p = &packets[i];
+		if (*counter > SEAL_COUNTER_MAX) {
+			p->result = SEAL_EXHAUSTED;
+			continue;
+		}
+		p->session =
+			atomic_load_explicit(&p->sender->sessions[send >> 8], memory_order_acquire);
+		assert(p->session != NULL); /* every sender has one of the sending key */
+		p->h.key_id = (uint8_t)send;
+		p->h.lane = (uint8_t)lane;
+		p->h.cluster = seal->cluster;
+		p->h.sender = p->sender->actor;
+		p->h.instance = p->sender->instance;
+		p->h.counter = (*counter)++;
+		wire_put_header(p->bytes, &p->h);
+		seal_nonce(nonces[n], p->h.lane, p->h.counter);
+		list[n++] = p;
+	}
+	if (n > 0)
+		device_run(&seal->device, lane, list, nonces, n);
+}

@@ -1,0 +1,105 @@
+"""One swimlane server by itself: its port is DPDK's null device, so it needs no interface, no hugepages and
+no root. For the bench of the control RPC and for tests of what needs no other server."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from swimlane_client import Client, RpcError  # noqa: E402
+
+CONFIG = """\
+name: {name}
+cluster: alone
+profile: lan
+insecure: true
+port:
+  kind: vdev
+  interface: net_null0,no-rx=1
+  address: 10.0.0.1
+  prefix_len: 24
+memory: {{hugepages: off, megabytes: 96}}
+"""
+
+
+class Alone:
+    """Use as a context. `more`: further sections of the configuration, as YAML."""
+
+    def __init__(self, build, more="", name="edge-01", control="", folder=None, environment=None, arguments=()):
+        self.build = pathlib.Path(build)
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="swimlane-alone-"))
+        self.made_folder = folder is None
+        self.name = name
+        self.socket = self.folder / "control.sock"
+        self.config = self.folder / "swimlane.yaml"
+        self.log = self.folder / "swimlane.log"
+        self.more = more
+        self.control = control
+        self.environment = environment or {}
+        self.arguments = arguments
+        self.process = None
+
+    def write_config(self, more=None):
+        self.more = self.more if more is None else more
+        control = f"control:\n  socket: {self.socket}\n" + self.control
+        self.config.write_text(CONFIG.format(name=self.name) + control + self.more)
+
+    def start(self, timeout_s=60):
+        self.write_config()
+        command = [str(self.build / "app/swimlane/swimlane"), "--config", str(self.config)]
+        if self.arguments:
+            command += ["--", *self.arguments]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=dict(os.environ, RUNTIME_DIRECTORY=str(self.folder), **self.environment))
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"ended with {self.process.returncode}:\n{self.last_words()}")
+            try:
+                with Client(self.socket) as client:
+                    if client.call("status")["ready"]:
+                        return self
+            except (OSError, RpcError):
+                pass
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not ready in {timeout_s} s:\n{self.last_words()}")
+            time.sleep(0.02)
+
+    def client(self, timeout_s=10.0):
+        return Client(self.socket, timeout_s)
+
+    def last_words(self, lines=15):
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self, number=signal.SIGTERM):
+        """The exit code."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        return code
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        self.stop()
+        if self.made_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
