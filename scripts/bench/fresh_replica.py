@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -100,24 +101,25 @@ class Server:
 
 def fill(server, records, value_len):
     """Puts over one connection, several under way; the answers are all 0 or the bench ends."""
-    with rpc.Rpc(server.socket, timeout_s=30) as connection:
-        answered = 0
-
-        def take():
-            answer = json.loads(connection.lines.readline())
-            if "error" in answer:
-                raise RuntimeError(f"map.put: {answer['error']}")
-
-        for number in range(records):
-            request = {"jsonrpc": "2.0", "id": number, "method": "map.put",
-                       "params": {"key": f"health/{number:09}", "value": (f"{number} " * 50)[:value_len]}}
-            connection.socket.sendall(json.dumps(request).encode() + b"\n")
-            if number - answered >= WINDOW:
-                take()
-                answered += 1
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(30)
+        connection.connect(str(server.socket))
+        lines = connection.makefile("rb")
+        sent = answered = 0
         while answered < records:
-            take()
-            answered += 1
+            count = min(WINDOW - (sent - answered), records - sent)
+            if count > 0:
+                connection.sendall(b"".join(json.dumps({
+                    "jsonrpc": "2.0", "id": n, "method": "map.put",
+                    "params": {"key": f"health/{n:09}", "value": (f"{n} " * 50)[:value_len]}}).encode() + b"\n"
+                    for n in range(sent, sent + count)))
+                sent += count
+            # All that is under way before more is sent: few and large pieces either way.
+            for _ in range(sent - answered):
+                answer = json.loads(lines.readline())
+                if "error" in answer:
+                    raise RuntimeError(f"map.put: {answer['error']}")
+            answered = sent
 
 
 def measure(options, folder):
