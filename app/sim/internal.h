@@ -21,6 +21,7 @@ struct event {
 };
 
 struct server {
+	struct sim *sim; /* for its map's calls */
 	bool up, paused, blocked, starved;
 	uint32_t group;
 	uint32_t identity; /* whose id it has */

@@ -34,8 +34,9 @@ struct invariants {
 	struct row *rows;   /* [viewer][server of its group] */
 	struct life *lives; /* as each saw itself */
 	bool *may_leave;
-	uint32_t write_count;
+	uint32_t write_count, collected_count;
 	struct written *writes;
+	struct written *collected; /* the largest of each key */
 };
 
 struct invariants *invariants_create(const struct sim *sim, bool forgets, struct marks *marks)
@@ -50,8 +51,9 @@ struct invariants *invariants_create(const struct sim *sim, bool forgets, struct
 	inv->lives = calloc(inv->servers, sizeof(inv->lives[0]));
 	inv->may_leave = calloc(inv->servers, sizeof(inv->may_leave[0]));
 	inv->writes = calloc(INVARIANT_WRITES_MAX, sizeof(inv->writes[0]));
+	inv->collected = calloc(INVARIANT_WRITES_MAX, sizeof(inv->collected[0]));
 	assert(inv->rows != NULL && inv->lives != NULL && inv->may_leave != NULL &&
-		inv->writes != NULL);
+		inv->writes != NULL && inv->collected != NULL);
 	return inv;
 }
 
@@ -63,6 +65,7 @@ void invariants_destroy(struct invariants *inv)
 	free(inv->lives);
 	free(inv->may_leave);
 	free(inv->writes);
+	free(inv->collected);
 	free(inv);
 }
 
@@ -214,6 +217,49 @@ void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server
 	invariants_claim(inv, sim, server, key, key);
 }
 
+static struct map_view stamp_of(const struct written *w)
+{
+	return (struct map_view){.clock = w->clock, .weight = w->weight, .author = w->dot};
+}
+
+static struct written *find_collected(struct invariants *inv, const char *key)
+{
+	for (uint32_t i = 0; i < inv->collected_count; i++)
+		if (strcmp(inv->collected[i].key, key) == 0)
+			return &inv->collected[i];
+	return NULL;
+}
+
+void invariants_collected(struct invariants *inv, const struct map_view *tombstone)
+{
+	char key[sizeof(inv->writes[0].key)];
+	(void)snprintf(
+		key, sizeof(key), "%.*s", (int)tombstone->key_len, (const char *)tombstone->key);
+	struct written *c = find_collected(inv, key);
+	if (c == NULL) {
+		assert(inv->collected_count < INVARIANT_WRITES_MAX);
+		c = &inv->collected[inv->collected_count++];
+		(void)snprintf(c->key, sizeof(c->key), "%s", key);
+		c->clock = 0;
+	}
+	struct map_view old = stamp_of(c);
+	if (c->clock != 0 && map_stamp_compare(tombstone, &old) <= 0)
+		return;
+	c->dot = tombstone->author;
+	c->clock = tombstone->clock;
+	c->weight = tombstone->weight;
+}
+
+/* By anybody: who joined its whole state with another holds it no more either. */
+static bool was_collected(struct invariants *inv, const struct written *w)
+{
+	const struct written *c = find_collected(inv, w->key);
+	if (c == NULL)
+		return false;
+	struct map_view collected = stamp_of(c), written = stamp_of(w);
+	return map_stamp_compare(&collected, &written) >= 0;
+}
+
 static bool check_map(struct invariants *inv, struct sim *sim, uint32_t server, struct violation *v)
 {
 	const struct map *m = sim_map(sim, server);
@@ -226,12 +272,11 @@ static bool check_map(struct invariants *inv, struct sim *sim, uint32_t server, 
 	life->content_hash = map_content_hash(m);
 	for (uint32_t i = 0; i < inv->write_count; i++) {
 		const struct written *w = &inv->writes[i];
-		struct map_view held,
-			written = {.clock = w->clock, .weight = w->weight, .author = w->dot};
+		struct map_view held, written = stamp_of(w);
 		if (map_seq_reader(m, w->dot.actor) < w->dot.seq)
 			continue;
-		if (map_get_reader(m, w->key, strlen(w->key), &held) &&
-			map_stamp_compare(&held, &written) >= 0)
+		bool is_held = map_get_reader(m, w->key, strlen(w->key), &held);
+		if (is_held ? map_stamp_compare(&held, &written) >= 0 : was_collected(inv, w))
 			continue;
 		v->servers[0] = server;
 		v->servers[1] = (uint32_t)(w->dot.actor.id - sim_id(0));

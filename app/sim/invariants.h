@@ -7,7 +7,7 @@
  *  - nobody is LEFT who was not told to leave, nor FORGOTTEN where nobody forgets;
  *  - nobody knows more of a life than that life has said of itself.
  * The map (design: the invariant that everything hangs on): a replica whose vector covers a write
- * holds it, or one with a larger stamp.
+ * holds it, or one with a larger stamp, or a tombstone with a larger one has been collected.
  *
  * A check costs a comparison of two numbers unless the table or the map has changed.
  */
@@ -35,6 +35,8 @@ void invariants_destroy(struct invariants *inv);
 bool invariants_check(
 	struct invariants *inv, struct sim *sim, uint32_t server, struct violation *violation);
 void invariants_may_leave(struct invariants *inv, uint32_t server);
+/* Some server collected this tombstone. */
+void invariants_collected(struct invariants *inv, const struct map_view *tombstone);
 /* A write that a server has just made. */
 void invariants_written(struct invariants *inv, struct sim *sim, uint32_t server, const char *key);
 /* As if the write that the server holds under `key` had been of `as`: for tests of the invariant

@@ -22,6 +22,15 @@ static void on_packet(
 	s->besides.on_packet(s->besides.context, sim, from, bytes, membership);
 }
 
+static void on_collect(
+	void *context, struct sim *sim, uint32_t server, const struct map_view *tombstone)
+{
+	struct scene *s = context;
+	(void)sim;
+	(void)server;
+	invariants_collected(s->invariants, tombstone);
+}
+
 static bool after_event(void *context, struct sim *sim, uint32_t server)
 {
 	struct scene *s = context;
@@ -62,6 +71,7 @@ static void observe(struct scene *s)
 				    .context = s,
 				    .on_event = on_event,
 				    .on_packet = s->besides.on_packet != NULL ? on_packet : NULL,
+				    .on_collect = on_collect,
 				    .after_event = s->unchecked ? NULL : after_event,
 			    });
 }

@@ -90,6 +90,31 @@ static void flush(struct sim *sim, uint32_t i)
 	}
 }
 
+static enum map_peer_state peer_state(uint8_t state)
+{
+	if (state <= WIRE_SUSPECT)
+		return MAP_PEER_LIVE;
+	return state == WIRE_DEAD ? MAP_PEER_DEAD : MAP_PEER_OVER;
+}
+
+static void on_collect(void *context, const struct map_view *tombstone)
+{
+	struct server *s = context;
+	struct sim *sim = s->sim;
+	if (sim->observer.on_collect != NULL)
+		sim->observer.on_collect(
+			sim->observer.context, sim, (uint32_t)(s - sim->servers), tombstone);
+}
+
+static void on_map_event(void *context, const struct map_event *event)
+{
+	struct server *s = context;
+	struct sim *sim = s->sim;
+	if (sim->observer.on_map_event != NULL)
+		sim->observer.on_map_event(
+			sim->observer.context, sim, (uint32_t)(s - sim->servers), event);
+}
+
 static void follow_members(struct sim *sim, uint32_t i)
 {
 	struct server *s = &sim->servers[i];
@@ -105,13 +130,13 @@ static void follow_members(struct sim *sim, uint32_t i)
 	s->members_version = swim_version(s->swim);
 	static struct swim_member members[SW_MEMBERS_MAX];
 	struct map_peer peers[SW_MEMBERS_MAX];
-	uint32_t count = swim_members(s->swim, members, SW_MEMBERS_MAX), live = 0;
+	uint32_t count = swim_members(s->swim, members, SW_MEMBERS_MAX), others = 0;
 	for (uint32_t k = 0; k < count; k++)
-		if (!members[k].self && members[k].record.state <= WIRE_SUSPECT)
-			peers[live++] =
-				(struct map_peer){members[k].record.actor, members[k].record.at};
+		if (!members[k].self)
+			peers[others++] = (struct map_peer){members[k].record.actor,
+				members[k].record.at, peer_state(members[k].record.state)};
 	map_peers_owner(
-		s->map, server_now(sim, s), peers, live, swim_phase(s->swim) == SWIM_RUNNING);
+		s->map, server_now(sim, s), peers, others, swim_phase(s->swim) == SWIM_RUNNING);
 }
 
 /* Queues a timer for the next deadline, unless an earlier one is queued already. */
@@ -137,6 +162,10 @@ static void settle(struct sim *sim, uint32_t i)
 {
 	struct server *s = &sim->servers[i];
 	follow_members(sim, i);
+	if (s->map != NULL && map_closed_epoch(s->map) == swim_self(s->swim).epoch) {
+		swim_renew(s->swim, server_now(sim, s), map_closed_epoch(s->map));
+		follow_members(sim, i);
+	}
 	if (!s->blocked)
 		flush(sim, i);
 	if (s->map != NULL) {
@@ -144,7 +173,7 @@ static void settle(struct sim *sim, uint32_t i)
 			map_seal_owner(s->map);
 			map_free_owner(s->map);
 		}
-		swim_set_map_hashes(s->swim, map_vector_hash(s->map), map_content_hash(s->map));
+		swim_set_map_hashes(s->swim, map_vector_hash(s->map), map_settled_hash(s->map));
 	}
 	schedule(sim, i);
 }
@@ -197,7 +226,8 @@ static void handle(struct sim *sim, const struct packet *p)
 	struct wire_prelude prelude;
 	struct sw_reader body;
 	struct wire_message m;
-	struct wire_probe probe;
+	struct wire_probe probe = {.seq = 0};
+	uint32_t ping_seq = 0;
 	struct sw_endpoint from = network_endpoint(sim, p->from);
 	uint64_t now_ns = server_now(sim, s);
 	bool ping = false, for_map = false;
@@ -210,6 +240,12 @@ static void handle(struct sim *sim, const struct packet *p)
 		if (m.type == WIRE_PING) {
 			struct sw_reader copy = m.payload;
 			ping = wire_get_probe(&copy, &probe);
+			ping_seq = probe.seq;
+		}
+		if (s->map != NULL && (m.type == WIRE_PING || m.type == WIRE_ACK)) {
+			struct sw_reader copy = m.payload;
+			if (wire_get_probe(&copy, &probe))
+				map_probe(s->map, h.sender, probe.vector_hash, probe.content_hash);
 		}
 		swim_input(s->swim, now_ns, &h, &from, &m);
 	}
@@ -220,7 +256,7 @@ static void handle(struct sim *sim, const struct packet *p)
 	if (ping && swim_phase(s->swim) <= SWIM_RUNNING) { /* who left or stood down is no member */
 		uint8_t packet[WIRE_PACKET_MAX];
 		struct sw_writer w = messages_of(packet);
-		swim_answer(s->swim, now_ns, h.sender.id, probe.seq, &w);
+		swim_answer(s->swim, now_ns, h.sender.id, ping_seq, &w);
 		send(sim, p->to, packet, &w, h.sender.id, &from, true);
 	}
 }
@@ -296,8 +332,8 @@ void server_stop(struct sim *sim, uint32_t i)
 	s->identity = i;
 }
 
-static struct map *make_map(
-	const struct sim *sim, const struct swim_config *sc, uint64_t seed, uint64_t now_ns)
+static struct map *make_map(struct sim *sim, struct server *s, const struct swim_config *sc,
+	uint64_t seed, uint64_t now_ns)
 {
 	uint64_t resend_ns =
 		4 * (sim->network.delay_min_ns + sim->network.delay_spread_ns) + SW_NS_PER_MS;
@@ -314,7 +350,11 @@ static struct map *make_map(
 		.first_after_ns = sc->profile.join_wait_ns,
 		.packets_per_s_max = 100000,
 		.random_seed = seed,
+		.on_collect = on_collect,
+		.on_event = on_map_event,
+		.context = s,
 	};
+	s->sim = sim;
 	return map_create(&mc, now_ns);
 }
 
@@ -344,7 +384,7 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 	uint64_t now_ns = server_now(sim, s);
 	s->swim = swim_create(&sc, now_ns);
 	s->map = sim->config.records_max > 0
-			 ? make_map(sim, &sc, sw_random_u64(&sim->random), now_ns)
+			 ? make_map(sim, s, &sc, sw_random_u64(&sim->random), now_ns)
 			 : NULL;
 	assert(s->swim != NULL && (s->map != NULL || sim->config.records_max == 0));
 	s->instance = sc.instance;

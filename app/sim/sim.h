@@ -56,6 +56,11 @@ struct sim_observer {
 		void *context, struct sim *sim, uint32_t server, const struct swim_event *event);
 	void (*on_packet)(
 		void *context, struct sim *sim, uint32_t from, uint16_t bytes, bool membership);
+	/* A server's map collected a tombstone, or has something to tell. */
+	void (*on_collect)(
+		void *context, struct sim *sim, uint32_t server, const struct map_view *tombstone);
+	void (*on_map_event)(
+		void *context, struct sim *sim, uint32_t server, const struct map_event *event);
 	/* False: something that must hold does not; sim_run() stops. */
 	bool (*after_event)(void *context, struct sim *sim, uint32_t server);
 };

@@ -180,6 +180,14 @@ void keeper_displaced(
 	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
+/* Who is dead is waited for until membership forgets it. */
+static enum map_peer_state peer_state(uint8_t state)
+{
+	if (state <= WIRE_SUSPECT)
+		return MAP_PEER_LIVE;
+	return state == WIRE_DEAD ? MAP_PEER_DEAD : MAP_PEER_OVER;
+}
+
 static void follow_members(struct keeper *keeper, uint64_t now_ns)
 {
 	struct appliance *app = keeper->app;
@@ -193,8 +201,9 @@ static void follow_members(struct keeper *keeper, uint64_t now_ns)
 		const struct swim_member *m = &view->members[i];
 		if (m->self)
 			map_self_owner(app->map, m->record.actor);
-		else if (m->record.state <= WIRE_SUSPECT)
-			peers[n++] = (struct map_peer){m->record.actor, m->record.at};
+		else
+			peers[n++] = (struct map_peer){
+				m->record.actor, m->record.at, peer_state(m->record.state)};
 	}
 	map_peers_owner(app->map, now_ns, peers, n, view->phase == SWIM_RUNNING);
 	keeper->eligible_ns = ownership_members(keeper->ownership, now_ns, view);

@@ -73,7 +73,10 @@ static void report_events(struct lane *lane)
 static void run_membership(struct lane *lane, uint64_t now_ns, uint64_t *publish_ns)
 {
 	struct appliance *app = lane->app;
-	swim_set_map_hashes(app->swim, map_vector_hash(app->map), map_content_hash(app->map));
+	swim_set_map_hashes(app->swim, map_vector_hash(app->map), map_settled_hash(app->map));
+	uint32_t closed_epoch = map_closed_epoch(app->map);
+	if (closed_epoch != 0)
+		swim_renew(app->swim, now_ns, closed_epoch);
 	swim_tick(app->swim, now_ns);
 	lane_send_membership(lane, now_ns);
 	report_events(lane);

@@ -4,9 +4,10 @@
 struct contents {
 	bool map;
 	bool session; /* map messages that are more than pushes */
-	bool ping;
+	bool ping, ack;
 	bool membership; /* anything but a PING */
 	uint32_t ping_seq;
+	struct wire_probe probe; /* of the last PING or ACK */
 };
 
 static void drop(struct lane *lane, struct rte_mbuf *m, unsigned reason)
@@ -30,18 +31,19 @@ static bool shim_drops(struct lane *lane, const struct sw_endpoint *from)
 static bool look_inside(struct sw_reader body, struct contents *c)
 {
 	struct wire_message m;
-	struct wire_probe probe;
 	*c = (struct contents){.map = false};
 	while (wire_next(&body, &m)) {
 		if (wire_type_is_map(m.type)) {
 			c->map = true;
 			c->session |= m.type != WIRE_RECORD;
 		} else if (m.type == WIRE_PING) {
-			if (!wire_get_probe(&m.payload, &probe))
+			if (!wire_get_probe(&m.payload, &c->probe))
 				return false;
 			c->ping = true;
-			c->ping_seq = probe.seq;
+			c->ping_seq = c->probe.seq;
 		} else {
+			/* A bad one is membership's to count. */
+			c->ack |= m.type == WIRE_ACK && wire_get_probe(&m.payload, &c->probe);
 			c->membership = true;
 		}
 	}
@@ -89,7 +91,7 @@ static void answer(
 		swim_answer(app->swim, now_ns, to_id, seq, &w);
 	} else {
 		struct wire_probe ack = {seq, view_get_reader(app->board)->digest,
-			map_vector_hash(app->map), map_content_hash(app->map)};
+			map_vector_hash(app->map), map_settled_hash(app->map)};
 		wire_put_probe(&w, WIRE_ACK, &ack);
 	}
 	lane_prelude(app, packet, to_id);
@@ -159,6 +161,8 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
+	if (c.ping || c.ack)
+		map_probe(lane->app->map, h.sender, c.probe.vector_hash, c.probe.content_hash);
 	if (c.map) {
 		if (!c.session && is_covered(lane->app->map, body))
 			drop(lane, d->mbuf, DROP_COVERED);

@@ -66,6 +66,27 @@ struct map_memory {
 	void *context;
 };
 
+enum map_event_kind {
+	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
+	 * written anew. */
+	MAP_EVENT_RECONCILED,
+	/* `key` was kept although something as old was collected: three islands that all forgot
+	 * each other may so bring a deleted key back. */
+	MAP_EVENT_LIFTED,
+	MAP_EVENT_CLOSED,   /* the epoch `winner.actor` at `winner.seq` */
+	MAP_EVENT_ALARM,    /* equal vectors, unequal content: this server and `peer_id` */
+	MAP_EVENT_REPAIRED, /* `count` records came from `peer_id` */
+};
+
+struct map_event {
+	enum map_event_kind kind;
+	uint64_t peer_id;
+	const uint8_t *key; /* as long as the call lasts; NULL: none */
+	uint8_t key_len;
+	struct dot winner, loser; /* authors */
+	uint64_t count, lifted;
+};
+
 struct map_config {
 	struct actor self;
 	uint64_t cluster_seed;     /* rendezvous_cluster_seed() */
@@ -77,23 +98,41 @@ struct map_config {
 	uint64_t resend_ns; /* missing session packets are asked for again after this silence */
 	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
 	uint64_t first_after_ns;     /* nobody to start from for this long: be the first */
-	uint32_t packets_per_s_max;  /* budget of pushes and session packets */
+	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
+				       h */
+	uint32_t packets_per_s_max; /* budget of pushes and session packets */
 	uint64_t random_seed;
-	/* Each record that enters the map, in order of arrival; called by the owner's calls. */
+	/* Called by the owner's calls, each may be NULL. Each record that enters the map, in order
+	 * of arrival; a record that reconciliation drops is told as a tombstone. */
 	void (*on_change)(void *context, const struct map_view *view, bool local);
 	/* Of two versions of a key merging keeps one: told just before, where the other one was
 	 * written without knowledge of it (`rival`), and always of a reserved key (see typed.h). */
 	void (*on_displaced)(void *context, const struct map_view *kept,
 		const struct map_view *displaced, bool rival);
+	void (*on_collect)(void *context, const struct map_view *tombstone);
+	void (*on_event)(void *context, const struct map_event *event);
 	void *context;
 	struct map_memory memory;
 };
 
-/* A live peer. */
+/* What membership knows of another server. A dead one is waited for: nothing is collected that it
+ * has not reported. One that left, or that membership has forgotten, is not. */
+enum map_peer_state { MAP_PEER_LIVE, MAP_PEER_DEAD, MAP_PEER_OVER };
+
 struct map_peer {
 	struct actor actor;
 	struct sw_endpoint at;
+	enum map_peer_state state;
 };
+
+/* What is known of one member's vector. */
+struct map_report {
+	struct actor actor;
+	uint64_t at_ns; /* when it last reported, by the time that the owner was given; 0: never */
+	bool live;
+};
+
+enum { MAP_REPORTS_MAX = SW_MEMBERS_MAX };
 
 struct map_counters {
 	uint64_t puts;
@@ -109,6 +148,24 @@ struct map_counters {
 	uint64_t pushes;         /* packets */
 	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
 	uint64_t gaps;           /* pushes that came before their predecessor */
+	uint64_t displaced;      /* concurrent writes that lost here, or won */
+	uint64_t absent_covered; /* records that had been collected before they came again */
+	uint64_t collected;      /* tombstones */
+	uint64_t reports;        /* vectors sent to those who had not heard one for long */
+	uint64_t closed;         /* epochs closed, here or by others */
+	uint64_t adopted;        /* records of closed epochs that got a dot of this server's */
+	uint64_t markers;
+	uint64_t dropped_actors; /* entries of closed epochs that left the vector */
+	uint64_t own_closed;     /* this server went on under a new epoch */
+	uint64_t reconciles;     /* done */
+	uint64_t reconcile_told; /* peers that were told to */
+	uint64_t reconcile_dropped;
+	uint64_t reconcile_skipped;
+	uint64_t lifted;
+	uint64_t stale; /* peers that were not merged from */
+	uint64_t relayed;
+	uint64_t alarms;
+	uint64_t repairs;
 	uint64_t pulls;
 	uint64_t pulls_done;
 	uint64_t pulls_failed;
@@ -167,11 +224,17 @@ uint64_t map_deadline(const struct map *map);
 bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
 	struct sw_endpoint *to);
 
-/* The live peers, without this server; `running`: membership has joined (or is alone). */
+/* All that membership knows, without this server; `running`: it has joined (or is alone). */
 void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count,
 	bool running);
 /* This server goes on under another epoch; the map is kept. */
 void map_self_owner(struct map *map, struct actor self);
+/* The epoch under which this server writes was closed by others while it was away: membership must
+ * take a larger one and say so with map_self_owner(). 0: it was not; else that epoch. Any core. */
+uint32_t map_closed_epoch(const struct map *map);
+/* Any core: a PING or ACK of `actor` said that its map has these hashes. Never waits; of two at the
+ * same moment one may be lost. */
+void map_probe(struct map *map, struct actor actor, uint64_t vector_hash, uint64_t content_hash);
 
 /* ---- reclamation ---- */
 bool map_has_retired_owner(const struct map *map); /* something to seal */
@@ -208,11 +271,23 @@ uint64_t map_seq_reader(const struct map *map, struct actor actor);
 
 /* What map_seq_reader() says of all actors, one after the other. */
 void map_vector_reader(const struct map *map, struct version_vector *vv);
+/* The reported vectors of all members that are not forgotten (dead ones too), without this server's
+ * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
+bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);
+/* Up to which seq of `of` that member is known to hold everything, or something newer; SEQ_MAX if
+ * the epoch is closed there; 0 if the row is no longer that member's. Never more than is true. */
+uint64_t map_reported_reader(
+	const struct map *map, uint32_t row, struct actor member, struct actor of);
+/* Does this replica hold that write, or something newer? */
+bool map_covers_reader(const struct map *map, struct dot dot);
 
 /* Single words, from any core. */
 bool map_ready(const struct map *map); /* first session complete, or declared first */
 uint64_t map_vector_hash(const struct map *map);
 uint64_t map_content_hash(const struct map *map); /* of the live records' keys and stamps */
+/* For probes: the content hash (never 0), or 0 while the map holds what its vector does not cover.
+ * Equal vectors then mean equal content. */
+uint64_t map_settled_hash(const struct map *map);
 uint64_t map_floor(const struct map *map);
 uint64_t map_last_seq(const struct map *map); /* this server's own last write */
 uint32_t map_record_count(const struct map *map);

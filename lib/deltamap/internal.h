@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "deltamap/blocks.h"
+#include "deltamap/mutation.h"
 #include "deltamap/store.h"
 
 enum {
@@ -14,7 +15,7 @@ enum {
 	PENDING_MAX = 512,      /* packets of one session to be sent; above: asked for again */
 	VECTOR_PER_PACKET = 60,
 	WINDOW = WIRE_SESSION_WINDOW,
-	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 20,
+	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 22,
 	RECORD_HEAD = WIRE_MESSAGE_HEADER_LEN + 40 + 2 * 20,
 };
 
@@ -31,6 +32,25 @@ struct peer {
 	struct actor actor;
 	struct sw_endpoint at;
 	uint64_t starting_ns; /* when it last said that it is starting itself; 0: never */
+	uint64_t told_ns;     /* when it was last told this replica's vector */
+	uint16_t row;         /* of its reports */
+};
+
+/* A member that is waited for, and what it last reported. */
+struct row {
+	_Atomic uint64_t id; /* 0: nobody; owner: rw, readers: ro, as all of it */
+	_Atomic uint32_t epoch;
+	_Atomic bool live;
+	_Atomic uint64_t at_ns;
+	uint64_t synced;        /* vector hash of this replica when the row was last equal to it */
+	_Atomic uint64_t *seqs; /* entries, by actor slot */
+};
+
+enum { PROBES_MAX = 512, DUE_PER_TICK = 64 };
+
+/* What lanes have heard in probes: the last of each id. A torn one does not add up. */
+struct probe_box {
+	_Atomic uint64_t id, epoch, vector_hash, content_hash, sum;
 };
 
 enum out_kind { OUT_GET, OUT_DONE, OUT_REFUSE, OUT_VERSION };
@@ -42,7 +62,7 @@ struct out {
 	uint64_t nonce;
 	uint8_t reason;
 	uint8_t part, parts;
-	bool first_session;
+	bool first_session, reconcile, report, repair;
 	struct wire_session_get get;
 };
 
@@ -65,20 +85,31 @@ struct serving {
 	uint64_t last_ns;
 	record_ref *refs; /* records_max */
 	uint32_t ref_count;
-	uint32_t *starts; /* of each data packet, in refs; one more than there are */
-	uint32_t data_packets;
+	uint32_t *starts;               /* of each data packet, in refs; one more than there are */
+	uint32_t vector_packets, heads; /* packets of the vector; with the collected one's */
 	uint32_t packets;
-	struct version_vector vector;
+	struct version_vector vector, collected;
 	uint32_t pending[PENDING_MAX];
 	uint32_t pending_head, pending_tail;
 	uint32_t sent_to; /* first packet that was never sent */
 };
 
+/* A packet that came before the vectors. */
+struct early {
+	uint16_t len;
+	uint8_t bytes[WIRE_MESSAGES_MAX];
+};
+
+enum pull_kind { PULL_DELTA, PULL_FIRST, PULL_RECONCILE, PULL_REPAIR };
+
 /* The session that is asked for. One at a time. */
 struct pulling {
 	bool open;
-	bool first;
-	bool begun; /* the first packet came: snapshot and packets are known */
+	enum pull_kind kind;
+	bool begun;   /* the first packet came: snapshot and packets are known */
+	bool joining; /* all is in, and is being joined */
+	uint32_t heads, heads_in;
+	uint64_t taken; /* records that were news */
 	struct actor peer;
 	struct sw_endpoint at;
 	uint64_t nonce;
@@ -90,7 +121,8 @@ struct pulling {
 	uint64_t *got;  /* bitmap */
 	uint64_t progress_ns;
 	uint64_t asked_ns;
-	struct version_vector vector;
+	struct version_vector vector, collected;
+	struct early early[WINDOW];
 };
 
 struct assembly {
@@ -113,8 +145,26 @@ struct map {
 	_Atomic uint64_t floor;
 	_Atomic bool ready;
 
-	struct peer peers[SW_MEMBERS_MAX];
+	struct peer peers[SW_MEMBERS_MAX]; /* live */
 	uint32_t peer_count;
+	struct map_peer others[SW_MEMBERS_MAX]; /* dead or over */
+	uint32_t other_count;
+	struct row rows[MAP_REPORTS_MAX];
+	_Atomic uint64_t *row_seqs;
+	struct probe_box probes[PROBES_MAX];
+	_Atomic uint64_t probed[PROBES_MAX / 64];
+	uint64_t next_look_ns;
+	uint32_t next_look;
+	uint64_t next_report_ns;
+	uint32_t next_report;
+	uint64_t next_collect_ns;
+	uint64_t input_floor;   /* of the packet that is taken in */
+	uint64_t blocked_hash;  /* the vector's, when blocked tombstones were last looked at */
+	uint32_t horizon_epoch; /* the largest that has left the vector */
+	uint8_t mark;           /* of the reconciliation under way */
+	uint32_t join_bucket;
+	uint64_t join_dropped, join_lifted;
+	_Atomic uint32_t closed_epoch; /* of this server's own, by others */
 	bool running;
 	uint64_t quiet_since_ns; /* running, not ready and nobody to start from */
 
@@ -142,10 +192,68 @@ struct map {
 	struct version_vector scratch;
 };
 
+/* members.c */
+void map_out_push(struct map *map, const struct out *out);
+struct peer *map_peer_find(struct map *map, uint64_t id);
+/* Is no more written under this actor, as far as membership knows? */
+bool member_is_over(const struct map *map, struct actor actor);
+
+void members_tick(struct map *map, uint64_t now_ns);
+
+/* report.c */
+int report_init(struct map *map);
+/* Gives each member that is waited for its row. */
+void report_members(struct map *map);
+void report_vector(
+	struct map *map, uint64_t now_ns, struct actor from, const struct version_vector *vv);
+/* What all that are waited for have reported of a slot: SEQ_MAX and more if closed everywhere. */
+uint64_t report_stable(const struct map *map, uint16_t slot);
+void report_forget(struct map *map, uint16_t slot);
+void report_tick(struct map *map, uint64_t now_ns);
+
+/* collect.c */
+/* What moved at a slot since it was last looked at: tombstones to collect, an epoch to close. */
+void collect_tick(struct map *map, uint64_t now_ns);
+uint64_t collect_deadline(const struct map *map);
+/* Does this vector reach as far as everything that was collected here? */
+bool collect_is_covered_by(const struct map *map, const struct version_vector *vv);
+void collect_vector(const struct map *map, struct version_vector *vv);
+
+/* closing.c */
+/* Takes over the closures of a vector that was seen. False: not now, nothing may be done with it
+ * yet: there was no room to adopt what lies beyond a cap, or this server's own epoch is closed. */
+bool closing_learn(struct map *map, const struct version_vector *vv);
+void closing_slot(struct map *map, uint16_t slot);
+
+/* reconcile.c */
+void reconcile_begin(struct map *map);
+/* False: more is to be done. */
+bool reconcile_join(struct map *map, const struct version_vector *theirs);
+
 /* merge.c */
-enum merge_result { MERGE_NEW, MERGE_OLDER, MERGE_FULL, MERGE_ACTORS, MERGE_REFUSED };
-enum merge_result map_merge_record(struct map *map, const struct wire_record *w);
 enum local_write { WRITE_PUT, WRITE_DELETE, WRITE_RETIRE };
+enum merge_how { MERGE_PUSH, MERGE_SESSION, MERGE_RECONCILE, MERGE_REPAIR };
+enum merge_result {
+	MERGE_NEW,
+	MERGE_OLDER,
+	MERGE_COLLECTED, /* was here once; what came after it has been collected */
+	MERGE_FULL,
+	MERGE_ACTORS,
+	MERGE_REFUSED
+};
+/* Merging is max over stamps. The caller moves the vector, if what is returned allows it. */
+enum merge_result map_merge_record(
+	struct map *map, const struct wire_record *w, enum merge_how how);
+/* The same record under a dot of this server's own. False: no room. */
+bool map_adopt(struct map *map, record_ref ref);
+/* Written anew, above the floor. False: no room. */
+bool map_lift(struct map *map, record_ref ref);
+/* The next dot of this server's, now in its vector. seq 0: there is none. */
+struct dot map_own_dot(struct map *map);
+void map_event(struct map *map, const struct map_event *event);
+void map_changed(struct map *map, const struct record *r, bool local, bool gone);
+/* Does the vector reach a dot by what was written (not because its epoch is closed)? */
+bool map_reaches(const struct map *map, struct dot dot);
 record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,
 	const void *value, size_t value_len, enum local_write kind, int *error);
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
@@ -178,7 +286,6 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 void pull_tick(struct map *map, uint64_t now_ns);
 uint64_t pull_deadline(const struct map *map);
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id);
-
-/* map.c */
-void map_out_push(struct map *map, const struct out *out);
-struct peer *map_peer_find(struct map *map, uint64_t id);
+/* Queues this replica's vector, in parts, with what `like` says of it. */
+void pull_send_vector(
+	struct map *map, uint64_t to_id, const struct sw_endpoint *to, const struct out *like);

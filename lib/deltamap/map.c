@@ -15,7 +15,8 @@ static int allocate(struct map *map)
 	map->got_words = (n + SW_ACTORS_MAX) / 64 + 1;
 	map->pulling.got = blocks_take(blocks, map->got_words * sizeof(uint64_t));
 	if (map->pulling.got == NULL ||
-		store_init(&map->store, blocks, n, map->config.bytes_max) < 0)
+		store_init(&map->store, blocks, n, map->config.bytes_max) < 0 ||
+		report_init(map) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
 		map->serving[i].refs = blocks_take(blocks, (n + 1) * sizeof(record_ref));
@@ -35,6 +36,8 @@ struct map *map_create(const struct map_config *config, uint64_t now_ns)
 		return NULL;
 	map->blocks = blocks;
 	map->config = *config;
+	if (map->config.unknown_after_ns == 0)
+		map->config.unknown_after_ns = 3600 * SW_NS_PER_S;
 	map->random = sw_random_seed(config->random_seed);
 	map->next_snapshot = (uint32_t)sw_random_u64(&map->random);
 	map->quiet_since_ns = now_ns;
@@ -100,35 +103,6 @@ int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const v
 	size_t key_len, struct dot *dot)
 {
 	return write_tombstone(map, now_ns, wall_ms, key, key_len, WRITE_RETIRE, dot);
-}
-
-/* ---- peers ---- */
-
-struct peer *map_peer_find(struct map *map, uint64_t id)
-{
-	for (uint32_t i = 0; i < map->peer_count; i++)
-		if (map->peers[i].actor.id == id)
-			return &map->peers[i];
-	return NULL;
-}
-
-void map_peers_owner(struct map *map, uint64_t now_ns, const struct map_peer *peers, uint32_t count,
-	bool running)
-{
-	struct peer next[SW_MEMBERS_MAX];
-	assert(count <= SW_MEMBERS_MAX);
-	for (uint32_t i = 0; i < count; i++) {
-		const struct peer *known = map_peer_find(map, peers[i].actor.id);
-		bool same = known != NULL && actor_equal(known->actor, peers[i].actor);
-		next[i] = (struct peer){peers[i].actor, peers[i].at, same ? known->starting_ns : 0};
-	}
-	if (running && !map->running) {
-		map->quiet_since_ns = now_ns;
-		map->next_pull_ns = now_ns;
-	}
-	memcpy(map->peers, next, count * sizeof(next[0]));
-	map->peer_count = count;
-	map->running = running;
 }
 
 /* ---- packets in ---- */
@@ -201,9 +175,8 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages)
 {
-	const struct peer *peer = map_peer_find(map, header->sender.id);
 	if (header->sender.id == map->self.id ||
-		(peer != NULL && peer->actor.epoch > header->sender.epoch)) {
+		(member_is_over(map, header->sender) && !MAP_MUTANT(NO_FENCE))) {
 		map->counters.refused_fenced++;
 		return;
 	}
@@ -211,7 +184,8 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 		map->counters.malformed++;
 		return;
 	}
-	if (prelude->floor > map_floor(map))
+	map->input_floor = prelude->floor;
+	if (prelude->floor > map_floor(map) && !MAP_MUTANT(NO_FLOOR_IN_HEADERS))
 		atomic_store_explicit(&map->floor, prelude->floor, memory_order_release);
 	struct wire_message m;
 	while (wire_next(messages, &m)) {
@@ -235,6 +209,9 @@ void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id)
 void map_tick_owner(struct map *map, uint64_t now_ns)
 {
 	push_tick(map, now_ns);
+	members_tick(map, now_ns);
+	report_tick(map, now_ns);
+	collect_tick(map, now_ns);
 	pull_tick(map, now_ns);
 	serve_tick(map, now_ns);
 }
@@ -253,6 +230,7 @@ static bool has_output(const struct map *map)
 uint64_t map_deadline(const struct map *map)
 {
 	uint64_t next = sw_min_u64(pull_deadline(map), serve_deadline(map));
+	next = sw_min_u64(next, collect_deadline(map));
 	if (map->push_tail != map->push_head)
 		next = sw_min_u64(next, map->push_due_ns);
 	if (has_output(map)) /* held back by the budget */
@@ -274,6 +252,9 @@ static void write_out(struct map *map, const struct out *out, struct sw_writer *
 {
 	struct wire_version_req req = {.nonce = out->nonce,
 		.first_session = out->first_session,
+		.reconcile = out->reconcile,
+		.report = out->report,
+		.repair = out->repair,
 		.part = out->part,
 		.parts = out->parts};
 	struct wire_session_refuse refusal = {out->nonce, out->reason};
@@ -328,7 +309,7 @@ bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messag
 
 bool map_has_retired_owner(const struct map *map)
 {
-	return map->store.retired_open != 0;
+	return store_has_retired(&map->store);
 }
 
 void map_seal_owner(struct map *map)
@@ -371,7 +352,12 @@ bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 
 uint64_t map_seq_reader(const struct map *map, struct actor actor)
 {
-	return store_seq(&map->store, store_actor_reader(&map->store, actor));
+	return vv_reach(store_seq(&map->store, store_actor_reader(&map->store, actor)));
+}
+
+bool map_covers_reader(const struct map *map, struct dot dot)
+{
+	return store_seq(&map->store, store_actor_reader(&map->store, dot.actor)) >= dot.seq;
 }
 
 bool map_ready(const struct map *map)
@@ -387,6 +373,13 @@ uint64_t map_vector_hash(const struct map *map)
 uint64_t map_content_hash(const struct map *map)
 {
 	return atomic_load_explicit(&map->store.content_hash, memory_order_relaxed);
+}
+
+uint64_t map_settled_hash(const struct map *map)
+{
+	if (atomic_load_explicit(&map->store.ahead_count, memory_order_relaxed) > 0)
+		return 0;
+	return map_content_hash(map) | 1;
 }
 
 uint64_t map_floor(const struct map *map)
@@ -431,7 +424,7 @@ void map_vector_reader(const struct map *map, struct version_vector *vv)
 	vv_clear(vv);
 	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
 		const struct actor_slot *a = &map->store.actors[i];
-		if (!atomic_load_explicit(&a->used, memory_order_acquire))
+		if (atomic_load_explicit(&a->state, memory_order_acquire) != SLOT_USED)
 			continue;
 		uint64_t seq = atomic_load_explicit(&a->seq, memory_order_acquire);
 		if (seq > 0)

@@ -35,21 +35,6 @@ int map_stamp_compare(const struct map_view *a, const struct map_view *b)
 	return compare_stamps(a->clock, a->weight, &a->author, b->clock, b->weight, &b->author);
 }
 
-static int compare_to_held(const struct wire_record *w, uint64_t weight, const struct record *held)
-{
-	return compare_stamps(
-		w->clock, weight, &w->author, held->clock, held->weight, &held->author);
-}
-
-/* Field by field: a copy of the whole reads wider than what the decoder has just written, and waits
- * until that has left the store buffer, behind the last record's cache misses. */
-static void set_dot(struct dot *to, const struct dot *from)
-{
-	to->actor.id = from->actor.id;
-	to->actor.epoch = from->actor.epoch;
-	to->seq = from->seq;
-}
-
 void map_record_to_wire(const struct record *r, struct wire_record *w)
 {
 	*w = (struct wire_record){
@@ -66,6 +51,15 @@ void map_record_to_wire(const struct record *r, struct wire_record *w)
 	};
 }
 
+/* Field by field: a copy of the whole reads wider than what the decoder has just written, and waits
+ * until that has left the store buffer, behind the last record's cache misses. */
+static void set_dot(struct dot *to, const struct dot *from)
+{
+	to->actor.id = from->actor.id;
+	to->actor.epoch = from->actor.epoch;
+	to->seq = from->seq;
+}
+
 /* In a packet the value stands right behind the key: one copy then. */
 static void copy_payload(struct record *r, const uint8_t *key, const uint8_t *value)
 {
@@ -78,21 +72,53 @@ static void copy_payload(struct record *r, const uint8_t *key, const uint8_t *va
 		memcpy(r->bytes + r->key_len, value, r->value_len);
 }
 
-static void publish(struct map *map, record_ref ref, record_ref old, bool local)
+void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 {
-	store_publish(&map->store, ref, old);
 	if (map->config.on_change == NULL)
 		return;
 	struct map_view view;
-	store_view(store_at(&map->store, ref), &view);
+	store_view(r, &view);
+	view.tombstone |= gone;
 	map->config.on_change(map->config.context, &view, local);
 }
 
+void map_event(struct map *map, const struct map_event *event)
+{
+	if (map->config.on_event != NULL)
+		map->config.on_event(map->config.context, event);
+}
+
+bool map_reaches(const struct map *map, struct dot dot)
+{
+	const struct store *s = &map->store;
+	return vv_reach(store_seq(s, store_actor_reader(s, dot.actor))) >= dot.seq;
+}
+
+static struct dot next_dot(const struct map *map)
+{
+	uint64_t seq = vv_reach(store_seq(&map->store, map->self_slot)) + 1;
+	bool none = map->self_slot == NO_ACTOR || seq > SEQ_MAX;
+	return (struct dot){map->self, none ? 0 : seq};
+}
+
+static void own_dot_is_taken(struct map *map, struct dot dot)
+{
+	store_raise(&map->store, map->self_slot, dot.seq);
+	atomic_store_explicit(&map->last_seq, dot.seq, memory_order_release);
+}
+
+struct dot map_own_dot(struct map *map)
+{
+	struct dot dot = next_dot(map);
+	if (dot.seq > 0)
+		own_dot_is_taken(map, dot);
+	return dot;
+}
+
+/* Of two versions of a key: told before the one is gone. */
 static void tell_displaced(struct map *map, const struct wire_record *w, uint64_t weight,
 	const struct record *held, int order, bool rival)
 {
-	if (map->config.on_displaced == NULL)
-		return;
 	struct map_view view, *mine = &view;
 	store_view(held, mine);
 	struct map_view theirs = {
@@ -112,9 +138,85 @@ static void tell_displaced(struct map *map, const struct wire_record *w, uint64_
 		map->config.context, order > 0 ? &theirs : mine, order > 0 ? mine : &theirs, rival);
 }
 
-/* Merging is max over stamps. The caller moves the vector, and only if this is MERGE_NEW or
- * MERGE_OLDER. */
-enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
+/* A record for an absent key that had been here: what came after it was collected. The vector tells
+ * so, of sessions by the present dot, of a full-state join by the author's too, since adoption in
+ * the other island changed the former. A push may also come late, from before the collection, from
+ * whom this replica has nothing else: it is at or below the floor, and comes again by pull if it
+ * was no ghost. */
+static bool was_collected(const struct map *map, const struct wire_record *w, enum merge_how how)
+{
+	if (how == MERGE_REPAIR)
+		return false;
+	if (how == MERGE_PUSH && !MAP_MUTANT(NO_FLOOR_AT_PUSH) && w->clock <= map_floor(map))
+		return true;
+	if (how == MERGE_RECONCILE)
+		return !MAP_MUTANT(RECONCILE_NO_SKIP) &&
+		       (map_reaches(map, w->dot) ||
+			       (!MAP_MUTANT(NO_AUTHOR_DOT) && map_reaches(map, w->author)));
+	return !MAP_MUTANT(ABSENT_COVERED_TAKEN) && map_reaches(map, w->dot);
+}
+
+static record_ref place(struct map *map, record_ref old, size_t key_len, size_t value_len)
+{
+	struct store *s = &map->store;
+	if (old == 0 &&
+		atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
+		return 0;
+	return store_alloc(s, key_len, value_len);
+}
+
+static void fill(struct record *r, const struct wire_record *w, uint64_t hash, uint64_t weight)
+{
+	r->flags = w->flags;
+	r->key_hash = hash;
+	r->clock = w->clock;
+	r->weight = weight;
+	r->written_ms = w->written_ms;
+	set_dot(&r->author, &w->author);
+	set_dot(&r->dot, &w->dot);
+	set_dot(&r->previous, &w->previous);
+	copy_payload(r, w->key, w->value);
+}
+
+/* Under a dot of this server's own: beyond the cap of a closed epoch there are no dots. */
+static void redot(struct map *map, struct record *r)
+{
+	r->dot = map_own_dot(map);
+	r->actor_slot = map->self_slot;
+	r->flags |= WIRE_RECORD_ADOPTED;
+	map->counters.adopted++;
+}
+
+/* Above everything that was collected, as a write of this server's. */
+static void lift(struct map *map, struct record *r)
+{
+	struct map_event event = {.kind = MAP_EVENT_LIFTED,
+		.key = record_key(r),
+		.key_len = r->key_len,
+		.loser = r->author};
+	r->clock = map_floor(map) + 1;
+	r->weight = stamp_weight(r->key_hash, map->self);
+	r->author = r->dot = event.winner = map_own_dot(map);
+	r->actor_slot = map->self_slot;
+	r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
+	map->counters.lifted++;
+	map->join_lifted++;
+	map_event(map, &event);
+}
+
+static bool is_beyond_cap(const struct map *map, uint16_t slot, uint64_t seq)
+{
+	uint64_t cap = map->store.actors[slot].cap;
+	return cap != 0 && seq > cap && !MAP_MUTANT(NO_ADOPTION);
+}
+
+static void mark(struct map *map, record_ref ref, enum merge_how how)
+{
+	if (how == MERGE_RECONCILE)
+		store_at(&map->store, ref)->mark = map->mark;
+}
+
+enum merge_result map_merge_record(struct map *map, const struct wire_record *w, enum merge_how how)
 {
 	struct store *s = &map->store;
 	if (w->clock > MAP_CLOCK_MAX) {
@@ -127,43 +229,84 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w)
 	bool rival = false;
 	if (old != 0) {
 		const struct record *o = store_at(s, old);
-		int order = compare_to_held(w, weight, o);
+		int order = compare_stamps(
+			w->clock, weight, &w->author, o->clock, o->weight, &o->author);
+		/* With one clock, neither knew of the other. */
 		rival = w->clock == o->clock && w->author.actor.id != o->author.actor.id;
 		map->counters.rivals += rival;
-		if (order != 0 && (rival || w->key[0] == '\0'))
+		if (order != 0 && map->config.on_displaced != NULL && (rival || w->key[0] == '\0'))
 			tell_displaced(map, w, weight, o, order, rival);
 		if (order <= 0) {
+			mark(map, old, how);
 			map->counters.older++;
 			return MERGE_OLDER;
 		}
+	} else if (was_collected(map, w, how)) {
+		map->counters.absent_covered += how != MERGE_PUSH;
+		return MERGE_COLLECTED;
 	}
 	uint16_t slot = store_actor(s, w->dot.actor, true);
-	if (slot == NO_ACTOR) {
+	bool beyond = slot != NO_ACTOR && is_beyond_cap(map, slot, w->dot.seq);
+	bool lifted = old == 0 && how == MERGE_RECONCILE && w->clock <= map_floor(map) &&
+		      !MAP_MUTANT(RECONCILE_NO_LIFT);
+	if (slot == NO_ACTOR || ((beyond || lifted) && map->self_slot == NO_ACTOR)) {
 		map->counters.refused_actors++;
 		return MERGE_ACTORS;
 	}
-	bool full = old == 0 &&
-		    atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max;
-	record_ref ref = full ? 0 : store_alloc(s, w->key_len, w->value_len);
+	record_ref ref = place(map, old, w->key_len, w->value_len);
 	if (ref == 0) {
 		map->counters.refused_full++;
 		return MERGE_FULL;
 	}
 	struct record *r = store_at(s, ref);
-	r->flags = w->flags;
+	fill(r, w, hash, weight);
 	r->rival = rival;
 	r->actor_slot = slot;
-	r->key_hash = hash;
-	r->clock = w->clock;
-	r->weight = weight;
-	r->written_ms = w->written_ms;
-	set_dot(&r->author, &w->author);
-	set_dot(&r->dot, &w->dot);
-	set_dot(&r->previous, &w->previous);
-	copy_payload(r, w->key, w->value);
-	publish(map, ref, old, false);
+	if (lifted)
+		lift(map, r);
+	else if (beyond)
+		redot(map, r);
+	store_publish(s, ref, old);
+	mark(map, ref, how);
 	map->counters.merged++;
+	map_changed(map, r, lifted, false);
 	return MERGE_NEW;
+}
+
+/* A copy of a published record that will take its place; 0: no room. */
+static record_ref copy_of(struct map *map, record_ref ref)
+{
+	struct wire_record w;
+	const struct record *o = store_at(&map->store, ref);
+	record_ref next =
+		map->self_slot == NO_ACTOR ? 0 : store_alloc(&map->store, o->key_len, o->value_len);
+	if (next == 0)
+		return 0;
+	map_record_to_wire(o, &w);
+	fill(store_at(&map->store, next), &w, o->key_hash, o->weight);
+	store_at(&map->store, next)->rival = o->rival;
+	return next;
+}
+
+bool map_adopt(struct map *map, record_ref ref)
+{
+	record_ref next = copy_of(map, ref);
+	if (next == 0)
+		return false;
+	redot(map, store_at(&map->store, next));
+	store_publish(&map->store, next, ref);
+	return true;
+}
+
+bool map_lift(struct map *map, record_ref ref)
+{
+	record_ref next = copy_of(map, ref);
+	if (next == 0)
+		return false;
+	lift(map, store_at(&map->store, next));
+	store_publish(&map->store, next, ref);
+	map_changed(map, store_at(&map->store, next), true, false);
+	return true;
 }
 
 static int check_local(const struct map *map, size_t key_len, size_t value_len)
@@ -178,11 +321,12 @@ static int check_local(const struct map *map, size_t key_len, size_t value_len)
 }
 
 /* Is a write of this life above `o` at the same clock? */
-static bool is_above(const struct map *map, uint64_t hash, uint64_t seq, const struct record *o)
+static bool is_above(
+	const struct map *map, uint64_t hash, struct dot author, const struct record *o)
 {
 	struct map_view theirs, mine = {.clock = o->clock,
 					.weight = stamp_weight(hash, map->self),
-					.author = {map->self, seq}};
+					.author = author};
 	store_view(o, &theirs);
 	return map_stamp_compare(&mine, &theirs) > 0;
 }
@@ -202,42 +346,39 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	*error = -ENOENT;
 	if (tombstone && (o == NULL || (o->flags & WIRE_RECORD_TOMBSTONE)))
 		return 0;
-	uint64_t seq = store_seq(s, map->self_slot) + 1;
-	uint64_t clock =
-		(o != NULL ? o->clock : atomic_load_explicit(&map->floor, memory_order_relaxed)) +
-		1;
-	if (kind == WRITE_RETIRE && is_above(map, hash, seq, o))
+	uint64_t floor = MAP_MUTANT(NO_FLOOR_AT_BIRTH) ? 0 : map_floor(map);
+	uint64_t clock = (o != NULL ? o->clock : floor) + 1;
+	struct dot dot = next_dot(map);
+	if (kind == WRITE_RETIRE && is_above(map, hash, dot, o))
 		clock = o->clock;
 	*error = -EOVERFLOW;
-	if (seq > SEQ_MAX || clock > MAP_CLOCK_MAX)
+	if (vv_reach(store_seq(s, map->self_slot)) >= SEQ_MAX || clock > MAP_CLOCK_MAX)
 		return 0;
 	*error = -ENOSPC;
-	if (map->self_slot == NO_ACTOR)
-		return 0;
-	if (o == NULL &&
-		atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
-		return 0;
-	record_ref ref = store_alloc(s, key_len, value_len);
+	record_ref ref = map->self_slot == NO_ACTOR ? 0 : place(map, old, key_len, value_len);
 	if (ref == 0)
 		return 0;
 	*error = 0;
-	struct record *r = store_at(s, ref);
-	r->flags = tombstone ? WIRE_RECORD_TOMBSTONE : 0;
+	struct wire_record w = {.flags = tombstone ? WIRE_RECORD_TOMBSTONE : 0,
+		.key_len = (uint8_t)key_len,
+		.value_len = (uint16_t)value_len,
+		.clock = clock,
+		.author = dot,
+		.dot = dot,
+		.written_ms = wall_ms,
+		.key = key,
+		.value = value};
 	if (tombstone) {
-		r->flags |= WIRE_RECORD_PREVIOUS;
-		r->previous = o->author;
+		w.flags |= WIRE_RECORD_PREVIOUS;
+		w.previous = o->author;
 	}
-	r->actor_slot = map->self_slot;
-	r->key_hash = hash;
-	r->clock = clock;
-	r->weight = stamp_weight(hash, map->self);
-	r->written_ms = wall_ms;
-	r->author = (struct dot){map->self, seq};
-	r->dot = r->author;
-	copy_payload(r, key, value);
+	fill(store_at(s, ref), &w, hash, stamp_weight(hash, map->self));
+	store_at(s, ref)->actor_slot = map->self_slot;
 	/* The vector last: who reads that it covers this write finds it, and its change told. */
-	publish(map, ref, old, true);
-	store_raise(s, map->self_slot, seq);
-	atomic_store_explicit(&map->last_seq, seq, memory_order_release);
+	store_publish(s, ref, old);
+	map_changed(map, store_at(s, ref), true, false);
+	own_dot_is_taken(map, dot);
+	if (MAP_MUTANT(NO_TOMBSTONE) && tombstone)
+		store_remove(s, ref);
 	return ref;
 }

@@ -30,44 +30,58 @@ static void end_pull_without_room(struct map *map, uint64_t now_ns)
 	map->no_hint_before_ns = map->next_pull_ns;
 }
 
-static void send_vector(struct map *map)
+void pull_send_vector(
+	struct map *map, uint64_t to_id, const struct sw_endpoint *to, const struct out *like)
 {
-	struct pulling *p = &map->pulling;
 	map_vector_owner(map, &map->scratch);
 	uint32_t parts = (map->scratch.count + VECTOR_PER_PACKET - 1) / VECTOR_PER_PACKET;
 	parts = parts > 0 ? parts : 1;
 	for (uint32_t part = 0; part < parts; part++) {
-		struct out out = {.kind = OUT_VERSION,
-			.to_id = p->peer.id,
-			.to = p->at,
-			.nonce = p->nonce,
-			.part = (uint8_t)part,
-			.parts = (uint8_t)parts,
-			.first_session = p->first};
+		struct out out = *like;
+		out.kind = OUT_VERSION;
+		out.to_id = to_id;
+		out.to = *to;
+		out.part = (uint8_t)part;
+		out.parts = (uint8_t)parts;
 		map_out_push(map, &out);
 	}
 }
 
-static void start_pull(struct map *map, uint64_t now_ns, const struct peer *peer)
+static void send_request(struct map *map, uint64_t now_ns)
+{
+	const struct pulling *p = &map->pulling;
+	struct peer *peer = map_peer_find(map, p->peer.id);
+	if (peer != NULL)
+		peer->told_ns = now_ns;
+	pull_send_vector(map, p->peer.id, &p->at,
+		&(struct out){.nonce = p->nonce,
+			.first_session = p->kind == PULL_FIRST,
+			.reconcile = p->kind == PULL_RECONCILE,
+			.repair = p->kind == PULL_REPAIR});
+}
+
+static void start_pull(
+	struct map *map, uint64_t now_ns, const struct peer *peer, enum pull_kind kind)
 {
 	struct pulling *p = &map->pulling;
-	bool ready = atomic_load_explicit(&map->ready, memory_order_relaxed);
-	uint64_t *got = p->got;
-	if (!ready)
+	if (kind == PULL_FIRST)
 		store_clear(&map->store); /* from one peer at a time, and from empty */
-	*p = (struct pulling){
-		.open = true,
-		.first = !ready,
-		.peer = peer->actor,
-		.at = peer->at,
-		.nonce = sw_random_u64(&map->random),
-		.asked = WINDOW,
-		.got = got,
-		.progress_ns = now_ns,
-		.asked_ns = now_ns,
-	};
+	if (kind == PULL_RECONCILE)
+		reconcile_begin(map);
+	p->open = true;
+	p->kind = kind;
+	p->begun = p->joining = false;
+	p->peer = peer->actor;
+	p->at = peer->at;
+	p->nonce = sw_random_u64(&map->random);
+	p->packets = p->got_count = p->base = p->heads = p->heads_in = 0;
+	p->asked = WINDOW;
+	p->taken = 0;
+	p->progress_ns = p->asked_ns = now_ns;
+	vv_clear(&p->vector);
+	vv_clear(&p->collected);
 	map->counters.pulls++;
-	send_vector(map);
+	send_request(map, now_ns);
 }
 
 /* Said to be starting itself, not longer ago than within_ns. */
@@ -148,83 +162,239 @@ static void ask(struct map *map, uint64_t now_ns, bool again)
 		map_out_push(map, &out);
 }
 
+/* False: the vector is full, and does not cover what it could not take. */
+static bool join_vector(struct map *map, const struct version_vector *vv)
+{
+	bool whole = true;
+	for (uint32_t i = 0; i < vv->count; i++) {
+		uint16_t slot = store_actor(&map->store, vv->entries[i].actor, true);
+		if (slot == NO_ACTOR)
+			whole = false;
+		else
+			store_raise(&map->store, slot, vv->entries[i].seq);
+	}
+	map->counters.refused_actors += !whole;
+	return whole;
+}
+
+/* What the peer has collected is as if it had been collected here: both hold the same now. */
+static void join_collected(struct map *map, const struct version_vector *vv)
+{
+	for (uint32_t i = 0; i < vv->count; i++) {
+		uint16_t slot = store_actor(&map->store, vv->entries[i].actor, true);
+		if (slot == NO_ACTOR)
+			continue; /* then it is not in the vector either, which was not joined */
+		struct actor_slot *a = &map->store.actors[slot];
+		a->collected = sw_max_u64(a->collected, vv->entries[i].seq);
+	}
+}
+
+static void tell_reconciled(struct map *map)
+{
+	struct map_event event = {.kind = MAP_EVENT_RECONCILED,
+		.peer_id = map->pulling.peer.id,
+		.count = map->join_dropped,
+		.lifted = map->join_lifted};
+	map->counters.reconciles++;
+	map_event(map, &event);
+}
+
+/* Every packet is in. A full-state join goes on for as many ticks as it takes. */
 static void complete(struct map *map, uint64_t now_ns)
 {
 	struct pulling *p = &map->pulling;
 	struct out out = {.kind = OUT_DONE, .to_id = p->peer.id, .to = p->at, .nonce = p->nonce};
-	bool whole = true;
-	for (uint32_t i = 0; i < p->vector.count; i++) {
-		uint16_t slot = store_actor(&map->store, p->vector.entries[i].actor, true);
-		if (slot == NO_ACTOR)
-			whole = false;
-		else
-			store_raise(&map->store, slot, p->vector.entries[i].seq);
+	if (p->kind == PULL_RECONCILE && !reconcile_join(map, &p->vector)) {
+		p->joining = true;
+		p->progress_ns = now_ns;
+		return;
 	}
+	p->joining = false;
 	map_out_push(map, &out);
-	if (!whole) {
-		map->counters.refused_actors++;
+	if (!closing_learn(map, &p->vector)) {
+		end_pull(map, now_ns, false);
+		return;
+	}
+	if (!join_vector(map, &p->vector)) {
 		end_pull_without_room(map, now_ns);
 		return;
 	}
+	if (p->kind != PULL_DELTA)
+		join_collected(map, &p->collected);
+	if (p->kind == PULL_RECONCILE)
+		tell_reconciled(map);
 	atomic_store_explicit(&map->ready, true, memory_order_release);
 	end_pull(map, now_ns, true);
+}
+
+static bool take_entries(struct sw_reader *payload, struct version_vector *vv)
+{
+	struct vv_entry entry;
+	while (wire_next_vector_entry(payload, &entry))
+		if (vv_raise(vv, entry.actor, entry.seq) < 0)
+			return false;
+	return !payload->failed;
+}
+
+static enum merge_how how_to_merge(const struct pulling *p)
+{
+	static const enum merge_how hows[] = {
+		[PULL_DELTA] = MERGE_SESSION,
+		[PULL_FIRST] = MERGE_SESSION,
+		[PULL_RECONCILE] = MERGE_RECONCILE,
+		[PULL_REPAIR] = MERGE_REPAIR,
+	};
+	return hows[p->kind];
 }
 
 /* False: a record could not be stored, so this packet does not count as in. */
 static bool take_packet(struct map *map, struct sw_reader *messages)
 {
+	struct pulling *p = &map->pulling;
 	struct wire_message m;
 	struct wire_record record;
-	struct vv_entry entry;
 	while (wire_next(messages, &m)) {
 		if (m.type == WIRE_RECORD) {
 			if (!wire_get_record(&m.payload, &record))
 				return false;
-			if (map_merge_record(map, &record) > MERGE_OLDER)
+			enum merge_result result = map_merge_record(map, &record, how_to_merge(p));
+			if (result > MERGE_COLLECTED)
 				return false;
-		} else if (m.type == WIRE_VECTOR) {
-			while (wire_next_vector_entry(&m.payload, &entry))
-				if (vv_raise(&map->pulling.vector, entry.actor, entry.seq) < 0)
-					return false;
-			if (m.payload.failed)
-				return false;
+			p->taken += result == MERGE_NEW;
+		} else if (m.type == WIRE_VECTOR && !take_entries(&m.payload, &p->vector)) {
+			return false;
+		} else if (m.type == WIRE_COLLECTED && !take_entries(&m.payload, &p->collected)) {
+			return false;
 		}
 	}
 	return !messages->failed;
+}
+
+/* The peer's vectors are in: may its records be taken? */
+static bool may_take(struct map *map, uint64_t now_ns)
+{
+	struct pulling *p = &map->pulling;
+	report_vector(map, now_ns, p->peer, &p->vector);
+	if (!MAP_MUTANT(CLOSURES_NOT_LEARNED) && !closing_learn(map, &p->vector)) {
+		end_pull(map, now_ns, false);
+		return false;
+	}
+	/* It must first reconcile with this replica. */
+	if ((p->kind == PULL_DELTA || p->kind == PULL_REPAIR) &&
+		!collect_is_covered_by(map, &p->vector) && !MAP_MUTANT(STALE_NOT_REFUSED)) {
+		map->counters.stale++;
+		end_pull(map, now_ns, false);
+		wait_for_pull(map, now_ns);
+		return false;
+	}
+	if (MAP_MUTANT(VECTOR_BEFORE_END))
+		(void)join_vector(map, &p->vector);
+	return true;
+}
+
+/* The first packet of the session that came. False: it cannot be kept. */
+static bool begin(struct map *map, uint64_t now_ns, const struct wire_session_data *data)
+{
+	struct pulling *p = &map->pulling;
+	if (data->packets > map->got_words * 64) {
+		map->counters.refused_full++;
+		end_pull_without_room(map, now_ns);
+		return false;
+	}
+	p->begun = true;
+	p->snapshot = data->snapshot;
+	p->packets = data->packets;
+	p->heads = data->heads;
+	p->asked = data->packets < WINDOW ? data->packets : WINDOW;
+	memset(p->got, 0, (data->packets + 63) / 64 * sizeof(p->got[0]));
+	for (uint32_t i = 0; i < WINDOW; i++)
+		p->early[i].len = 0;
+	return true;
+}
+
+static bool is_of_this_session(const struct pulling *p, const struct wire_header *header,
+	const struct wire_session_data *data)
+{
+	if (!p->open || p->joining || !actor_equal(p->peer, header->sender))
+		return false;
+	return p->nonce == data->nonce || MAP_MUTANT(NONCE_IGNORED);
+}
+
+/* Of this snapshot, and not in yet. */
+static bool is_wanted(const struct pulling *p, const struct wire_session_data *data)
+{
+	bool mixed = MAP_MUTANT(SNAPSHOTS_MIXED) || MAP_MUTANT(NONCE_IGNORED);
+	if (!mixed && (data->snapshot != p->snapshot || data->packets != p->packets))
+		return false;
+	return data->index < p->packets && !is_in(p, data->index);
+}
+
+/* The vectors come first, but packets overtake each other. More than a window is never under way.
+ */
+static void keep_early(struct pulling *p, uint32_t index, const struct sw_reader *messages)
+{
+	size_t len = sw_reader_left(messages);
+	if (index >= WINDOW || len > sizeof(p->early[0].bytes))
+		return;
+	p->early[index].len = (uint16_t)len;
+	memcpy(p->early[index].bytes, messages->at, len);
+}
+
+/* False: the session has ended, one way or the other. */
+static bool take_in(struct map *map, uint64_t now_ns, uint32_t index, struct sw_reader *messages)
+{
+	struct pulling *p = &map->pulling;
+	if (!take_packet(map, messages)) {
+		end_pull_without_room(map, now_ns);
+		return false;
+	}
+	p->got[index / 64] |= 1ULL << (index % 64);
+	p->got_count++;
+	if (index < p->heads && ++p->heads_in == p->heads && !may_take(map, now_ns))
+		return false;
+	while (p->base < p->packets && is_in(p, p->base))
+		p->base++;
+	if (p->got_count < p->packets)
+		return true;
+	complete(map, now_ns);
+	return false;
+}
+
+static bool take_early(struct map *map, uint64_t now_ns)
+{
+	struct pulling *p = &map->pulling;
+	for (uint32_t i = p->heads; i < WINDOW && i < p->packets; i++) {
+		if (p->early[i].len == 0 || is_in(p, i))
+			continue;
+		struct sw_reader messages = sw_reader_init(p->early[i].bytes, p->early[i].len);
+		if (!take_in(map, now_ns, i, &messages))
+			return false;
+	}
+	return true;
 }
 
 void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct wire_session_data *data, struct sw_reader *messages)
 {
 	struct pulling *p = &map->pulling;
-	if (!p->open || p->nonce != data->nonce || !actor_equal(p->peer, header->sender))
+	if (!is_of_this_session(p, header, data))
 		return;
-	if (!p->begun) {
-		if (data->packets > map->got_words * 64) {
-			map->counters.refused_full++;
-			end_pull_without_room(map, now_ns);
-			return;
-		}
-		p->begun = true;
-		p->snapshot = data->snapshot;
-		p->packets = data->packets;
-		p->asked = data->packets < WINDOW ? data->packets : WINDOW;
-		memset(p->got, 0, (data->packets + 63) / 64 * sizeof(p->got[0]));
-	}
-	if (data->snapshot != p->snapshot || data->packets != p->packets || is_in(p, data->index))
+	if (!p->begun && !begin(map, now_ns, data))
 		return;
-	if (!take_packet(map, messages)) {
-		end_pull_without_room(map, now_ns);
+	if (!is_wanted(p, data))
 		return;
-	}
-	p->got[data->index / 64] |= 1ULL << (data->index % 64);
-	p->got_count++;
 	p->progress_ns = now_ns;
-	while (p->base < p->packets && is_in(p, p->base))
-		p->base++;
-	if (p->got_count == p->packets)
-		complete(map, now_ns);
-	else if (p->asked < p->packets && p->asked - p->base <= WINDOW / 2)
+	if (map->input_floor > map_floor(map))
+		atomic_store_explicit(&map->floor, map->input_floor, memory_order_release);
+	if (data->index >= p->heads && p->heads_in < p->heads) {
+		keep_early(p, data->index, messages);
+		return;
+	}
+	if (!take_in(map, now_ns, data->index, messages))
+		return;
+	if (data->index < p->heads && p->heads_in == p->heads && !take_early(map, now_ns))
+		return;
+	if (p->asked < p->packets && p->asked - p->base <= WINDOW / 2)
 		ask(map, now_ns, false);
 }
 
@@ -240,6 +410,8 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 	map->counters.pulls_refused++;
 	p->open = false;
 	map->next_pull_ns = now_ns + map->config.resend_ns;
+	if (refusal->reason == WIRE_REFUSE_RECONCILE && peer != NULL && map_ready(map))
+		start_pull(map, now_ns, peer, PULL_RECONCILE);
 }
 
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id)
@@ -257,6 +429,10 @@ void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id)
 void pull_tick(struct map *map, uint64_t now_ns)
 {
 	struct pulling *p = &map->pulling;
+	if (p->joining) {
+		complete(map, now_ns);
+		return;
+	}
 	if (p->open) {
 		if (now_ns - p->progress_ns >= map->config.session_timeout_ns)
 			end_pull(map, now_ns, false);
@@ -266,7 +442,7 @@ void pull_tick(struct map *map, uint64_t now_ns)
 				ask(map, now_ns, true);
 			} else {
 				p->asked_ns = now_ns;
-				send_vector(map); /* the same request: the same session */
+				send_request(map, now_ns); /* the same: the same session */
 			}
 		}
 		return;
@@ -280,7 +456,7 @@ void pull_tick(struct map *map, uint64_t now_ns)
 	}
 	const struct peer *peer = choose_peer(map, now_ns);
 	if (peer != NULL)
-		start_pull(map, now_ns, peer);
+		start_pull(map, now_ns, peer, map_ready(map) ? PULL_DELTA : PULL_FIRST);
 	else
 		map->next_pull_ns = now_ns + sw_min_u64(map->config.pull_interval_ns,
 						     map->config.first_after_ns);
@@ -289,6 +465,8 @@ void pull_tick(struct map *map, uint64_t now_ns)
 uint64_t pull_deadline(const struct map *map)
 {
 	const struct pulling *p = &map->pulling;
+	if (p->joining)
+		return p->progress_ns;
 	if (p->open)
 		return sw_min_u64(p->progress_ns + map->config.session_timeout_ns,
 			sw_max_u64(p->asked_ns, p->progress_ns) + map->config.resend_ns);

@@ -75,28 +75,26 @@ void push_input(struct map *map, const struct wire_header *header, const struct 
 {
 	(void)header;
 	struct store *s = &map->store;
-	if (!atomic_load_explicit(&map->ready, memory_order_relaxed)) {
+	if (!map_ready(map) && !MAP_MUTANT(NO_FIRST_SESSION)) {
 		map->counters.refused_starting++;
 		return;
 	}
-	uint64_t hash = map_key_hash(map, record->key, record->key_len);
-	bool absent = store_find(s, hash, record->key, record->key_len) == 0;
-	uint16_t slot = store_actor(s, record->dot.actor, false);
-	if (absent && (record->clock <= atomic_load_explicit(&map->floor, memory_order_relaxed) ||
-			      store_seq(s, slot) >= record->dot.seq)) {
-		/* I had it, and collected what came after it. */
-		map->counters.refused_floor++;
-		return;
+	switch (map_merge_record(map, record, MERGE_PUSH)) {
+	case MERGE_NEW:
+	case MERGE_OLDER: break;
+	case MERGE_COLLECTED: map->counters.refused_floor++; return;
+	default: return;
 	}
-	if (map_merge_record(map, record) > MERGE_OLDER)
-		return;
-	slot = store_actor(s, record->dot.actor, true);
+	uint16_t slot = store_actor(s, record->dot.actor, true);
 	if (slot == NO_ACTOR) {
 		map->counters.refused_actors++;
 		return;
 	}
-	if (store_seq(s, slot) + 1 == record->dot.seq)
+	uint64_t seq = store_seq(s, slot);
+	if (vv_is_closed(seq))
+		return;
+	if (seq + 1 == record->dot.seq || MAP_MUTANT(PUSH_OVER_GAP))
 		store_raise(s, slot, record->dot.seq);
-	else if (store_seq(s, slot) < record->dot.seq)
+	else if (seq < record->dot.seq)
 		map->counters.gaps++;
 }

@@ -4,9 +4,10 @@
 
 int map_restore_record_owner(struct map *map, const struct wire_record *record)
 {
-	switch (map_merge_record(map, record)) {
+	switch (map_merge_record(map, record, MERGE_SESSION)) {
 	case MERGE_NEW:
-	case MERGE_OLDER: return 0;
+	case MERGE_OLDER:
+	case MERGE_COLLECTED: return 0;
 	case MERGE_FULL:
 	case MERGE_ACTORS: return -ENOSPC;
 	case MERGE_REFUSED: break;

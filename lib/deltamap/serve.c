@@ -49,7 +49,7 @@ static struct serving *take_session(struct map *map, struct actor asker)
 }
 
 /* The records of one actor above seq, oldest first. Walks no more than it finds. */
-static void collect(struct map *map, struct serving *sv, const struct actor_slot *a, uint64_t seq)
+static void gather(struct map *map, struct serving *sv, const struct actor_slot *a, uint64_t seq)
 {
 	record_ref first = 0;
 	for (record_ref ref = a->newest; ref != 0 && store_at(&map->store, ref)->dot.seq > seq;
@@ -61,23 +61,31 @@ static void collect(struct map *map, struct serving *sv, const struct actor_slot
 	}
 }
 
+static uint32_t packets_of(const struct version_vector *vv)
+{
+	return (vv->count + VECTOR_PER_PACKET - 1) / VECTOR_PER_PACKET;
+}
+
+/* The vectors first: by them the asker tells whether it may take the rest. */
 static void cut_into_packets(struct map *map, struct serving *sv)
 {
-	uint32_t room = 0;
-	sv->data_packets = 0;
+	uint32_t room = 0, data_packets = 0;
 	for (uint32_t i = 0; i < sv->ref_count; i++) {
 		struct wire_record w;
 		map_record_to_wire(store_at(&map->store, sv->refs[i]), &w);
 		uint32_t len = (uint32_t)wire_record_len(&w);
 		if (len > room) {
-			sv->starts[sv->data_packets++] = i;
+			sv->starts[data_packets++] = i;
 			room = WIRE_MESSAGES_MAX - SESSION_HEAD;
 		}
 		room -= len;
 	}
-	sv->starts[sv->data_packets] = sv->ref_count;
-	uint32_t parts = (sv->vector.count + VECTOR_PER_PACKET - 1) / VECTOR_PER_PACKET;
-	sv->packets = sv->data_packets + (parts > 0 ? parts : 1);
+	sv->starts[data_packets] = sv->ref_count;
+	sv->vector_packets = packets_of(&sv->vector);
+	if (sv->vector_packets == 0)
+		sv->vector_packets = 1;
+	sv->heads = sv->vector_packets + packets_of(&sv->collected);
+	sv->packets = sv->heads + data_packets;
 }
 
 static void want_packet(struct serving *sv, uint32_t index)
@@ -92,15 +100,19 @@ static void want_window(struct serving *sv)
 		want_packet(sv, i);
 }
 
+/* `theirs` NULL: everything, and what was collected here. */
 static void take_snapshot(struct map *map, struct serving *sv, const struct version_vector *theirs)
 {
 	sv->ref_count = 0;
 	for (uint32_t i = 0; i < map->store.actor_count; i++) {
 		const struct actor_slot *a = &map->store.actors[map->store.actor_order[i]];
 		if (a->newest != 0)
-			collect(map, sv, a, vv_get(theirs, a->actor));
+			gather(map, sv, a, theirs != NULL ? vv_get(theirs, a->actor) : 0);
 	}
 	map_vector_owner(map, &sv->vector);
+	vv_clear(&sv->collected);
+	if (theirs == NULL)
+		collect_vector(map, &sv->collected);
 	cut_into_packets(map, sv);
 	sv->snapshot = map->next_snapshot++;
 	sv->pending_head = sv->pending_tail = 0;
@@ -113,7 +125,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	const struct version_vector *theirs)
 {
 	struct serving *sv = find_session(map, header->sender, req->nonce);
-	if (sv != NULL) {
+	if (sv != NULL && !MAP_MUTANT(SNAPSHOTS_MIXED)) {
 		/* The request came twice: the session is the one it has already. Soon after the
 		 * first it is the network's doing; later, nothing of the answer came through. */
 		if (sv->pending_head == sv->pending_tail &&
@@ -134,7 +146,31 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv->nonce = req->nonce;
 	sv->last_ns = now_ns;
 	map->counters.sessions++;
-	take_snapshot(map, sv, theirs);
+	bool full = req->first_session || req->reconcile || req->repair;
+	take_snapshot(map, sv, full ? NULL : theirs);
+}
+
+/* A whole vector of a member's: what it reports, what it has closed, and whether it may have a
+ * delta. */
+static void take_vector(struct map *map, uint64_t now_ns, const struct wire_header *header,
+	const struct peer *peer, const struct wire_version_req *req,
+	const struct version_vector *theirs)
+{
+	report_vector(map, now_ns, header->sender, theirs);
+	if (!MAP_MUTANT(CLOSURES_NOT_LEARNED) && !closing_learn(map, theirs)) {
+		if (!req->report)
+			refuse(map, header, &peer->at, req->nonce, WIRE_REFUSE_BUSY);
+		return;
+	}
+	if (req->report)
+		return;
+	bool full = req->first_session || req->reconcile || req->repair;
+	if (!full && !collect_is_covered_by(map, theirs) && !MAP_MUTANT(NO_RECONCILE)) {
+		map->counters.reconcile_told++;
+		refuse(map, header, &peer->at, req->nonce, WIRE_REFUSE_RECONCILE);
+		return;
+	}
+	open_session(map, now_ns, header, &peer->at, req, theirs);
 }
 
 static struct assembly *assemble(
@@ -160,7 +196,7 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 	const struct sw_endpoint *from, const struct wire_version_req *req,
 	const struct version_vector *part)
 {
-	if (!atomic_load_explicit(&map->ready, memory_order_relaxed)) {
+	if (!map_ready(map) && !MAP_MUTANT(NO_FIRST_SESSION)) {
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_STARTING);
 		return;
 	}
@@ -172,7 +208,7 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 		return;
 	}
 	if (req->parts == 1) {
-		open_session(map, now_ns, header, &peer->at, req, part);
+		take_vector(map, now_ns, header, peer, req, part);
 		return;
 	}
 	if (req->parts > 32) {
@@ -185,7 +221,7 @@ void serve_version(struct map *map, uint64_t now_ns, const struct wire_header *h
 	a->parts_in |= 1u << req->part;
 	uint32_t all = req->parts == 32 ? UINT32_MAX : (1u << req->parts) - 1;
 	if (a->parts_in == all)
-		open_session(map, now_ns, header, &peer->at, req, &a->vector);
+		take_vector(map, now_ns, header, peer, req, &a->vector);
 }
 
 void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *header,
@@ -230,22 +266,45 @@ uint64_t serve_deadline(const struct map *map)
 	return next;
 }
 
+static void put_part(struct sw_writer *w, const struct version_vector *vv, uint32_t part,
+	void (*put)(struct sw_writer *, const struct vv_entry *, uint32_t))
+{
+	uint32_t first = part * VECTOR_PER_PACKET, n = vv->count - first;
+	put(w, vv->entries + first, n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
+}
+
+/* For a test build: what the key holds by now, instead of what the packet held. */
+static record_ref as_of_now(struct map *map, record_ref ref)
+{
+	const struct record *r = store_at(&map->store, ref);
+	record_ref now = store_find(&map->store, r->key_hash, record_key(r), r->key_len);
+	return now != 0 ? now : ref;
+}
+
+static void put_records(struct map *map, struct serving *sv, uint32_t index, struct sw_writer *w)
+{
+	uint32_t data = index - sv->heads;
+	bool anew = MAP_MUTANT(ENCODED_ANEW) && index < sv->sent_to;
+	for (uint32_t i = sv->starts[data]; i < sv->starts[data + 1]; i++) {
+		struct wire_record record;
+		record_ref ref = anew ? as_of_now(map, sv->refs[i]) : sv->refs[i];
+		map_record_to_wire(store_at(&map->store, ref), &record);
+		if (!anew || wire_record_len(&record) <= sw_writer_left(w))
+			wire_put_record(w, &record);
+	}
+}
+
 static void encode_packet(struct map *map, struct serving *sv, uint32_t index, struct sw_writer *w)
 {
-	struct wire_session_data head = {sv->nonce, sv->snapshot, index, sv->packets};
+	struct wire_session_data head = {
+		sv->nonce, sv->snapshot, index, sv->packets, (uint16_t)sv->heads};
 	wire_put_session_data(w, &head);
-	if (index < sv->data_packets) {
-		for (uint32_t i = sv->starts[index]; i < sv->starts[index + 1]; i++) {
-			struct wire_record record;
-			map_record_to_wire(store_at(&map->store, sv->refs[i]), &record);
-			wire_put_record(w, &record);
-		}
-	} else {
-		uint32_t first = (index - sv->data_packets) * VECTOR_PER_PACKET;
-		uint32_t n = sv->vector.count - first;
-		wire_put_vector(w, sv->vector.entries + first,
-			n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
-	}
+	if (index < sv->vector_packets)
+		put_part(w, &sv->vector, index, wire_put_vector);
+	else if (index < sv->heads)
+		put_part(w, &sv->collected, index - sv->vector_packets, wire_put_collected);
+	else
+		put_records(map, sv, index, w);
 	assert(!w->failed);
 	map->counters.session_packets++;
 	if (index < sv->sent_to)

@@ -41,12 +41,19 @@ uint16_t store_actor_reader(const struct store *s, struct actor actor)
 	uint32_t at = actor_home(actor);
 	for (uint32_t i = 0; i < ACTOR_SLOTS; i++, at = (at + 1) % ACTOR_SLOTS) {
 		const struct actor_slot *slot = &s->actors[at];
-		if (!atomic_load_explicit(&slot->used, memory_order_acquire))
+		uint8_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
+		if (state == SLOT_EMPTY)
 			return NO_ACTOR;
-		if (actor_equal(slot->actor, actor))
+		if (state == SLOT_USED && actor_equal(slot->actor, actor))
 			return (uint16_t)at;
 	}
 	return NO_ACTOR;
+}
+
+static bool is_taken(const struct actor_slot *slot)
+{
+	uint8_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+	return state != SLOT_EMPTY && state != SLOT_FREE;
 }
 
 uint16_t store_actor(struct store *s, struct actor actor, bool add)
@@ -54,11 +61,14 @@ uint16_t store_actor(struct store *s, struct actor actor, bool add)
 	uint16_t found = store_actor_reader(s, actor);
 	if (found != NO_ACTOR || !add || s->actor_count == SW_ACTORS_MAX)
 		return found;
-	uint32_t at = actor_home(actor);
-	while (atomic_load_explicit(&s->actors[at].used, memory_order_relaxed))
+	uint32_t at = actor_home(actor), tried = 0;
+	while (is_taken(&s->actors[at])) {
+		if (++tried == ACTOR_SLOTS)
+			return NO_ACTOR; /* too many that readers may still look at */
 		at = (at + 1) % ACTOR_SLOTS;
+	}
 	s->actors[at].actor = actor;
-	atomic_store_explicit(&s->actors[at].used, true, memory_order_release);
+	atomic_store_explicit(&s->actors[at].state, SLOT_USED, memory_order_release);
 	uint32_t i = s->actor_count++;
 	for (; i > 0 && actor_compare(s->actors[s->actor_order[i - 1]].actor, actor) > 0; i--)
 		s->actor_order[i] = s->actor_order[i - 1];
@@ -85,14 +95,65 @@ static void add_count(_Atomic uint32_t *sum, int by)
 		memory_order_relaxed);
 }
 
+void store_due(struct store *s, uint16_t slot)
+{
+	s->due[slot / 64] |= 1ULL << (slot % 64);
+	s->any_due = true;
+}
+
+static void look_ahead(struct store *s, struct actor_slot *a)
+{
+	const struct record *newest = store_at(s, a->newest);
+	bool ahead = newest != NULL &&
+		     newest->dot.seq > atomic_load_explicit(&a->seq, memory_order_relaxed);
+	if (ahead == a->ahead)
+		return;
+	a->ahead = ahead;
+	if (a->over)
+		store_due(s, (uint16_t)(a - s->actors));
+	uint32_t n = atomic_load_explicit(&s->ahead_count, memory_order_relaxed);
+	atomic_store_explicit(&s->ahead_count, ahead ? n + 1 : n - 1, memory_order_relaxed);
+}
+
 void store_raise(struct store *s, uint16_t slot, uint64_t seq)
 {
 	struct actor_slot *a = &s->actors[slot];
 	uint64_t old = atomic_load_explicit(&a->seq, memory_order_relaxed);
-	if (seq <= old)
+	seq = vv_seq_join(old, seq);
+	if (seq == old)
 		return;
 	add_hash(&s->vector_hash, vv_entry_hash(a->actor, seq) - vv_entry_hash(a->actor, old));
 	atomic_store_explicit(&a->seq, seq, memory_order_release);
+	if (a->ahead)
+		look_ahead(s, a);
+	if (a->tomb_oldest != 0 || a->over)
+		store_due(s, slot);
+}
+
+void store_forget_actor(struct store *s, uint16_t slot)
+{
+	struct actor_slot *a = &s->actors[slot];
+	uint64_t seq = atomic_load_explicit(&a->seq, memory_order_relaxed);
+	assert(a->oldest == 0 && a->tomb_oldest == 0);
+	add_hash(&s->vector_hash, -vv_entry_hash(a->actor, seq));
+	atomic_store_explicit(&a->seq, 0, memory_order_release);
+	atomic_store_explicit(&a->state, SLOT_GONE, memory_order_release);
+	a->cap = a->collected = a->unknown_ns = 0;
+	a->over = a->blocked = false;
+	s->gone_open++;
+	uint32_t i = 0;
+	while (s->actor_order[i] != slot)
+		i++;
+	s->actor_count--;
+	memmove(&s->actor_order[i], &s->actor_order[i + 1],
+		(s->actor_count - i) * sizeof(s->actor_order[0]));
+}
+
+static void move_slots(struct store *s, uint8_t from, uint8_t to)
+{
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++)
+		if (atomic_load_explicit(&s->actors[i].state, memory_order_relaxed) == from)
+			atomic_store_explicit(&s->actors[i].state, to, memory_order_release);
 }
 
 /* ---- memory ---- */
@@ -185,6 +246,15 @@ void store_seal(struct store *s)
 	assert(s->retired_sealed == 0);
 	s->retired_sealed = s->retired_open;
 	s->retired_open = 0;
+	if (s->gone_open > 0)
+		move_slots(s, SLOT_GONE, SLOT_SEALED);
+	s->gone_sealed = s->gone_open;
+	s->gone_open = 0;
+}
+
+bool store_has_retired(const struct store *s)
+{
+	return s->retired_open != 0 || s->gone_open > 0;
 }
 
 void store_free_sealed(struct store *s)
@@ -197,6 +267,9 @@ void store_free_sealed(struct store *s)
 			(uint8_t *)r + 3 * STORE_UNIT); /* written next, and not touched lately */
 		store_release(s, ref);
 	}
+	if (s->gone_sealed > 0)
+		move_slots(s, SLOT_SEALED, SLOT_FREE);
+	s->gone_sealed = 0;
 }
 
 /* ---- the table ---- */
@@ -259,6 +332,50 @@ static void order_remove(struct store *s, record_ref ref)
 		a->newest = r->older;
 }
 
+/* A record that is not retired has no use for free_next: a tombstone keeps its newer one there. */
+static void tomb_insert(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	struct actor_slot *a = &s->actors[r->actor_slot];
+	record_ref below = a->tomb_newest;
+	while (below != 0 && store_at(s, below)->dot.seq > r->dot.seq)
+		below = store_at(s, below)->tomb_older;
+	r->tomb_older = below;
+	r->free_next = below != 0 ? store_at(s, below)->free_next : a->tomb_oldest;
+	*(below != 0 ? &store_at(s, below)->free_next : &a->tomb_oldest) = ref;
+	*(r->free_next != 0 ? &store_at(s, r->free_next)->tomb_older : &a->tomb_newest) = ref;
+	store_due(s, r->actor_slot);
+}
+
+static void tomb_remove(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	struct actor_slot *a = &s->actors[r->actor_slot];
+	*(r->tomb_older != 0 ? &store_at(s, r->tomb_older)->free_next : &a->tomb_oldest) =
+		r->free_next;
+	*(r->free_next != 0 ? &store_at(s, r->free_next)->tomb_older : &a->tomb_newest) =
+		r->tomb_older;
+}
+
+static void take_in(struct store *s, record_ref ref)
+{
+	struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
+	order_insert(s, ref);
+	if (store_at(s, ref)->flags & WIRE_RECORD_TOMBSTONE)
+		tomb_insert(s, ref);
+	look_ahead(s, a);
+}
+
+static void take_out(struct store *s, record_ref ref)
+{
+	struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
+	if (store_at(s, ref)->flags & WIRE_RECORD_TOMBSTONE)
+		tomb_remove(s, ref);
+	order_remove(s, ref);
+	if (a->ahead)
+		look_ahead(s, a);
+}
+
 static void count(struct store *s, const struct record *r, int by)
 {
 	add_count(&s->record_count, by);
@@ -278,13 +395,25 @@ void store_publish(struct store *s, record_ref ref, record_ref old)
 	}
 	atomic_store_explicit(&r->next, next, memory_order_relaxed);
 	atomic_store_explicit(link, ref, memory_order_release);
-	order_insert(s, ref);
+	take_in(s, ref);
 	count(s, r, 1);
 	if (old != 0) {
+		r->mark = store_at(s, old)->mark;
 		count(s, store_at(s, old), -1);
-		order_remove(s, old);
+		take_out(s, old);
 		retire(s, old);
 	}
+}
+
+void store_remove(struct store *s, record_ref ref)
+{
+	struct record *r = store_at(s, ref);
+	_Atomic record_ref *link = link_to(s, r->key_hash, ref);
+	atomic_store_explicit(
+		link, atomic_load_explicit(&r->next, memory_order_relaxed), memory_order_release);
+	count(s, r, -1);
+	take_out(s, ref);
+	retire(s, ref);
 }
 
 void store_clear(struct store *s)
@@ -303,9 +432,12 @@ void store_clear(struct store *s)
 	}
 	for (uint32_t i = 0; i < s->actor_count; i++) {
 		struct actor_slot *a = &s->actors[s->actor_order[i]];
-		a->oldest = a->newest = 0;
+		a->oldest = a->newest = a->tomb_oldest = a->tomb_newest = 0;
+		a->cap = a->collected = 0;
+		a->ahead = a->blocked = false;
 		atomic_store_explicit(&a->seq, 0, memory_order_release);
 	}
+	atomic_store_explicit(&s->ahead_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->vector_hash, 0, memory_order_relaxed);
 }
 

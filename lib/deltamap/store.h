@@ -26,15 +26,18 @@ enum {
 /* What a reader needs to find a key stands together, right before the key: of a record that it
  * walks past it touches one cache line. */
 struct record {
-	record_ref older; /* the same actor's records by seq; owner only, as all down to `dead` */
+	record_ref
+		older; /* the same actor's records by seq; owner only, as all down to tomb_older */
 	record_ref newer;
 	record_ref free_next;
 	uint16_t actor_slot;
 	uint16_t pins;
 	uint8_t class;
-	bool dead; /* replaced; freed when no longer pinned */
-	/* immutable from here, but for `next` */
+	bool dead;    /* replaced; freed when no longer pinned */
+	uint8_t mark; /* the reconciliation in which the peer was last seen to hold this key */
 	uint8_t rival;
+	record_ref tomb_older; /* the same actor's tombstones; the other way: free_next */
+	/* immutable from here, but for `next` */
 	uint64_t key_hash;
 	uint64_t clock;
 	uint64_t weight;
@@ -52,12 +55,23 @@ struct record {
 _Static_assert(offsetof(struct record, next) % STORE_UNIT <= STORE_UNIT - 32,
 	"the head of a key stands with its first bytes in one cache line");
 
+/* A slot that was given up is not read any more, but a reader that saw it in use may still look:
+ * it is free for another actor when it has passed a seal, as records are. */
+enum slot_state { SLOT_EMPTY, SLOT_USED, SLOT_GONE, SLOT_SEALED, SLOT_FREE };
+
 /* One actor: its records and how far this replica's vector reaches. */
 struct actor_slot {
-	struct actor actor; /* set before `used`, then constant */
-	_Atomic bool used;
-	_Atomic uint64_t seq; /* the vector's entry; owner: rw, readers: ro */
+	struct actor actor;    /* set before SLOT_USED, constant while it is that */
+	_Atomic uint8_t state; /* enum slot_state; owner: rw, readers: ro */
+	bool ahead;            /* holds records that the vector does not cover */
+	bool blocked;          /* has tombstones that wait for this replica's own vector */
+	bool over;             /* no more is written under it: see closing.c */
+	_Atomic uint64_t seq;  /* the vector's entry, as it is; owner: rw, readers: ro */
+	uint64_t cap;          /* at which it is known to be closed; 0: it is not */
+	uint64_t collected;    /* the highest seq of a tombstone that was collected here */
+	uint64_t unknown_ns;   /* since when membership has had no word of it; 0: it has */
 	record_ref oldest, newest;
+	record_ref tomb_oldest, tomb_newest;
 };
 
 struct store {
@@ -74,9 +88,15 @@ struct store {
 	_Atomic uint64_t vector_hash;
 	uint32_t actor_count;
 	uint16_t actor_order[SW_ACTORS_MAX];   /* slots in use, by (id, epoch); owner only */
-	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing, never removed */
-	record_ref retired_open;               /* replaced since the last seal */
-	record_ref retired_sealed;             /* waiting for the readers */
+	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing */
+	uint32_t gone_open, gone_sealed;       /* slots in those states */
+	_Atomic uint32_t ahead_count;          /* slots that are ahead */
+	/* Slots at which something moved that collecting or closing may have waited for. */
+	uint64_t due[ACTOR_SLOTS / 64];
+	bool any_due;
+	bool any_blocked;
+	record_ref retired_open;   /* replaced since the last seal */
+	record_ref retired_sealed; /* waiting for the readers */
 };
 
 static inline struct record *store_at(const struct store *s, record_ref ref)
@@ -99,8 +119,13 @@ int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uin
 /* The slot of an actor: NO_ACTOR if unknown, or if `add` and the table is full. */
 uint16_t store_actor(struct store *s, struct actor actor, bool add);
 uint16_t store_actor_reader(const struct store *s, struct actor actor);
+/* The entry as it is: closed epochs cover every dot. 0 for NO_ACTOR. */
 uint64_t store_seq(const struct store *s, uint16_t slot);
+/* Joins an entry of the vector. */
 void store_raise(struct store *s, uint16_t slot, uint64_t seq);
+/* The actor is out of the vector; it must have no records. */
+void store_forget_actor(struct store *s, uint16_t slot);
+void store_due(struct store *s, uint16_t slot);
 
 record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len);
 
@@ -160,11 +185,14 @@ record_ref store_alloc(struct store *s, size_t key_len, size_t value_len);
 void store_release(struct store *s, record_ref ref);
 /* Publishes `ref` in the place of `old` (0: as a new key) and puts it into its actor's order. */
 void store_publish(struct store *s, record_ref ref, record_ref old);
+/* Takes a record out of the table and its actor's order. */
+void store_remove(struct store *s, record_ref ref);
 
 void store_pin(struct store *s, record_ref ref);
 void store_unpin(struct store *s, record_ref ref);
 /* All records and the vector are gone; what readers hold is retired. */
 void store_clear(struct store *s);
+bool store_has_retired(const struct store *s);
 void store_seal(struct store *s);
 void store_free_sealed(struct store *s);
 void store_view(const struct record *r, struct map_view *view);

@@ -390,3 +390,9 @@ uint32_t swim_members(const struct swim *swim, struct swim_member *out, uint32_t
 	}
 	return n;
 }
+
+void swim_renew(struct swim *swim, uint64_t now_ns, uint32_t epoch)
+{
+	if (swim->phase == SWIM_RUNNING && swim->members[SELF].record.actor.epoch == epoch)
+		table_take_epoch_above(swim, now_ns, epoch);
+}

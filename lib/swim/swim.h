@@ -203,6 +203,10 @@ const struct swim_counters *swim_counters(const struct swim *swim);
 /* Copies at most `cap` members (this server first) and returns how many there are. */
 uint32_t swim_members(const struct swim *swim, struct swim_member *out, uint32_t cap);
 
+/* Others have closed `epoch` while this server was away: if it is still this server's, it goes on
+ * under a larger one. */
+void swim_renew(struct swim *swim, uint64_t now_ns, uint32_t epoch);
+
 /* (epoch, forgotten, instance, left, incarnation, state) of one server's records: < 0, 0, > 0. The
  * lattice's order. Left and forgotten end a life: no refutation that is still on its way comes
  * after them, and who is forgotten goes on under a larger epoch. */

@@ -7,7 +7,7 @@ enum {
 	WIRE_ACTOR_LEN = 12,
 	WIRE_DOT_LEN = 20,
 	WIRE_ENDPOINT_LEN = 18,
-	WIRE_SESSION_DATA_LEN = 20,
+	WIRE_SESSION_DATA_LEN = 22,
 };
 
 _Static_assert(WIRE_DOT_LEN == WIRE_ACTOR_LEN + 8, "a dot is an actor and a seq");

@@ -46,13 +46,14 @@ bool wire_get_version_req(struct sw_reader *r, struct wire_version_req *m)
 
 void wire_put_session_data(struct sw_writer *w, const struct wire_session_data *m)
 {
-	assert(m->index < m->packets);
+	assert(m->index < m->packets && m->heads > 0 && m->heads <= m->packets);
 	if (!wire_begin(w, WIRE_SESSION_DATA, WIRE_SESSION_DATA_LEN))
 		return;
 	sw_put_u64(w, m->nonce);
 	sw_put_u32(w, m->snapshot);
 	sw_put_u32(w, m->index);
 	sw_put_u32(w, m->packets);
+	sw_put_u16(w, m->heads);
 }
 
 bool wire_get_session_data(struct sw_reader *r, struct wire_session_data *m)
@@ -61,7 +62,8 @@ bool wire_get_session_data(struct sw_reader *r, struct wire_session_data *m)
 	m->snapshot = sw_get_u32(r);
 	m->index = sw_get_u32(r);
 	m->packets = sw_get_u32(r);
-	return !r->failed && m->index < m->packets;
+	m->heads = sw_get_u16(r);
+	return !r->failed && m->index < m->packets && m->heads > 0 && m->heads <= m->packets;
 }
 
 /* So that first + i is a 32-bit number for every i of the window. */

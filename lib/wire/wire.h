@@ -226,6 +226,7 @@ struct wire_session_data {
 	uint32_t snapshot;
 	uint32_t index; /* 0 … packets - 1 */
 	uint32_t packets;
+	uint16_t heads; /* packets 0 … heads - 1 are the vectors' */
 };
 
 /* Asks for packets by number: bit i of `wanted` (first word, lowest bit first) is first + i. */

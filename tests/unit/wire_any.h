@@ -171,7 +171,8 @@ static inline bool any_session_equal(const struct any_message *a, const struct a
 		return a->session_data.nonce == b->session_data.nonce &&
 		       a->session_data.snapshot == b->session_data.snapshot &&
 		       a->session_data.index == b->session_data.index &&
-		       a->session_data.packets == b->session_data.packets;
+		       a->session_data.packets == b->session_data.packets &&
+		       a->session_data.heads == b->session_data.heads;
 	if (a->type == WIRE_SESSION_GET)
 		return a->session_get.nonce == b->session_get.nonce &&
 		       a->session_get.snapshot == b->session_get.snapshot &&

@@ -109,6 +109,9 @@ static inline void draw_session(struct sw_random *random, struct any_message *m)
 		m->session_data.nonce = nonce;
 		m->session_data.snapshot = draw_u32(random);
 		m->session_data.packets = (uint32_t)draw_between(random, 1, UINT32_MAX);
+		m->session_data.heads = (uint16_t)draw_between(random, 1,
+			m->session_data.packets < UINT16_MAX ? m->session_data.packets
+							     : UINT16_MAX);
 		m->session_data.index =
 			(uint32_t)draw_between(random, 0, m->session_data.packets - 1);
 	} else if (m->type == WIRE_SESSION_GET) {

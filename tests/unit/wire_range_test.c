@@ -42,7 +42,7 @@ static const struct sample samples[] = {
 	[RECORD_ALL] = {WIRE_RECORD, 82, {6, 1, 0, 1, ONE8, DOT, ONE8, DOT, DOT, 'k', 'v'}},
 	[VERSION_REQ] = {WIRE_VERSION_REQ, 11, {ONE8, 0, 0, 1}},
 	[VECTOR] = {WIRE_VECTOR, 40, {DOT, DOT}},
-	[DATA] = {WIRE_SESSION_DATA, 20, {ONE8, ZERO4, ZERO4, 0, 0, 0, 1}},
+	[DATA] = {WIRE_SESSION_DATA, 22, {ONE8, ZERO4, ZERO4, 0, 0, 0, 1, 0, 1}},
 	[GET] = {WIRE_SESSION_GET, 32, {ONE8, ZERO4, ZERO4, ONE8, ONE8}},
 	[REFUSE] = {WIRE_SESSION_REFUSE, 9, {ONE8, 1}},
 };
@@ -149,6 +149,8 @@ static const struct range_row range_rows[] = {
 	{"session_data index at packets", DATA, 12, 4, 1, false},
 	{"session_data no packets", DATA, 16, 4, 0, false},
 	{"session_data last packet", DATA, 12, 8, 0xfffffffeffffffff, true},
+	{"session_data no heads", DATA, 20, 2, 0, false},
+	{"session_data heads above packets", DATA, 20, 2, 2, false},
 	{"session_data index above", DATA, 12, 8, 0xfffffffffffffffe, false},
 	{"session_get first highest", GET, 12, 4, UINT32_MAX - WIRE_SESSION_WINDOW, true},
 	{"session_get window past the last number", GET, 12, 4, UINT32_MAX - WIRE_SESSION_WINDOW + 1, false},

@@ -103,6 +103,7 @@ static inline void session_of(const struct vector_section *s, struct any_message
 		m->session_data.snapshot = (uint32_t)number_of(s, "snapshot");
 		m->session_data.index = (uint32_t)number_of(s, "index");
 		m->session_data.packets = (uint32_t)number_of(s, "packets");
+		m->session_data.heads = (uint16_t)number_of(s, "heads");
 	} else if (m->type == WIRE_SESSION_GET) {
 		m->session_get.nonce = nonce;
 		m->session_get.snapshot = (uint32_t)number_of(s, "snapshot");

@@ -290,7 +290,7 @@ SW_TEST(wire, largest_record_fits_a_packet_of_a_session_with_every_dot)
 	static struct any_message m;
 	struct packet p;
 	struct sw_writer w = body_of(&p);
-	wire_put_session_data(&w, &(struct wire_session_data){.packets = 1});
+	wire_put_session_data(&w, &(struct wire_session_data){.packets = 1, .heads = 1});
 	m.type = WIRE_RECORD;
 	m.record = (struct wire_record){
 		.flags = WIRE_RECORD_ADOPTED | WIRE_RECORD_PREVIOUS,

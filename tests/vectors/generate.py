@@ -123,9 +123,10 @@ def version_req(nonce, flags, part, parts):
                                   ("part", part, 1, False), ("parts", parts, 1, False)])
 
 
-def session_data(nonce, snapshot, index, packets):
+def session_data(nonce, snapshot, index, packets, heads=1):
     return simple("SESSION_DATA", [("nonce", nonce, 8, True), ("snapshot", snapshot, 4, False),
-                                   ("index", index, 4, False), ("packets", packets, 4, False)])
+                                   ("index", index, 4, False), ("packets", packets, 4, False),
+                                   ("heads", heads, 2, False)])
 
 
 def session_get(nonce, snapshot, first, numbers):
@@ -267,11 +268,11 @@ def session_file():
         packet("vector_largest", ["68 entries, as many as one packet holds behind nothing else."],
                [vector([(i + 1, i % 3 + 1, i * i + 1) for i in range(68)])]),
         packet("session_data_records", ["Packet 2 of 3 of a session: records."],
-               [session_data(0xFEEDFACE01020304, 1, 2, 3), record(b"a", b"1"), record(b"b", b"2", author=(0xB2, 1, 4))]),
+               [session_data(0xFEEDFACE01020304, 1, 2, 3, 2), record(b"a", b"1"), record(b"b", b"2", author=(0xB2, 1, 4))]),
         packet("session_data_vector", ["Packet 0 of 3: the sender's vector as of the snapshot."],
-               [session_data(0xFEEDFACE01020304, 1, 0, 3), vector(vv)]),
+               [session_data(0xFEEDFACE01020304, 1, 0, 3, 2), vector(vv)]),
         packet("session_data_collected", ["Packet 1 of 3: what the sender has collected."],
-               [session_data(0xFEEDFACE01020304, 1, 1, 3), vector(vv[:2], "COLLECTED")]),
+               [session_data(0xFEEDFACE01020304, 1, 1, 3, 2), vector(vv[:2], "COLLECTED")]),
         packet("push_relayed", ["A push that is to be passed on twice."],
                [simple("RELAY", [("hops", 2, 1, False)]), record(b"a", b"1")]),
         packet("session_get", ["Asks again for packets 5, 6, 70 and 132."],

@@ -1,0 +1,70 @@
+/* The full-state join of two replicas of which one does not cover what the other has collected.
+ *
+ * What the peer holds is merged as it comes (merge.c) and marked. What only this replica holds is
+ * looked through when all is in: if the peer's vector reaches it, the peer had it and has collected
+ * what came after it, so it is dropped; else it is kept, and written anew where it would stand at
+ * or below something that was collected.
+ */
+#include "deltamap/internal.h"
+
+enum { BUCKETS_PER_TICK = 4096 };
+
+/* One mark for each reconciliation; when they are used up, all are wiped. */
+void reconcile_begin(struct map *map)
+{
+	struct store *s = &map->store;
+	map->join_bucket = 0;
+	map->join_dropped = map->join_lifted = 0;
+	if (++map->mark != 0)
+		return;
+	map->mark = 1;
+	for (uint32_t i = 0; i < s->actor_count; i++)
+		for (record_ref ref = s->actors[s->actor_order[i]].oldest; ref != 0;
+			ref = store_at(s, ref)->newer)
+			store_at(s, ref)->mark = 0;
+}
+
+static bool reaches(const struct version_vector *vv, struct dot dot)
+{
+	return vv_reach(vv_get(vv, dot.actor)) >= dot.seq;
+}
+
+/* False: it must be written anew, and there is no room. */
+static bool join_record(struct map *map, record_ref ref, const struct version_vector *theirs)
+{
+	struct store *s = &map->store;
+	const struct record *r = store_at(s, ref);
+	if (r->mark == map->mark)
+		return true;
+	if (reaches(theirs, r->dot) || (reaches(theirs, r->author) && !MAP_MUTANT(NO_AUTHOR_DOT))) {
+		if (MAP_MUTANT(RECONCILE_NO_DROP))
+			return true;
+		map->join_dropped++;
+		map->counters.reconcile_dropped++;
+		if (!(r->flags & WIRE_RECORD_TOMBSTONE))
+			map_changed(map, r, false, true);
+		store_remove(s, ref);
+		return true;
+	}
+	if (r->clock <= map_floor(map) && !MAP_MUTANT(RECONCILE_NO_LIFT))
+		return map_lift(map, ref);
+	return true;
+}
+
+bool reconcile_join(struct map *map, const struct version_vector *theirs)
+{
+	struct store *s = &map->store;
+	for (uint32_t n = 0; n < BUCKETS_PER_TICK && map->join_bucket <= s->bucket_mask; n++) {
+		record_ref ref =
+			atomic_load_explicit(&s->buckets[map->join_bucket], memory_order_relaxed);
+		while (ref != 0) {
+			record_ref next =
+				atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);
+			if (!join_record(map, ref, theirs))
+				return false; /* what is retired will be free */
+			ref = next;
+		}
+		map->join_bucket++;
+	}
+	return map->join_bucket > s->bucket_mask;
+}
