@@ -133,6 +133,19 @@ struct assembly {
 	struct version_vector vector;
 };
 
+/* Records of the next packets, on their way to the caches. */
+enum { AHEAD_MAX = 10 * MAP_AHEAD_PACKETS };
+
+struct ahead {
+	uint32_t count, step;
+	struct ahead_record {
+		const uint8_t *key;
+		uint64_t hash;
+		record_ref head;
+		uint8_t key_len;
+	} records[AHEAD_MAX];
+};
+
 struct map {
 	struct map_config config;
 	struct blocks blocks;
@@ -190,6 +203,7 @@ struct map {
 	struct out out[OUT_MAX];
 	uint32_t out_head, out_tail;
 	struct version_vector scratch;
+	struct ahead ahead;
 };
 
 /* members.c */

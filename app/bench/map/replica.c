@@ -7,7 +7,7 @@
 #include "pages.h"
 #include "wire/wire.h"
 
-enum { BURST = 32, AHEAD = 4 }; /* as the keeper of the appliance */
+enum { BURST = 32 }; /* as the keeper of the appliance */
 
 /* The budget is empty at time 0. */
 #define NOW SW_NS_PER_S
@@ -78,32 +78,43 @@ static void reclaim(struct replica *r)
 	}
 }
 
-struct opened {
-	struct wire_header header;
-	struct wire_prelude prelude;
+struct group {
+	uint32_t count;
+	struct wire_header headers[MAP_AHEAD_PACKETS];
+	struct wire_prelude preludes[MAP_AHEAD_PACKETS];
+	struct sw_reader bodies[MAP_AHEAD_PACKETS];
 };
 
-static void open_packet(
-	const uint8_t *packet, uint16_t len, struct opened *o, struct sw_reader *body)
+static void open_group(
+	struct map *map, const struct stream *stream, uint32_t first, uint32_t count, struct group *g)
 {
-	if (wire_open_clear(packet, len, CLUSTER, &o->header, body) != WIRE_OK)
-		die("a packet of the stream is damaged");
-	wire_get_prelude(body, &o->prelude);
+	g->count = count < MAP_AHEAD_PACKETS ? count : MAP_AHEAD_PACKETS;
+	for (uint32_t i = 0; i < g->count; i++) {
+		if (wire_open_clear(stream_packet(stream, first + i), stream->lens[first + i],
+			    CLUSTER, &g->headers[i], &g->bodies[i]) != WIRE_OK)
+			die("a packet of the stream is damaged");
+		wire_get_prelude(&g->bodies[i], &g->preludes[i]);
+	}
+	map_ahead_owner(map, g->bodies, g->count);
 }
 
+/* As the keeper of the appliance: while a group of packets is merged, the next one's memory comes. */
 static void merge_burst(struct replica *r, const struct stream *stream, uint32_t first, uint32_t n)
 {
-	struct opened opened[AHEAD];
-	struct sw_reader bodies[AHEAD];
-	for (uint32_t i = 0; i < n; i += AHEAD) {
-		uint32_t some = n - i < AHEAD ? n - i : AHEAD;
-		for (uint32_t k = 0; k < some; k++)
-			open_packet(stream_packet(stream, first + i + k),
-				stream->lens[first + i + k], &opened[k], &bodies[k]);
-		map_prefetch_owner(r->map, bodies, some);
-		for (uint32_t k = 0; k < some; k++)
-			map_input_owner(r->map, NOW, &opened[k].header, &opened[k].prelude,
-				&nowhere, &bodies[k]);
+	struct group groups[2];
+	uint32_t at = 0;
+	open_group(r->map, stream, first, n, &groups[0]);
+	map_ahead_step_owner(r->map);
+	map_ahead_step_owner(r->map);
+	for (uint32_t turn = 0; at < n; turn++) {
+		struct group *g = &groups[turn % 2], *next = &groups[(turn + 1) % 2];
+		at += g->count;
+		open_group(r->map, stream, first + at, n - at, next);
+		for (uint32_t i = 0; i < g->count; i++) {
+			map_input_owner(r->map, NOW, &g->headers[i], &g->preludes[i], &nowhere,
+				&g->bodies[i]);
+			map_ahead_step_owner(r->map);
+		}
 	}
 }
 
