@@ -8,6 +8,7 @@
 struct ctl;
 
 extern const char watch_help[];
+extern const char watch_map_help[];
 int watch_run_map(struct ctl *ctl, int argc, char **argv);
 int watch_run_events(struct ctl *ctl, int argc, char **argv);
 

@@ -43,8 +43,11 @@ struct ctl_command {
 
 /* Ends with a NULL name. */
 extern const struct ctl_command ctl_cluster_commands[];
+extern const struct ctl_command ctl_owners_commands[];
 extern const struct ctl_command ctl_origin_commands[];
+extern const struct ctl_command ctl_key_commands[];
 extern const struct ctl_command ctl_map_commands[];
+extern const struct ctl_command ctl_typed_commands[];
 extern const struct ctl_command ctl_stats_commands[];
 extern const struct ctl_command ctl_raw_commands[];
 
@@ -80,6 +83,8 @@ void ctl_print_json(const json_t *value);
 struct ctl_limit {
 	unsigned long count;
 	int for_ms;
+	/* NULL, or told first of each notification; true: it is neither printed nor counted. */
+	bool (*note)(struct ctl *ctl, const char *method, const json_t *params);
 };
 
 /* Subscribes with method, then gives every notification to `print` (or prints it as JSON) until the

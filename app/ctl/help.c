@@ -6,8 +6,11 @@
 
 static const struct ctl_command *const groups[] = {
 	ctl_cluster_commands,
+	ctl_owners_commands,
 	ctl_origin_commands,
 	ctl_map_commands,
+	ctl_key_commands,
+	ctl_typed_commands,
 	ctl_stats_commands,
 	ctl_raw_commands,
 };

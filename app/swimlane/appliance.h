@@ -23,6 +23,7 @@
 #include "idle.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
+#include "seal/seal.h"
 #include "swim/swim.h"
 #include "view.h"
 
@@ -32,8 +33,9 @@ enum {
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,
 	EVENTS_MAX = 1024,
-	COMMANDS_MAX = 1024, /* local writes under way */
-	CHANGES_MAX = 2048,  /* map changes on their way to control */
+	COMMANDS_MAX = 1024,      /* local writes under way */
+	CHANGES_MAX = 2048,       /* map changes on their way to control */
+	LANE_TO_CONTROL_MAX = 64, /* packets of senders that are new here */
 	SHIM_BLOCKS_MAX = 64,
 };
 
@@ -46,7 +48,12 @@ enum drop {
 	DROP_COVERED,     /* pushes that this replica has: nothing new */
 	DROP_KEEPER_FULL, /* the ring to the keeper was full: gossip comes again */
 	DROP_LANE_FULL,
-	DROP_SHIM, /* by the test shim */
+	DROP_SHIM,       /* by the test shim */
+	DROP_TAG,        /* sealed, and damaged or forged */
+	DROP_REPLAY,     /* seen before, or too old to tell */
+	DROP_NEW_SENDER, /* a sender that is new here, and control is busy with others */
+	DROP_NO_SENDER,  /* to send: the own epoch has just changed, its key is being made */
+	DROP_EXHAUSTED,  /* to send: the lane's counters are used up */
 	DROP_COUNT,
 };
 
@@ -88,16 +95,33 @@ struct lane_counters {
 	uint64_t drops[DROP_COUNT];
 } __attribute__((aligned(64)));
 
+/* A packet whose body is written; it waits to be sealed with its burst. */
+struct lane_out {
+	struct nic_datagram datagram; /* of a reply: as received. Otherwise .from is whom it goes
+					 to, and the payload the mbuf's data */
+	uint16_t body_len;
+	bool reply;
+};
+
+/* Who is new here knocks at control; each address so often only, so that a flood of forged senders
+ * from one place leaves room for others. */
+enum { KNOCKS = 256 };
+
 struct lane {
 	struct appliance *app;
 	uint16_t index;
 	uint32_t thread;         /* its number in RCU */
-	uint64_t counter;        /* of the next packet: nonces of an instance never repeat */
+	uint64_t counter;        /* of the next packet in the clear; sealed ones are seal's */
 	struct sw_random random; /* the shim's */
 	struct idle idle;
 	struct lane_counters counters;
-	struct rte_ring *to_keeper; /* mbufs */
-	struct rte_ring *to_lane0;  /* mbufs; lanes above 0 */
+	struct rte_ring *to_keeper;    /* mbufs */
+	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
+	struct rte_ring *to_control;   /* mbufs of senders that are new here */
+	struct rte_ring *from_control; /* the same, let in */
+	uint16_t out_count;
+	struct lane_out out[BURST];
+	uint64_t knocked_ns[KNOCKS]; /* by a hash of the address */
 };
 
 enum keeper_command_kind {
@@ -138,9 +162,9 @@ struct keeper_counters {
 	uint64_t packets;
 	uint64_t sent;
 	uint64_t commands;
+	uint64_t not_owner;
 	uint64_t no_mbuf;
 	uint64_t changes_missed;
-	uint64_t not_owner;
 } __attribute__((aligned(64)));
 
 struct keeper {
@@ -169,6 +193,10 @@ struct appliance {
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
 	uint32_t control_thread;
+
+	struct seal *seal;                    /* NULL: in the clear */
+	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
+	struct sealing *sealing;              /* control */
 
 	struct swim *swim;        /* lane 0 */
 	struct map *map;          /* keeper; readers under RCU */
@@ -202,15 +230,22 @@ void keeper_changed(void *keeper, const struct map_view *view, bool local);
 void keeper_displaced(
 	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);
 
-/* lane_rx.c */
-void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);
+/* lane_rx.c: at most NIC_BURST at once. */
+void lane_receive(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count);
+void lane_receive_admitted(
+	struct lane *lane, uint64_t now_ns, struct rte_mbuf **mbufs, uint16_t count);
 void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *mbuf);
 
-/* lane_tx.c: bodies are written behind LANE_BODY_OFFSET in an mbuf, and sealed when they are sent.
- */
+/* lane_tx.c: bodies are written behind the header's place, and sealed in bursts: lane_reply() and
+ * lane_send() take the mbuf; lane_flush() seals what has gathered and hands it to the port. */
 struct sw_writer lane_body(uint8_t *packet);
 void lane_prelude(const struct appliance *app, uint8_t *packet, uint64_t to_id);
-uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len);
+bool lane_can_send(const struct lane *lane);
+void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len);
+void lane_send(
+	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to);
+void lane_flush(struct lane *lane);
 void lane_send_membership(struct lane *lane, uint64_t now_ns);
 uint16_t lane_send_keeper(struct lane *lane);
 

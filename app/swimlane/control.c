@@ -9,9 +9,12 @@
 #include <event2/event.h>
 
 #include "control_jobs.h"
+#include "control_progress.h"
 #include "epoch.h"
 #include "log.h"
+#include "sealing.h"
 #include "methods.h"
+#include "rpc/http.h"
 #include "ticks.h"
 
 enum { TICK_US = 2000, SOON_US = 100, PORT_MS = 100, LEAVE_MS = 2000 };
@@ -120,12 +123,16 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	events_drain(control);
 	changes_drain(control);
 	follow_members(control);
+	sealing_tick(control->app, now_ns);
+	typed_tick(control, now_ns);
+	spread_tick(control, now_ns);
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
 	if (now_ns >= control->next_port_ns) {
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
+		progress_tick(control, now_ns);
 	}
 	if (control->leaving)
 		finish_leave(control);
@@ -190,8 +197,9 @@ bool control_text_or(struct rpc_call *call, json_t *params, const char *name, co
 static int open_rpc(struct control *control)
 {
 	const struct config *c = control->app->config;
-	struct rpc_server_config config = {
-		.socket_path = c->control_socket, .socket_mode = c->control_mode};
+	struct rpc_server_config config = {.socket_path = c->control_socket,
+		.socket_mode = c->control_mode,
+		.socket_group = c->control_group[0] != '\0' ? c->control_group : NULL};
 	char error[512];
 	int rc = rpc_server_create(control->base, &config, &control->rpc, error, sizeof(error));
 	if (rc < 0) {
@@ -202,13 +210,20 @@ static int open_rpc(struct control *control)
 	cluster_methods(control);
 	map_methods(control);
 	ls_methods(control);
+	watch_methods(control);
+	typed_methods(control);
+	spread_methods(control);
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
+	keys_methods(control);
+	ownership_methods(control);
+	plan_methods(control);
+	balance_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
-	return 0;
+	return http_open(control);
 }
 
 static int open_loop(struct control *control)
@@ -230,8 +245,11 @@ static int open_loop(struct control *control)
 
 static void close_control(struct control *control)
 {
+	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	keys_fini(control);
+	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
 	for (int i = 0; i < 2; i++)
@@ -255,8 +273,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && jobs_init(control) == 0 && origins_init(control) == 0 &&
-		open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
+		watch_init(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

@@ -11,12 +11,14 @@
 #include "rendezvous/duty.h"
 #include "rpc/rpc.h"
 #include "start.h"
+#include "watch.h"
 
 enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
 struct jobs;
+struct rpc_http;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -26,12 +28,27 @@ struct method {
 	control_method run;
 };
 
-/* A client of map.watch (prefix) or events (prefix NULL). */
+/* A client of events. */
 struct subscription {
 	struct control *control;
 	struct rpc_subscriber *subscriber; /* NULL: free */
-	bool events;
-	char prefix[SW_KEY_MAX + 1];
+};
+
+/* A counter's cell of an earlier life of this server, being taken over. */
+struct leftover {
+	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
+	uint32_t epoch;
+	struct dot dot; /* under which this life took it over */
+	uint8_t name_len;
+	uint8_t name[TYPED_NAME_MAX];
+};
+
+enum { LEFTOVERS_MAX = 256 };
+
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
 };
 
 struct control {
@@ -40,10 +57,24 @@ struct control {
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[2];
+	struct event *hangup; /* SIGHUP */
 	struct rpc_server *rpc;
+	struct rpc_http *http;                      /* NULL: not asked for */
+	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct watch *watches; /* watch_max */
+	uint32_t watch_max;
+	struct watch_counters watch_counters;
+	struct version_vector vector; /* scratch */
+	uint64_t next_vector_ns;
+
+	struct leftover leftovers[LEFTOVERS_MAX];
+	uint32_t leftover_count;
+	uint32_t leftovers_cursor;
+	bool leftovers_unseen; /* the table is to be looked through */
+	uint64_t next_leftovers_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -96,6 +127,9 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
 
+/* control_http.c: 0, also if none was asked for, or -errno after logging why. */
+int http_open(struct control *control);
+
 /* control_daemon.c */
 void daemon_methods(struct control *control);
 
@@ -116,14 +150,28 @@ void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
+/* control_keys.c */
+int keys_init(struct control *control);
+void keys_fini(struct control *control);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
+
 /* control_events.c */
 void events_methods(struct control *control);
 void events_drain(struct control *control);
 void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* control_map_watch.c, control_map_typed.c, control_map_spread.c */
+void watch_methods(struct control *control);
 void changes_drain(struct control *control);
-struct subscription *subscribe(
-	struct control *control, struct rpc_call *call, bool events, const char *prefix);
+void typed_methods(struct control *control);
+void typed_changed(struct control *control, const struct map_change *change);
+void typed_tick(struct control *control, uint64_t now_ns);
+void spread_methods(struct control *control);
+void spread_tick(struct control *control, uint64_t now_ns);
+/* Do all members that are not forgotten hold that write, or something newer? */
+bool spread_is_settled(struct control *control, struct dot dot);
 
 /* control_origins.c */
 int origins_init(struct control *control);
@@ -146,6 +194,11 @@ void duties_look(struct control *control);
 void duties_written(struct control *control, const char *name, struct actor writer);
 enum duty duties_of(const struct control *control, const char *name);
 void duties_methods(struct control *control);
+
+/* control_ownership.c, control_plan.c, control_balance.c */
+void ownership_methods(struct control *control);
+void plan_methods(struct control *control);
+void balance_methods(struct control *control);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */

@@ -14,13 +14,13 @@ struct group {
 	struct sw_reader bodies[MAP_AHEAD_PACKETS];
 };
 
-/* The lane has checked it; reading the header again is cheaper than carrying it along. */
+/* The lane has opened it; reading the header again is cheaper than carrying it along. */
 static bool open_packet(
 	const struct keeper *keeper, struct rte_mbuf *m, struct group *g, uint32_t at)
 {
 	const struct packet_meta *meta = packet_meta(m);
 	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->payload_offset);
-	if (wire_open_clear(payload, meta->payload_len, keeper->app->cluster_tag, &g->headers[at],
+	if (wire_read_header(payload, meta->payload_len, keeper->app->cluster_tag, &g->headers[at],
 		    &g->bodies[at]) != WIRE_OK)
 		return false;
 	wire_get_prelude(&g->bodies[at], &g->preludes[at]);

@@ -10,7 +10,9 @@ static const struct {
 	{"Members", methods_cluster},
 	{"Ownership", methods_ownership},
 	{"The map", methods_map},
+	{"Counters and sets", methods_typed},
 	{"Origins", methods_origins},
+	{"Keys", methods_keys},
 };
 
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };

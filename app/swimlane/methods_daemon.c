@@ -37,6 +37,8 @@ static const struct rpc_field status_result[] = {
 	{"tombstones", "integer", ""},
 	{"keys", "integer", "Registered: they have an owner"},
 	{"uptime_ms", "integer", ""},
+	{"suspicion_ms", "integer", "The longest that a suspect has to answer"},
+	{"sealed", "boolean", "false: INSECURE, packets are in the clear"},
 	{"port.name", "text", ""},
 	{"port.driver", "text", ""},
 	{"port.steering", "text", "How frames get here"},
@@ -100,7 +102,7 @@ const struct rpc_method_info methods_daemon[] = {
 			  "\"profile\":\"lan\",\"state\":\"running\",\"ready\":true,\"drain\":false,\"members\":5,"
 			  "\"alive\":5,\"local_health\":0,\"table_digest\":\"91a2c8f20d5be7c4\","
 			  "\"vector_hash\":\"0f3c5a7791be2d68\",\"content_hash\":\"77f0a1b2c3d4e5f6\","
-			  "\"records\":12,\"tombstones\":0,\"keys\":6,\"uptime_ms\":86400000,"
+			  "\"records\":12,\"tombstones\":0,\"keys\":6,\"uptime_ms\":86400000,\"sealed\":true,\"suspicion_ms\":500,"
 			  "\"port\":{\"name\":\"eth0\",\"driver\":\"net_af_xdp\",\"steering\":\"XDP program\","
 			  "\"queues\":1,\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"exclusive\":false},"
 			  "\"cores\":[{\"lcore\":0,\"cpu\":0,\"role\":\"control\",\"idle\":\"event loop\"}]}"},
@@ -117,7 +119,7 @@ const struct rpc_method_info methods_daemon[] = {
 		.errors = events_errors,
 		.notes = "`event {at_ms, kind, server, id, text}`, where `kind` is `alive`, `suspect`, `refuted`, "
 			 "`dead`, `left`, `forgotten`, `changed`, `running`, `epoch`, `stand_down`, `ready`, "
-			 "`verdict` or `taken_over`.",
+			 "`verdict`, `taken_over` or `standing_in`.",
 		.answer = "{}"},
 	{.name = "test.shim", .summary = "Lose packets on purpose",
 		.params = shim_params, .result = shim_result,

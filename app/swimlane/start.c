@@ -17,6 +17,7 @@
 #include "epoch.h"
 #include "log.h"
 #include "place.h"
+#include "sealing.h"
 #include "start.h"
 #include "ticks.h"
 
@@ -184,7 +185,12 @@ static int create_rings(struct appliance *app, char *error)
 		app->lanes[i].to_keeper = ring(name, LANE_TO_KEEPER_MAX, pointer, error);
 		(void)snprintf(name, sizeof(name), "lane%u_to_lane0", i);
 		app->lanes[i].to_lane0 = ring(name, LANE_TO_LANE_MAX, pointer, error);
-		if (!app->lanes[i].to_keeper || !app->lanes[i].to_lane0)
+		(void)snprintf(name, sizeof(name), "lane%u_to_control", i);
+		app->lanes[i].to_control = ring(name, LANE_TO_CONTROL_MAX, pointer, error);
+		(void)snprintf(name, sizeof(name), "lane%u_from_control", i);
+		app->lanes[i].from_control = ring(name, LANE_TO_CONTROL_MAX, pointer, error);
+		if (!app->lanes[i].to_keeper || !app->lanes[i].to_lane0 ||
+			!app->lanes[i].to_control || !app->lanes[i].from_control)
 			return -ENOMEM;
 	}
 	return 0;
@@ -195,7 +201,8 @@ static int create_pools(struct appliance *app, char *error)
 	const struct config *c = app->config;
 	char message[NIC_ERROR_MAX];
 	uint32_t mbufs = nic_mbufs_needed(&c->port) + KEEPER_TO_LANE_MAX +
-			 c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX + 2 * NIC_BURST) +
+			 c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX +
+						 2 * LANE_TO_CONTROL_MAX + 3 * NIC_BURST) +
 			 (c->lane_count + 2u) * 2 * RTE_MEMPOOL_CACHE_MAX_SIZE / 4;
 	app->pool = nic_pool_create(
 		&c->port, "packets", rte_align32pow2(mbufs) - 1, SOCKET_ID_ANY, message);
@@ -332,6 +339,9 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	nic_port_info(app->port, &nic);
 	app->at = nic.address;
 	prepare_cores(app);
+	rc = sealing_create(app, info->epoch, error);
+	if (rc < 0)
+		return rc;
 	rc = create_machines(app, info->epoch, seeds[1], error);
 	if (rc < 0)
 		return rc;
@@ -377,6 +387,7 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 	if (app->swim != NULL)
 		swim_destroy(app->swim);
 	ownership_destroy(app->keeper.ownership);
+	sealing_destroy(app);
 	free(app->change_pool);
 	free(app->command_pool);
 	rte_mempool_free(app->pool);

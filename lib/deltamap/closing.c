@@ -24,13 +24,14 @@ static bool adopt_above(struct map *map, uint16_t slot, uint64_t above)
 
 /* What was collected here lies beyond the cap, where nobody's vector will reach: a dot of this
  * server's own says it instead, so that who does not have that must reconcile. */
-static bool put_marker(struct map *map, struct actor_slot *a, uint64_t cap)
+bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap)
 {
 	if (a->collected <= cap || MAP_MUTANT(NO_MARKER))
 		return true;
 	struct dot dot = map_own_dot(map);
 	if (dot.seq == 0)
 		return false;
+	map_own_done(map, dot);
 	map->store.actors[map->self_slot].collected = dot.seq;
 	a->collected = cap;
 	map->counters.markers++;
@@ -51,7 +52,7 @@ static bool learn(struct map *map, struct actor actor, uint64_t cap)
 		atomic_store_explicit(&map->closed_epoch, actor.epoch, memory_order_release);
 		return false; /* until membership has taken a larger one */
 	}
-	if (!adopt_above(map, slot, cap) || !put_marker(map, a, cap))
+	if (!adopt_above(map, slot, cap) || !closing_mark(map, a, cap))
 		return false;
 	struct map_event event = {.kind = MAP_EVENT_CLOSED, .winner = {actor, cap}};
 	a->cap = cap;
@@ -74,7 +75,7 @@ static bool all_report(const struct map *map, uint16_t slot, uint64_t seq)
 {
 	if (MAP_MUTANT(CLOSE_UNEQUAL))
 		return true;
-	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++) {
+	for (uint32_t i = 0; i < map->row_end; i++) {
 		const struct row *row = &map->rows[i];
 		if (atomic_load_explicit(&row->id, memory_order_relaxed) == 0)
 			continue;

@@ -68,6 +68,9 @@ struct map_memory {
 };
 
 enum map_event_kind {
+	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
+	 */
+	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -88,6 +91,11 @@ struct map_event {
 	uint64_t count, lifted;
 };
 
+/* How a local write goes out at once. Direct: a packet to each live peer. Epidemic: to a few at
+ * random, and whoever finds it new passes it on to as many. By budget: direct, unless that would
+ * use up half of the budget's depth of 10 ms. What is missed is pulled. */
+enum map_push { MAP_PUSH_BY_BUDGET, MAP_PUSH_DIRECT, MAP_PUSH_EPIDEMIC };
+
 struct map_config {
 	struct actor self;
 	uint64_t cluster_seed;     /* rendezvous_cluster_seed() */
@@ -102,6 +110,8 @@ struct map_config {
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */
+	enum map_push push;
+	uint32_t push_fanout; /* of epidemic pushes, 1 … 16; 0: 4 */
 	uint64_t random_seed;
 	/* Called by the owner's calls, each may be NULL. Each record that enters the map, in order
 	 * of arrival; a record that reconciliation drops is told as a tombstone. */
@@ -212,8 +222,8 @@ void map_restore_none_owner(struct map *map);
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages);
-/* Brings to the caches what the records of the next packets will touch: map_ahead_owner() with their
- * messages, then map_ahead_step_owner() twice, best with as many packets of before merged in
+/* Brings to the caches what the records of the next packets will touch: map_ahead_owner() with
+ * their messages, then map_ahead_step_owner() twice, best with as many packets of before merged in
  * between. Changes nothing. MAP_AHEAD_PACKETS at a time are best. The packets must stay until the
  * last step. */
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count);
@@ -273,6 +283,8 @@ uint64_t map_seq_reader(const struct map *map, struct actor actor);
 
 /* What map_seq_reader() says of all actors, one after the other. */
 void map_vector_reader(const struct map *map, struct version_vector *vv);
+/* The collected vector: who does not cover it has not seen some deletes, which are gone here. */
+void map_collected_reader(const struct map *map, struct version_vector *vv);
 /* The reported vectors of all members that are not forgotten (dead ones too), without this server's
  * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
 bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);

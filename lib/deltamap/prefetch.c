@@ -1,9 +1,9 @@
 #include "deltamap/internal.h"
 
 /* The records of a packet lie anywhere in memory: one by one, each would wait for several cache
- * misses in turn. So the misses of a group of packets run side by side, in steps of which each needs
- * what the last one fetched, and between which the group before is merged. Nothing is changed, and
- * what merging has moved meanwhile was fetched in vain. */
+ * misses in turn. So the misses of a group of packets run side by side, in steps of which each
+ * needs what the last one fetched, and between which the group before is merged. Nothing is
+ * changed, and what merging has moved meanwhile was fetched in vain. */
 
 static void take_records(const struct map *map, struct ahead *a, struct sw_reader messages)
 {

@@ -177,16 +177,20 @@ static bool join_vector(struct map *map, const struct version_vector *vv)
 	return whole;
 }
 
-/* What the peer has collected is as if it had been collected here: both hold the same now. */
-static void join_collected(struct map *map, const struct version_vector *vv)
+/* What the peer has collected is as if it had been collected here: both hold the same now. False:
+ * there is no dot left to mark what lies beyond a cap. */
+static bool join_collected(struct map *map, const struct version_vector *vv)
 {
+	bool marked = true;
 	for (uint32_t i = 0; i < vv->count; i++) {
 		uint16_t slot = store_actor(&map->store, vv->entries[i].actor, true);
 		if (slot == NO_ACTOR)
 			continue; /* then it is not in the vector either, which was not joined */
 		struct actor_slot *a = &map->store.actors[slot];
 		a->collected = sw_max_u64(a->collected, vv->entries[i].seq);
+		marked &= a->cap == 0 || closing_mark(map, a, a->cap);
 	}
+	return marked;
 }
 
 static void tell_reconciled(struct map *map)
@@ -219,8 +223,10 @@ static void complete(struct map *map, uint64_t now_ns)
 		end_pull_without_room(map, now_ns);
 		return;
 	}
-	if (p->kind != PULL_DELTA)
-		join_collected(map, &p->collected);
+	if (p->kind != PULL_DELTA && !join_collected(map, &p->collected)) {
+		end_pull_without_room(map, now_ns);
+		return;
+	}
 	if (p->kind == PULL_RECONCILE)
 		tell_reconciled(map);
 	atomic_store_explicit(&map->ready, true, memory_order_release);
@@ -307,7 +313,7 @@ static bool begin(struct map *map, uint64_t now_ns, const struct wire_session_da
 	p->heads = data->heads;
 	p->asked = data->packets < WINDOW ? data->packets : WINDOW;
 	memset(p->got, 0, (data->packets + 63) / 64 * sizeof(p->got[0]));
-	for (uint32_t i = 0; i < WINDOW; i++)
+	for (uint32_t i = 0; i < EARLY_MAX; i++)
 		p->early[i].len = 0;
 	return true;
 }
@@ -334,7 +340,7 @@ static bool is_wanted(const struct pulling *p, const struct wire_session_data *d
 static void keep_early(struct pulling *p, uint32_t index, const struct sw_reader *messages)
 {
 	size_t len = sw_reader_left(messages);
-	if (index >= WINDOW || len > sizeof(p->early[0].bytes))
+	if (index >= EARLY_MAX || len > sizeof(p->early[0].bytes))
 		return;
 	p->early[index].len = (uint16_t)len;
 	memcpy(p->early[index].bytes, messages->at, len);
@@ -363,7 +369,7 @@ static bool take_in(struct map *map, uint64_t now_ns, uint32_t index, struct sw_
 static bool take_early(struct map *map, uint64_t now_ns)
 {
 	struct pulling *p = &map->pulling;
-	for (uint32_t i = p->heads; i < WINDOW && i < p->packets; i++) {
+	for (uint32_t i = p->heads; i < EARLY_MAX && i < p->packets; i++) {
 		if (p->early[i].len == 0 || is_in(p, i))
 			continue;
 		struct sw_reader messages = sw_reader_init(p->early[i].bytes, p->early[i].len);

@@ -85,8 +85,8 @@ struct group {
 	struct sw_reader bodies[MAP_AHEAD_PACKETS];
 };
 
-static void open_group(
-	struct map *map, const struct stream *stream, uint32_t first, uint32_t count, struct group *g)
+static void open_group(struct map *map, const struct stream *stream, uint32_t first, uint32_t count,
+	struct group *g)
 {
 	g->count = count < MAP_AHEAD_PACKETS ? count : MAP_AHEAD_PACKETS;
 	for (uint32_t i = 0; i < g->count; i++) {
@@ -98,7 +98,8 @@ static void open_group(
 	map_ahead_owner(map, g->bodies, g->count);
 }
 
-/* As the keeper of the appliance: while a group of packets is merged, the next one's memory comes. */
+/* As the keeper of the appliance: while a group of packets is merged, the next one's memory comes.
+ */
 static void merge_burst(struct replica *r, const struct stream *stream, uint32_t first, uint32_t n)
 {
 	struct group groups[2];
