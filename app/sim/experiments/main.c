@@ -27,7 +27,7 @@ struct progress {
 static struct lifeguard_result lifeguard_results[LIFEGUARD_CONFIGURATIONS];
 static struct crash_result crash_results[CRASH_CASES];
 static struct swim_paper_result swim_result;
-static struct writes_result writes_direct;
+static struct writes_result writes_results[2]; /* direct, epidemic */
 static double sim_speed;
 
 static void advance(void *context)
@@ -127,13 +127,17 @@ static void run_crash(const struct options *o)
 
 static void run_writes(const struct options *o)
 {
-	struct writes_plan plan = {.seed = o->seed,
-		.servers = 64,
-		.idle_writes = o->quick ? 300 : 3000,
-		.loaded_per_s = 10000,
-		.loaded_s = o->quick ? 0.5 : 5};
-	writes_run(&plan, &writes_direct);
-	writes_print(&plan, &writes_direct, true);
+	static const enum map_push how[] = {MAP_PUSH_DIRECT, MAP_PUSH_EPIDEMIC};
+	for (int i = 0; i < 2; i++) {
+		struct writes_plan plan = {.seed = o->seed,
+			.servers = 64,
+			.push = how[i],
+			.idle_writes = o->quick ? 300 : 3000,
+			.loaded_per_s = 10000,
+			.loaded_s = o->quick ? 0.5 : 5};
+		writes_run(&plan, &writes_results[i]);
+		writes_print(&plan, &writes_results[i], i == 0);
+	}
 	printf("\n");
 }
 
@@ -190,12 +194,17 @@ static void json_crash(void)
 
 static void json_writes(void)
 {
-	struct writes_result *r = &writes_direct;
-	printf(", \"write_all_p99_ms_idle\": %.4f, \"write_all_p99_ms_loaded\": %.4f, "
-	       "\"write_unread\": %u",
-		samples_quantile(&r->idle_ms, 0.99), samples_quantile(&r->loaded_ms, 0.99),
-		r->unread);
-	printf(", \"bytes_a_write_direct\": %.0f", r->loaded_bytes);
+	struct writes_result *direct = &writes_results[0], *epidemic = &writes_results[1];
+	printf(", \"write_all_p99_ms_idle\": %.4f, \"write_all_p99_ms_loaded\": %.4f",
+		samples_quantile(&direct->idle_ms, 0.99),
+		samples_quantile(&direct->loaded_ms, 0.99));
+	printf(", \"bytes_a_write_direct\": %.0f", direct->loaded_bytes);
+	printf(", \"write_all_p99_ms_idle_epidemic\": %.4f, "
+	       "\"write_all_p99_ms_loaded_epidemic\": %.4f",
+		samples_quantile(&epidemic->idle_ms, 0.99),
+		samples_quantile(&epidemic->loaded_ms, 0.99));
+	printf(", \"bytes_a_write_epidemic\": %.0f, \"writes_unread\": %u",
+		epidemic->loaded_bytes, direct->unread + epidemic->unread);
 }
 
 static int parse(int argc, char **argv, struct options *o)

@@ -183,7 +183,8 @@ void writes_run(const struct writes_plan *plan, struct writes_result *result)
 		.profile = swim_profile_metal,
 		.features = swim_features_all,
 		.link_ns = LINK_NS,
-		.records_max = KEYS + KEYS / 2};
+		.records_max = KEYS + KEYS / 2,
+		.push = plan->push};
 	memset(&w, 0, sizeof(w));
 	*result = (struct writes_result){.failed = !cluster_create(&w.cluster, &cc)};
 	if (result->failed)
@@ -221,7 +222,7 @@ void writes_print(const struct writes_plan *plan, struct writes_result *r, bool 
 			"50 %, ms", "99 %", "longest", "bytes/write", "packets");
 	}
 	(void)snprintf(load, sizeof(load), "%u writes/s", plan->loaded_per_s);
-	const char *how = plan->epidemic ? "epidemic" : "direct";
+	const char *how = plan->push == MAP_PUSH_EPIDEMIC ? "epidemic" : "direct";
 	row(how, "quiet", &r->idle_ms, r->idle_bytes, r->idle_packets);
 	row(how, load, &r->loaded_ms, r->loaded_bytes, r->loaded_packets);
 	printf("  %-10s %u not read everywhere within %u s%s; an idle map sends %.0f bytes/s\n", "",

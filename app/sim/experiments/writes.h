@@ -10,13 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "deltamap/deltamap.h"
 #include "samples.h"
 
 struct writes_plan {
 	uint64_t seed;
 	uint32_t servers;
-	bool epidemic; /* writes go to some at random, who pass them on, instead of to all at once
-			*/
+	enum map_push push;
 	uint32_t idle_writes;
 	uint32_t loaded_per_s; /* of all servers together */
 	double loaded_s;
