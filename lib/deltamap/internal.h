@@ -24,6 +24,8 @@ enum {
 
 _Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX,
 	"a record fits a session packet");
+_Static_assert(
+	RECORD_HEAD <= sizeof(struct record), "a record takes less on the wire than in memory");
 _Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <=
 		       WIRE_MESSAGES_MAX,
 	"a vector part fits a session packet");
@@ -85,7 +87,8 @@ struct serving {
 	uint64_t last_ns;
 	record_ref *refs; /* records_max */
 	uint32_t ref_count;
-	uint32_t *starts;               /* of each data packet, in refs; one more than there are */
+	uint32_t *starts; /* of each data packet, in refs; one more than there are */
+	uint32_t starts_max;
 	uint32_t vector_packets, heads; /* packets of the vector; with the collected one's */
 	uint32_t packets;
 	struct version_vector vector, collected;

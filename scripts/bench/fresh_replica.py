@@ -4,7 +4,8 @@
 Two swimlane processes on this machine, linked by shared memory alone (no namespace, no root). The first is filled
 over its RPC; then the second starts. Timed is from the moment at which the second knows of the first (its `alive`
 event) until it is ready: choice of a peer, request, all packets, merging, and the vector. Checked is that it then
-holds the same content. Memory is the process's resident set with all large pages, of the whole server.
+holds the same content. Memory is all of the server's process that is resident and its own, large pages with it, and
+not the pages of program and library files, which processes share.
 """
 import argparse
 import json
@@ -35,7 +36,7 @@ port:
   memif: {{socket: {folder}/link.sock, role: {role}}}
 cores: {{lanes: [{cpu}], keeper: {cpu}, control: {cpu}}}
 memory: {{hugepages: {hugepages}, megabytes: {megabytes}}}
-map: {{records_max: {records_max}}}
+map: {{records_max: {records_max}, megabytes: {map_megabytes}}}
 health: {{enabled: false}}
 control:
   socket: {folder}/{name}.sock
@@ -55,7 +56,7 @@ class Server:
         config.write_text(CONFIG.format(
             name=self.name, number=number, folder=folder, role="server" if number == 1 else "client",
             cpu=cpus[(number - 1) % len(cpus)], hugepages=options.hugepages, megabytes=options.megabytes,
-            records_max=max(options.records, 1000)))
+            records_max=max(options.records, 1000), map_megabytes=options.map_megabytes))
         self.command = [str(options.swimlane), "--config", str(config)]
         self.process = None
 
@@ -91,12 +92,14 @@ class Server:
             self.process.wait()
 
     def resident_mib(self):
-        """Ordinary pages and large ones (which the resident set does not count)."""
-        kib = 0
-        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Rss:", "Private_Hugetlb:", "Shared_Hugetlb:")):
-                kib += int(line.split()[1])
-        return kib / 1024
+        """What of this process is in memory and its own (large pages are not counted in the resident set), and
+        what is of programs' and libraries' files, which all processes share."""
+        kib = {}
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(("RssAnon:", "RssShmem:", "HugetlbPages:", "RssFile:")):
+                kib[line.split(":")[0]] = int(line.split()[1])
+        files = kib.pop("RssFile")
+        return sum(kib.values()) / 1024, files / 1024
 
 
 def fill(server, records, value_len):
@@ -141,8 +144,8 @@ def measure(options, folder):
         if status["records"] != options.records or status["content_hash"] != start["content_hash"]:
             raise RuntimeError(f"the replica is not the same: {status} after {start}")
         return {"fresh_replica_s": (events["ready"] - events["alive"]) / 1000,
-                "resident_mib": second.resident_mib(), "resident_source_mib": first.resident_mib(),
-                "stats": second.call("stats")}
+                "resident_mib": second.resident_mib()[0], "files_mib": second.resident_mib()[1],
+                "resident_source_mib": first.resident_mib()[0]}
     finally:
         second.stop()
         first.stop()
@@ -156,6 +159,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--hugepages", default="auto", choices=["auto", "on", "off"])
     parser.add_argument("--megabytes", type=int, default=256, help="memory that DPDK takes")
+    parser.add_argument("--map-megabytes", type=int, default=26, help="memory of records")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep configurations and logs")
     options = parser.parse_args()
@@ -177,7 +181,8 @@ def main():
     print(f"fresh replica over memif, {options.records} records of {options.value_len} bytes; "
           f"medians of {len(results)}")
     print(f"  from knowing its peer to ready      {took_s:8.3f} s")
-    print(f"  the replica's whole process         {mib:8.1f} MiB resident (the other one {median('resident_source_mib'):.1f})\n")
+    print(f"  the replica's memory, whole process {mib:8.1f} MiB, and {median('files_mib'):.1f} MiB of files "
+          f"(program, libraries); the other's {median('resident_source_mib'):.1f} MiB\n")
     if options.json:
         print(json.dumps({"fresh_replica_100k_s": round(took_s, 4), "memory_100k_mib": round(mib, 2)}))
 

@@ -203,8 +203,8 @@ static void json_writes(void)
 	       "\"write_all_p99_ms_loaded_epidemic\": %.4f",
 		samples_quantile(&epidemic->idle_ms, 0.99),
 		samples_quantile(&epidemic->loaded_ms, 0.99));
-	printf(", \"bytes_a_write_epidemic\": %.0f, \"writes_unread\": %u",
-		epidemic->loaded_bytes, direct->unread + epidemic->unread);
+	printf(", \"bytes_a_write_epidemic\": %.0f, \"writes_unread\": %u", epidemic->loaded_bytes,
+		direct->unread + epidemic->unread);
 }
 
 static int parse(int argc, char **argv, struct options *o)
