@@ -20,6 +20,7 @@
 #include "config.h"
 #include "base/clock.h"
 #include "deltamap/typed.h"
+#include "currency.h"
 #include "idle.h"
 #include "map_pages.h"
 #include "nic/nic.h"
@@ -34,9 +35,9 @@ enum {
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,
 	EVENTS_MAX = 1024,
-	COMMANDS_MAX = 1024,      /* local writes under way */
-	CHANGES_MAX = 2048,       /* map changes on their way to control */
-	LANE_TO_CONTROL_MAX = 64, /* packets of senders that are new here */
+	COMMANDS_MAX = 1024,       /* local writes under way */
+	CHANGES_MAX = 2048,        /* map changes on their way to control */
+	LANE_TO_CONTROL_MAX = 256, /* packets of senders that are new here */
 	SHIM_BLOCKS_MAX = 64,
 };
 
@@ -104,9 +105,16 @@ struct lane_out {
 	bool reply;
 };
 
-/* Who is new here knocks at control; each address so often only, so that a flood of forged senders
- * from one place leaves room for others. */
-enum { KNOCKS = 256 };
+/* Who is new here knocks at control: each address so often only, and then with a few packets of one
+ * life (the answer to a JOIN is several), so that a flood of forged senders from one place leaves
+ * room for others. */
+enum { KNOCKERS = 256, KNOCK_PACKETS_MAX = 16 };
+
+struct knocker {
+	uint64_t until_ns; /* others at this address must wait */
+	uint64_t instance;
+	uint32_t packets;
+};
 
 struct lane {
 	struct appliance *app;
@@ -122,7 +130,7 @@ struct lane {
 	struct rte_ring *from_control; /* the same, let in */
 	uint16_t out_count;
 	struct lane_out out[BURST];
-	uint64_t knocked_ns[KNOCKS]; /* by a hash of the address */
+	struct knocker knockers[KNOCKERS]; /* by a hash of the address */
 };
 
 enum keeper_command_kind {
@@ -149,12 +157,18 @@ struct keeper_command {
 	void *context;
 };
 
-/* A copy of a record that entered the map, for control; or of one that gave way to another that did
- * not know of it, or never got in. */
+enum map_change_kind {
+	CHANGE_RECORD,    /* entered the map */
+	CHANGE_DISPLACED, /* gave way to another that did not know of it, or never got in */
+	CHANGE_EVENT,     /* of the map itself; `view` has its key alone */
+};
+
+/* A copy of a record, for control. */
 struct map_change {
 	uint64_t at_ns;
-	bool displaced;
-	struct dot by;        /* the one that was preferred */
+	enum map_change_kind kind;
+	struct dot by; /* the one that was preferred */
+	struct map_event event;
 	struct map_view view; /* key and value point into bytes */
 	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
 };
@@ -193,7 +207,7 @@ struct appliance {
 	struct nic_port *port;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
-	uint32_t control_thread;
+	uint32_t control_thread, telemetry_thread;
 
 	struct seal *seal;                    /* NULL: in the clear */
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
@@ -216,6 +230,7 @@ struct appliance {
 	struct keeper_command *command_pool;
 	struct map_change *change_pool;
 
+	struct currency currency; /* lanes write */
 	_Atomic uint64_t
 		hint; /* lanes to keeper: a server with writes that are not here; 0: none */
 	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
@@ -228,6 +243,8 @@ int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* The map's on_event. */
+void keeper_event(void *keeper, const struct map_event *event);
 /* The map's on_displaced. */
 void keeper_displaced(
 	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);

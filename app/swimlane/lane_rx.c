@@ -1,6 +1,5 @@
 #include "appliance.h"
 
-/* A new sender's packets before the first is through are lost, and come again. */
 #define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
 
 _Static_assert((int)NIC_BURST <= (int)SEAL_BURST && (int)BURST <= (int)SEAL_BURST,
@@ -135,8 +134,8 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 }
 
 /* Everything that can be known of an opened packet without looking at its messages. */
-static bool check_prelude(
-	struct lane *lane, struct rte_mbuf *m, const struct wire_header *h, struct sw_reader *body)
+static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
+	const struct wire_header *h, struct sw_reader *body)
 {
 	struct wire_prelude prelude;
 	wire_get_prelude(body, &prelude);
@@ -149,7 +148,9 @@ static bool check_prelude(
 		drop(lane, m, reason);
 		return false;
 	}
-	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
+	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	currency_heard(&lane->app->currency, now_ns, h->sender, prelude.last_seq, held);
+	if (prelude.last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
@@ -159,7 +160,7 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
 	const struct wire_header *h, struct sw_reader body)
 {
 	struct contents c;
-	if (!check_prelude(lane, d->mbuf, h, &body))
+	if (!check_prelude(lane, now_ns, d->mbuf, h, &body))
 		return false;
 	if (!look_inside(body, &c)) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);
@@ -202,19 +203,25 @@ static void receive_clear(struct lane *lane, uint64_t now_ns, struct nic_datagra
 		drop(lane, d->mbuf, DROP_WIRE + e);
 }
 
-/* A sender that is new here, or says so: control finds out. */
-static void knock(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+/* True if this packet may be handed to control now. */
+static bool may_knock(
+	struct lane *lane, uint64_t now_ns, const struct sw_endpoint *from, uint64_t instance)
 {
-	uint32_t address, at;
-	memcpy(&address, d->from.addr + 12, sizeof(address));
-	at = (uint32_t)sw_mix64(address) % KNOCKS;
-	if (now_ns < lane->knocked_ns[at]) {
-		drop(lane, d->mbuf, DROP_NEW_SENDER);
-		return;
-	}
-	lane->knocked_ns[at] = now_ns + KNOCK_INTERVAL_NS;
+	uint64_t address;
+	memcpy(&address, from->addr + 8, sizeof(address));
+	struct knocker *k = &lane->knockers[sw_mix64(address) % KNOCKERS];
+	if (now_ns >= k->until_ns)
+		*k = (struct knocker){now_ns + KNOCK_INTERVAL_NS, instance, 0};
+	return k->instance == instance && k->packets++ < KNOCK_PACKETS_MAX;
+}
+
+/* A sender that is new here, or says so: control finds out. */
+static void knock(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *d, const struct wire_header *h)
+{
 	*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
-	if (rte_ring_sp_enqueue(lane->to_control, d->mbuf) != 0)
+	if (!may_knock(lane, now_ns, &d->from, h->instance) ||
+		rte_ring_sp_enqueue(lane->to_control, d->mbuf) != 0)
 		drop(lane, d->mbuf, DROP_NEW_SENDER);
 }
 
@@ -232,7 +239,7 @@ static void take_opened(struct lane *lane, uint64_t now_ns, struct nic_datagram 
 		lane->counters.packets += handle(lane, now_ns, d, &p->h,
 			sw_reader_init(d->payload + WIRE_HEADER_LEN, p->h.body_len));
 	else if (p->result == SEAL_SENDER && !admitted)
-		knock(lane, now_ns, d);
+		knock(lane, now_ns, d, &p->h);
 	else
 		drop(lane, d->mbuf, reasons[p->result]);
 }

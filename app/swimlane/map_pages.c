@@ -14,8 +14,7 @@
 static void *map_aligned(size_t bytes)
 {
 	size_t len = RTE_ALIGN_CEIL(bytes, LARGE_PAGE) + LARGE_PAGE;
-	uint8_t *at =
-		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return NULL;
 	uint8_t *start = RTE_PTR_ALIGN_CEIL(at, LARGE_PAGE);

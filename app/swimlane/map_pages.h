@@ -13,7 +13,7 @@
 
 enum {
 	MAP_PAGES_ANY_NODE = -1, /* as SOCKET_ID_ANY */
-	 MAP_PAGES_BLOCKS_MAX = 64,
+	MAP_PAGES_BLOCKS_MAX = 64,
 };
 
 struct map_pages {

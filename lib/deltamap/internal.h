@@ -160,6 +160,7 @@ struct map {
 	_Atomic uint64_t last_seq;
 	_Atomic uint64_t floor;
 	_Atomic bool ready;
+	_Atomic uint32_t joins; /* odd while a full-state join removes records */
 
 	struct peer peers[SW_MEMBERS_MAX]; /* live */
 	uint32_t peer_count;

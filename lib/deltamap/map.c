@@ -466,6 +466,11 @@ void map_vector_reader(const struct map *map, struct version_vector *vv)
 	}
 }
 
+uint32_t map_joins_reader(const struct map *map)
+{
+	return atomic_load_explicit(&map->joins, memory_order_acquire);
+}
+
 void map_collected_reader(const struct map *map, struct version_vector *vv)
 {
 	vv_clear(vv);

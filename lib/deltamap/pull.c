@@ -200,6 +200,7 @@ static void tell_reconciled(struct map *map)
 		.count = map->join_dropped,
 		.lifted = map->join_lifted};
 	map->counters.reconciles++;
+	atomic_fetch_add_explicit(&map->joins, 1, memory_order_acq_rel);
 	map_event(map, &event);
 }
 
