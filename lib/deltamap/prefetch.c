@@ -5,7 +5,8 @@
  * needs what the last one fetched, and between which the group before is merged. Nothing is
  * changed, and what merging has moved meanwhile was fetched in vain. */
 
-static void take_records(const struct map *map, struct ahead *a, struct sw_reader messages)
+static void take_records(
+	const struct map *map, struct ahead *a, uint32_t before, struct sw_reader messages)
 {
 	struct wire_message m;
 	struct wire_record r;
@@ -17,7 +18,8 @@ static void take_records(const struct map *map, struct ahead *a, struct sw_reade
 		next->key_len = r.key_len;
 		next->hash = map_key_hash(map, r.key, r.key_len);
 		store_prefetch_bucket(&map->store, next->hash);
-		store_prefetch_room(&map->store, a->count++, (size_t)r.key_len + r.value_len);
+		store_prefetch_room(
+			&map->store, before + a->count++, (size_t)r.key_len + r.value_len);
 	}
 }
 
@@ -41,10 +43,11 @@ static void fetch_neighbours(const struct store *s, const struct ahead *a)
 
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count)
 {
+	uint32_t before = map->ahead.count; /* records of the last group: merged after this */
 	map->ahead.count = 0;
 	map->ahead.step = 0;
 	for (uint32_t i = 0; i < packet_count; i++)
-		take_records(map, &map->ahead, packets[i]);
+		take_records(map, &map->ahead, before, packets[i]);
 }
 
 void map_ahead_step_owner(struct map *map)

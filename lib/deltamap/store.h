@@ -21,6 +21,7 @@ enum {
 	STORE_CLASSES = 12,
 	ACTOR_SLOTS = 2 * SW_ACTORS_MAX,
 	NO_ACTOR = 0xffff,
+	FREE_AHEAD = 8, /* records fetched ahead of their freeing */
 };
 
 /* What a reader needs to find a key stands together, right before the key: of a record that it
@@ -94,8 +95,11 @@ struct store {
 	uint64_t due[ACTOR_SLOTS / 64];
 	bool any_due;
 	bool any_blocked;
-	record_ref retired_open;   /* replaced since the last seal */
-	record_ref retired_sealed; /* waiting for the readers */
+	/* Replaced records in a ring: [tail, seal) wait for the readers, [seal, head) came since.
+	 */
+	record_ref *retired;
+	uint32_t retired_max;
+	uint32_t retired_tail, retired_seal, retired_head;
 };
 
 static inline struct record *store_at(const struct store *s, record_ref ref)
@@ -154,8 +158,7 @@ static inline void store_prefetch_record(const struct store *s, record_ref ref)
 	__builtin_prefetch(at + offsetof(struct record, next));
 }
 
-/* The memory that the (ahead + 1)-th allocation of this size from now will give, if that is fresh:
- * what was used before and given back a moment ago is near anyway. */
+/* The memory that an allocation of this size will give after `ahead` others. */
 void store_prefetch_room(const struct store *s, uint32_t ahead, size_t payload_len);
 
 /* What taking it out of its actor's order will touch. */
