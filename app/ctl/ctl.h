@@ -47,6 +47,7 @@ extern const struct ctl_command ctl_owners_commands[];
 extern const struct ctl_command ctl_origin_commands[];
 extern const struct ctl_command ctl_key_commands[];
 extern const struct ctl_command ctl_map_commands[];
+extern const struct ctl_command ctl_spread_commands[];
 extern const struct ctl_command ctl_typed_commands[];
 extern const struct ctl_command ctl_stats_commands[];
 extern const struct ctl_command ctl_raw_commands[];

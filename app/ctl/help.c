@@ -10,6 +10,7 @@ static const struct ctl_command *const groups[] = {
 	ctl_origin_commands,
 	ctl_map_commands,
 	ctl_key_commands,
+	ctl_spread_commands,
 	ctl_typed_commands,
 	ctl_stats_commands,
 	ctl_raw_commands,

@@ -129,6 +129,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
+	persist_tick(control, now_ns);
 	if (now_ns >= control->next_port_ns) {
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
@@ -249,6 +250,7 @@ static void close_control(struct control *control)
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
 	keys_fini(control);
+	persist_fini(control);
 	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
@@ -274,7 +276,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
 	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
-		watch_init(control) == 0 && origins_init(control) == 0 && open_rpc(control) == 0) {
+		watch_init(control) == 0 && persist_init(control) == 0 &&
+		origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {
@@ -286,6 +289,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	}
 	int exit_code = control->exit_code;
 	appliance_stop(app);
+	persist_finish(control);
 	close_control(control);
 	return exit_code;
 }

@@ -9,6 +9,7 @@
 #include "appliance.h"
 #include "health/health.h"
 #include "rendezvous/duty.h"
+#include "persist.h"
 #include "rpc/rpc.h"
 #include "start.h"
 #include "watch.h"
@@ -43,7 +44,15 @@ struct leftover {
 	uint8_t name[TYPED_NAME_MAX];
 };
 
-enum { LEFTOVERS_MAX = 256 };
+enum { LEFTOVERS_MAX = 256, WAITINGS_MAX = 64 };
+
+/* A client of map.wait. */
+struct waiting {
+	struct rpc_call *call; /* NULL: free */
+	struct dot dot;
+	uint32_t members; /* 0: all */
+	uint64_t start_ns, end_ns;
+};
 
 /* When a core's loop was last seen to have turned. */
 struct progress {
@@ -75,6 +84,11 @@ struct control {
 	uint32_t leftovers_cursor;
 	bool leftovers_unseen; /* the table is to be looked through */
 	uint64_t next_leftovers_ns;
+
+	struct persist *persist;
+	struct waiting waitings[WAITINGS_MAX];
+	uint32_t waiting_count;
+	uint64_t next_waiting_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -166,7 +180,7 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 void watch_methods(struct control *control);
 void changes_drain(struct control *control);
 void typed_methods(struct control *control);
-void typed_changed(struct control *control, const struct map_change *change);
+void typed_changed(struct control *control, const struct map_view *view);
 void typed_tick(struct control *control, uint64_t now_ns);
 void spread_methods(struct control *control);
 void spread_tick(struct control *control, uint64_t now_ns);

@@ -41,7 +41,7 @@ static bool look_inside(struct sw_reader body, struct contents *c)
 	while (wire_next(&body, &m)) {
 		if (wire_type_is_map(m.type)) {
 			c->map = true;
-			c->session |= m.type != WIRE_RECORD;
+			c->session |= m.type != WIRE_RECORD && m.type != WIRE_RELAY;
 		} else if (m.type == WIRE_PING) {
 			if (!wire_get_probe(&m.payload, &c->probe))
 				return false;
@@ -62,8 +62,9 @@ static bool is_covered(const struct map *map, struct sw_reader body)
 	struct wire_message m;
 	struct wire_record record;
 	while (wire_next(&body, &m))
-		if (m.type != WIRE_RECORD || !wire_get_record(&m.payload, &record) ||
-			map_seq_reader(map, record.dot.actor) < record.dot.seq)
+		if (m.type != WIRE_RELAY &&
+			(m.type != WIRE_RECORD || !wire_get_record(&m.payload, &record) ||
+				map_seq_reader(map, record.dot.actor) < record.dot.seq))
 			return false;
 	return true;
 }
@@ -134,8 +135,8 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 }
 
 /* Everything that can be known of an opened packet without looking at its messages. */
-static bool check_prelude(
-	struct lane *lane, struct rte_mbuf *m, const struct wire_header *h, struct sw_reader *body)
+static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
+	const struct wire_header *h, struct sw_reader *body)
 {
 	struct wire_prelude prelude;
 	wire_get_prelude(body, &prelude);
@@ -148,7 +149,9 @@ static bool check_prelude(
 		drop(lane, m, reason);
 		return false;
 	}
-	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
+	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	currency_heard(&lane->app->currency, now_ns, h->sender, prelude.last_seq, held);
+	if (prelude.last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
@@ -158,7 +161,7 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
 	const struct wire_header *h, struct sw_reader body)
 {
 	struct contents c;
-	if (!check_prelude(lane, d->mbuf, h, &body))
+	if (!check_prelude(lane, now_ns, d->mbuf, h, &body))
 		return false;
 	if (!look_inside(body, &c)) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);

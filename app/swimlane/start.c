@@ -16,6 +16,7 @@
 #include "appliance.h"
 #include "epoch.h"
 #include "log.h"
+#include "persist.h"
 #include "place.h"
 #include "sealing.h"
 #include "start.h"
@@ -268,6 +269,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.random_seed = seed + 1,
 		.on_change = keeper_changed,
 		.on_displaced = keeper_displaced,
+		.on_event = keeper_event,
 		.context = &app->keeper,
 	};
 	int rc = ownership_create(app, &app->keeper.ownership);
@@ -339,12 +341,21 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	nic_port_info(app->port, &nic);
 	app->at = nic.address;
 	prepare_cores(app);
-	rc = sealing_create(app, info->epoch, error);
-	if (rc < 0)
+	uint32_t epoch = info->epoch;
+	persist_load(config, app->cluster_seed, &epoch);
+	if (epoch != info->epoch) {
+		info->epoch = epoch;
+		rc = epoch_remember(config->state_dir, epoch, error, CONFIG_ERROR_MAX);
+	}
+	if (rc == 0)
+		rc = sealing_create(app, info->epoch, error);
+	if (rc == 0)
+		rc = create_machines(app, info->epoch, seeds[1], error);
+	if (rc < 0) {
+		persist_forget();
 		return rc;
-	rc = create_machines(app, info->epoch, seeds[1], error);
-	if (rc < 0)
-		return rc;
+	}
+	persist_restore(config, app->map);
 	want_seeds(app);
 	rc = nic_port_start(app->port, message);
 	if (rc < 0)
