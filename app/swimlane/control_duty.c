@@ -126,7 +126,7 @@ static void ask(const struct look *look, uint64_t key_hash, const char *name,
 }
 
 /* Checks that were done under the duty that ends. */
-static void count_checks(struct control *control, struct assigned *a)
+static void count_checks(const struct control *control, struct assigned *a)
 {
 	uint64_t done = health_checker_done(control->checker, a->name);
 	control->duties->counts[a->state.duty].checks += done - a->done;
@@ -288,15 +288,40 @@ void duties_written(struct control *control, const char *name, struct actor writ
 		(void)health_checker_tell(control->checker, name);
 }
 
+/* Checks are counted where a duty ends; those of the ones that go on are up to date here. */
+static void count_all(const struct control *control)
+{
+	for (uint32_t i = 0; control->duties != NULL && i < BUCKETS; i++)
+		for (struct assigned *a = control->duties->buckets[i]; a != NULL; a = a->next)
+			count_checks(control, a);
+}
+
+void duties_totals(const struct control *control, struct duty_totals *totals)
+{
+	*totals = (struct duty_totals){0};
+	if (control->duties == NULL)
+		return;
+	count_all(control);
+	const struct duty_counts *c = control->duties->counts;
+	*totals = (struct duty_totals){
+		.owned = c[DUTY_OWNER].now,
+		.standing_in = c[DUTY_STAND_IN].now,
+		.handing_over = c[DUTY_HAND_OVER].now,
+		.stand_ins = c[DUTY_STAND_IN].begun,
+		.hand_overs = c[DUTY_HAND_OVER].begun,
+		.checks_owned = c[DUTY_OWNER].checks,
+		.checks_standing_in = c[DUTY_STAND_IN].checks,
+		.checks_handing_over = c[DUTY_HAND_OVER].checks,
+	};
+}
+
 /* ---- the method ---- */
 
 static void duties(struct control *control, struct rpc_call *call, json_t *params)
 {
 	json_t *result = json_object();
 	(void)params;
-	for (uint32_t i = 0; control->duties != NULL && i < BUCKETS; i++)
-		for (struct assigned *a = control->duties->buckets[i]; a != NULL; a = a->next)
-			count_checks(control, a);
+	count_all(control);
 	for (enum duty d = DUTY_OWNER; d < DUTY_COUNT; d++) {
 		struct duty_counts none = {0};
 		const struct duty_counts *c =
