@@ -27,6 +27,7 @@ struct duty_counts {
 
 struct duties {
 	uint64_t turn;
+	uint64_t missed_seen; /* changes of the map that did not come to duties_written() */
 	struct duty_counts counts[DUTY_COUNT];
 	struct assigned *buckets[BUCKETS];
 };
@@ -35,6 +36,7 @@ struct duties {
 struct look {
 	struct control *control;
 	const struct members_view *view;
+	bool missed; /* a write may have been missed that an owner must claim */
 	uint32_t suspects;
 	uint64_t suspect_ids[SW_MEMBERS_MAX];
 };
@@ -83,6 +85,7 @@ static void begin_look(struct look *look, struct control *control)
 {
 	look->control = control;
 	look->view = view_get_reader(control->app->board);
+	look->missed = false;
 	look->suspects = 0;
 	for (uint32_t i = 0; i < look->view->count; i++)
 		if (look->view->members[i].record.state == WIRE_SUSPECT)
@@ -105,7 +108,7 @@ static struct actor actor_of(const struct look *look, uint64_t id)
 }
 
 /* What duty_decide() asks for. The verdict is looked up only where the answer can depend on it:
- * when this server did the work and is not, or has just become, the owner. */
+ * when this server did the work and is not, or has just become, the owner; or missed something. */
 static void ask(const struct look *look, uint64_t key_hash, const char *name,
 	const struct duty_state *before, struct duty_view *v)
 {
@@ -117,7 +120,7 @@ static void ask(const struct look *look, uint64_t key_hash, const char *name,
 	for (uint32_t i = 0; i < v->ranks.count; i++)
 		v->suspect[i] = is_suspect(look, v->ranks.ids[i]);
 	bool owns = v->ranks.count > 0 && v->ranks.ids[0] == v->self_id;
-	if (before->duty == DUTY_NONE || (owns && before->duty == DUTY_OWNER))
+	if (before->duty == DUTY_NONE || (owns && before->duty == DUTY_OWNER && !look->missed))
 		return;
 	if (v->ranks.count > 0)
 		v->owner = actor_of(look, v->ranks.ids[0]);
@@ -252,6 +255,9 @@ void duties_look(struct control *control)
 	struct look look;
 	uint32_t cursor = 0;
 	begin_look(&look, control);
+	uint64_t missed = control->app->keeper.counters.changes_missed;
+	look.missed = missed != control->duties->missed_seen;
+	control->duties->missed_seen = missed;
 	control->duties->turn++;
 	while (map_scan_reader(control->app->map, &cursor, SCAN_BUCKETS, visit, &look)) {
 	}
