@@ -3,7 +3,6 @@
 #include <stddef.h>
 
 #include "appliance.h"
-#include "control.h"
 #include "health/health.h"
 #include "rpc/rpc.h"
 
@@ -79,9 +78,9 @@ const struct counter counters_keeper[] = {
 	COUNTS(EVENTS, packets, "Packets merged"),
 	COUNTS(EVENTS, sent, "Packets made"),
 	COUNTS(EVENTS, commands, "Local writes"),
+	COUNTS(EVENTS, not_owner, "Writes refused because another server owns the key"),
 	COUNTS(DROPS, no_mbuf, "No packet buffer was free"),
 	COUNTS(DROPS, changes_missed, "Changes that control did not take in time: watchers list anew"),
-	COUNTS(DROPS, not_owner, "Writes refused because this server does not own the key"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF
@@ -93,24 +92,6 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, merged, "Records taken from others"),
 	COUNTS(EVENTS, older, "Records that were known, or older than what is held"),
 	COUNTS(EVENTS, rivals, "Concurrent writes that rendezvous settled"),
-	COUNTS(EVENTS, displaced, "Concurrent writes of which one gave way here"),
-	COUNTS(EVENTS, absent_covered, "Records that came again after they had been collected"),
-	COUNTS(EVENTS, collected, "Tombstones collected"),
-	COUNTS(EVENTS, reports, "Vectors sent to those who had not heard one for long"),
-	COUNTS(EVENTS, closed, "Epochs closed, here or by others"),
-	COUNTS(EVENTS, adopted, "Records of closed epochs that got a dot of this server's"),
-	COUNTS(EVENTS, markers, "Marks of what was collected beyond a cap"),
-	COUNTS(EVENTS, dropped_actors, "Entries of closed epochs that left the vector"),
-	COUNTS(EVENTS, own_closed, "Times that this server went on under a new epoch"),
-	COUNTS(EVENTS, reconciles, "Full-state joins that ended whole"),
-	COUNTS(EVENTS, reconcile_told, "Peers that were told to reconcile"),
-	COUNTS(EVENTS, reconcile_dropped, "Records dropped by a full-state join: deleted elsewhere"),
-	COUNTS(EVENTS, reconcile_skipped, "Records not taken by a full-state join: deleted here"),
-	COUNTS(EVENTS, lifted, "Records written anew above the floor"),
-	COUNTS(EVENTS, stale, "Peers that were not merged from before they reconcile"),
-	COUNTS(EVENTS, relayed, "Pushes passed on"),
-	COUNTS(EVENTS, alarms, "Equal vectors with unequal content"),
-	COUNTS(EVENTS, repairs, "Repairs that ended whole"),
 	COUNTS(DROPS, refused_full, "Records refused: no room; they are asked for again"),
 	COUNTS(DROPS, refused_starting, "Pushes before the first session"),
 	COUNTS(DROPS, refused_floor, "Records of absent keys at or below the floor"),
@@ -130,6 +111,23 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, session_packets_again, "Packets of sessions that were asked for again"),
 	COUNTS(DROPS, malformed, "Messages that could not be read"),
 	COUNTS(DROPS, output_full, "Messages dropped because the output queue was full"),
+	COUNTS(EVENTS, absent_covered, "Records that came again after they had been collected"),
+	COUNTS(EVENTS, collected, "Tombstones collected"),
+	COUNTS(EVENTS, reports, "Vectors sent to servers that had not heard one for long"),
+	COUNTS(EVENTS, closed, "Epochs closed, here or by others"),
+	COUNTS(EVENTS, adopted, "Records of closed epochs that this server took over"),
+	COUNTS(EVENTS, markers, "Marks that others must reconcile, for what was collected beyond a cap"),
+	COUNTS(EVENTS, dropped_actors, "Entries of closed epochs that left the vector"),
+	COUNTS(EVENTS, own_closed, "Times that this server went on under a new epoch"),
+	COUNTS(EVENTS, reconciles, "Reconciliations done"),
+	COUNTS(EVENTS, reconcile_told, "Servers that were told to reconcile"),
+	COUNTS(EVENTS, reconcile_dropped, "Records dropped by reconciliation"),
+	COUNTS(EVENTS, reconcile_skipped, "Records not taken by reconciliation"),
+	COUNTS(EVENTS, lifted, "Records that reconciliation wrote anew"),
+	COUNTS(EVENTS, stale, "Servers that were not merged from before they reconciled"),
+	COUNTS(EVENTS, relayed, "Pushes handed on"),
+	COUNTS(EVENTS, alarms, "Servers with the same vector and other content"),
+	COUNTS(EVENTS, repairs, "Repairs by comparison"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF
@@ -159,20 +157,6 @@ const struct counter counters_health[] = {
 	{NULL, 0, 0, NULL},
 };
 #undef OF
-
-#define OF duty_totals
-const struct counter counters_duty[] = {
-	COUNTS(GAUGE, owned, "Origins that this server checks because it owns them"),
-	COUNTS(GAUGE, standing_in, "Origins that it checks because those who rank before it are suspect"),
-	COUNTS(GAUGE, handing_over, "Origins that it checks until their owner has written"),
-	COUNTS(EVENTS, stand_ins, "Times that it began to stand in for an origin's owner"),
-	COUNTS(EVENTS, hand_overs, "Times that it began to hand an origin over"),
-	COUNTS(EVENTS, checks_owned, "Checks of origins that it owned"),
-	COUNTS(EVENTS, checks_standing_in, "Checks while it stood in"),
-	COUNTS(EVENTS, checks_handing_over, "Checks while it handed over"),
-	{NULL, 0, 0, NULL},
-};
-#undef OF
 /* clang-format on */
 
 static void print_group(FILE *out, const char *where, const struct counter *list)
@@ -192,5 +176,4 @@ void counters_reference(FILE *out)
 	print_group(out, "the map", counters_map);
 	print_group(out, "the RPC", counters_rpc);
 	print_group(out, "health", counters_health);
-	print_group(out, "duties", counters_duty);
 }
