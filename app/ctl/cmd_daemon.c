@@ -33,7 +33,7 @@ static int run_reload(struct ctl *ctl, int argc, char **argv)
 			failed = failed || strcmp(what, "failed") == 0;
 			table_cell(t, STYLE_PLAIN, "%s", field_text(one, "key"));
 			table_cell(t, in_force ? STYLE_GOOD : STYLE_WARN, "%s",
-				in_force                         ? "in force"
+				in_force                       ? "in force"
 				: strcmp(what, "restart") == 0 ? "waits for a restart"
 							       : what);
 			table_cell(t, STYLE_PLAIN, "%s", field_text(one, "error"));

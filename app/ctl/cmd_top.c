@@ -33,8 +33,8 @@ static int ask(struct ctl *ctl, struct frame_answers *a)
 	return code;
 }
 
-static void draw(const struct ctl *ctl, const struct frame_answers *before,
-	const struct frame_answers *now)
+static void draw(
+	const struct ctl *ctl, const struct frame_answers *before, const struct frame_answers *now)
 {
 	unsigned columns, rows;
 	terminal_size(&columns, &rows);

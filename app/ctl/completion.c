@@ -64,7 +64,8 @@ static void print_name(const struct ctl_command *command, void *context)
 			(void)fprintf(w->out, " %s", command->name + len + 1);
 		return;
 	}
-	if (w->last != NULL && first_len(w->last) == len && memcmp(w->last, command->name, len) == 0)
+	if (w->last != NULL && first_len(w->last) == len &&
+		memcmp(w->last, command->name, len) == 0)
 		return;
 	(void)fprintf(w->out, " %.*s", (int)len, command->name);
 	w->last = command->name;
@@ -113,26 +114,27 @@ static void bash_group(const struct ctl_command *command, void *context)
 void completion_bash(FILE *out)
 {
 	struct writer groups = {.out = out};
-	(void)fputs("# bash completion for swimlanectl: `swimlanectl completion bash`\n"
-		    "_swimlanectl()\n"
-		    "{\n"
-		    "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-		    "    local words= options= arguments= servers= socket= i\n"
-		    "    COMPREPLY=()\n"
-		    "    case $before in\n"
-		    "    -s | --socket) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"
-		    "    --timeout) return ;;\n"
-		    "    esac\n"
-		    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-		    "        case ${COMP_WORDS[i]} in\n"
-		    "        -s | --socket) socket=${COMP_WORDS[i+1]}; ((i++)) ;;\n"
-		    "        --timeout) ((i++)) ;;\n"
-		    "        -*) ;;\n"
-		    "        *) words+=\"${COMP_WORDS[i]} \" ;;\n"
-		    "        esac\n"
-		    "    done\n"
-		    "    case $words in\n"
-		    "    \"\") options=\"--version\" arguments=\"",
+	(void)fputs(
+		"# bash completion for swimlanectl: `swimlanectl completion bash`\n"
+		"_swimlanectl()\n"
+		"{\n"
+		"    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
+		"    local words= options= arguments= servers= socket= i\n"
+		"    COMPREPLY=()\n"
+		"    case $before in\n"
+		"    -s | --socket) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"
+		"    --timeout) return ;;\n"
+		"    esac\n"
+		"    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+		"        case ${COMP_WORDS[i]} in\n"
+		"        -s | --socket) socket=${COMP_WORDS[i+1]}; ((i++)) ;;\n"
+		"        --timeout) ((i++)) ;;\n"
+		"        -*) ;;\n"
+		"        *) words+=\"${COMP_WORDS[i]} \" ;;\n"
+		"        esac\n"
+		"    done\n"
+		"    case $words in\n"
+		"    \"\") options=\"--version\" arguments=\"",
 		out);
 	print_names(out, NULL);
 	(void)fputs("\" ;;\n", out);
@@ -142,7 +144,8 @@ void completion_bash(FILE *out)
 		"    *) return ;;\n"
 		"    esac\n"
 		"    if [[ $servers ]]; then\n"
-		"        arguments=$(swimlanectl ${socket:+--socket \"$socket\"} --timeout 1 members "
+		"        arguments=$(swimlanectl ${socket:+--socket \"$socket\"} --timeout 1 "
+		"members "
 		"2>/dev/null |\n"
 		"            awk 'NR > 1 { print $1 }')\n"
 		"    fi\n"
@@ -222,8 +225,8 @@ static void zsh_case(const struct ctl_command *command, void *context)
 	print_options(out, command);
 	(void)fputs(") arguments=(", out);
 	print_choices(out, command);
-	(void)fprintf(out, ")%s ;;\n",
-		strstr(command->arguments, "SERVER") != NULL ? " servers=1" : "");
+	(void)fprintf(
+		out, ")%s ;;\n", strstr(command->arguments, "SERVER") != NULL ? " servers=1" : "");
 }
 
 void completion_zsh(FILE *out)

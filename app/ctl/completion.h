@@ -1,5 +1,5 @@
-/* Completion scripts, written from the table of commands: names, and the options that a command's help
- * tells. */
+/* Completion scripts, written from the table of commands: names, and the options that a command's
+ * help tells. */
 #pragma once
 
 #include <stdio.h>

@@ -20,7 +20,8 @@ struct frame {
 
 static enum table_style style_of(const char *state)
 {
-	if (strcmp(state, "alive") == 0 || strcmp(state, "running") == 0 || strcmp(state, "up") == 0)
+	if (strcmp(state, "alive") == 0 || strcmp(state, "running") == 0 ||
+		strcmp(state, "up") == 0)
 		return STYLE_GOOD;
 	if (strcmp(state, "dead") == 0 || strcmp(state, "stood_down") == 0 ||
 		strcmp(state, "down") == 0)
@@ -116,6 +117,7 @@ static void add_core(struct frame *f, struct table *t, const json_t *core)
 	double busy = grown(before, core, "busy_cycles");
 	double all = busy + grown(before, core, "idle_cycles");
 	double asleep = before != NULL ? grown(before, core, "asleep_us") / f->seconds / 1e4 : 0;
+	asleep = asleep > 100 ? 100 : asleep; /* the two clocks are not one */
 	bool port = field_given(core, "rx_frames");
 	double drops = drops_of(core) - drops_of(before);
 	table_cell(t, STYLE_PLAIN, "%s %" PRId64, field_text(core, "role"),
@@ -166,12 +168,11 @@ static void add_member(struct table *t, const json_t *m)
 	char text[FIELD_TEXT_MAX];
 	const char *state = field_text(m, "state");
 	int64_t rtt_us = field_number(m, "rtt_us");
-	table_cell(t, STYLE_PLAIN, "%s%s", field_text(m, "name"),
-		field_true(m, "self") ? " *" : "");
+	table_cell(
+		t, STYLE_PLAIN, "%s%s", field_text(m, "name"), field_true(m, "self") ? " *" : "");
 	table_cell(t, style_of(state), "%s%s", state, field_true(m, "drain") ? ", draining" : "");
 	table_cell(t, STYLE_PLAIN, "%s", field_ago(m, "since_ms", text));
-	table_cell(t, STYLE_PLAIN, "%s",
-		rtt_us > 0 ? units_latency_us((double)rtt_us, text) : "-");
+	table_cell(t, STYLE_PLAIN, "%s", rtt_us > 0 ? units_latency_us((double)rtt_us, text) : "-");
 	table_cell(t, STYLE_PLAIN, "%s", field_text(m, "address"));
 	table_cell(t, STYLE_DIM, "%s", field_text(m, "why"));
 }
@@ -277,7 +278,7 @@ void frame_print(FILE *out, const struct frame_answers *before, const struct fra
 		if (clear)
 			(void)fputs("\033[K", out);
 		if (row + 1 < rows)
-			(void)fputs(clear ? "\r\n" : "\n", out);
+			(void)fputc('\n', out);
 	}
 	free(text);
 }

@@ -1,5 +1,6 @@
-/* A terminal taken over for a live screen: the alternate screen, no cursor, keys without Enter. Given
- * back by terminal_leave(), and by every way on which the program may end or stop: signals, exit().
+/* A terminal taken over for a live screen: the alternate screen, no cursor, keys without Enter.
+ * Given back by terminal_leave(), and by every way on which the program may end or stop: signals,
+ * exit().
  */
 #pragma once
 
@@ -14,8 +15,8 @@ void terminal_size(unsigned *columns, unsigned *rows);
 
 enum terminal_key { TERMINAL_NONE, TERMINAL_QUIT, TERMINAL_REDRAW };
 
-/* Waits for at most `ms`: q, Ctrl-C and the signals that end a program are QUIT; a changed size, any
- * other key and coming back from the background are REDRAW. */
+/* Waits for at most `ms`: q, Ctrl-C and the signals that end a program are QUIT; a changed size,
+ * any other key and coming back from the background are REDRAW. */
 enum terminal_key terminal_wait(int ms);
 
 /* The signal that ended it, 0: none. */
