@@ -46,6 +46,14 @@ static void add_server(struct table *t, const json_t *status)
 	add_line(t, "cluster", status, "cluster");
 	add_line(t, "address", status, "address");
 	add_line(t, "profile", status, "profile");
+	/* Older servers do not say. */
+	if (json_is_boolean(json_object_get(status, "sealed"))) {
+		bool sealed = field_true(status, "sealed");
+		table_cell(t, STYLE_DIM, "packets");
+		table_cell(t, sealed ? STYLE_PLAIN : STYLE_BAD, "%s",
+			sealed ? "sealed"
+			       : "INSECURE: in the clear, anybody on this network can forge them");
+	}
 	add_line(t, "version", status, "version");
 	table_cell(t, STYLE_DIM, "members");
 	table_cell(t, STYLE_PLAIN, "%" PRId64 ", %" PRId64 " of them alive",

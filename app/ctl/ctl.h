@@ -46,7 +46,9 @@ struct ctl_command {
 extern const struct ctl_command ctl_cluster_commands[];
 extern const struct ctl_command ctl_owners_commands[];
 extern const struct ctl_command ctl_origin_commands[];
+extern const struct ctl_command ctl_key_commands[];
 extern const struct ctl_command ctl_map_commands[];
+extern const struct ctl_command ctl_spread_commands[];
 extern const struct ctl_command ctl_typed_commands[];
 extern const struct ctl_command ctl_stats_commands[];
 extern const struct ctl_command ctl_top_commands[];

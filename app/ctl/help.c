@@ -9,6 +9,8 @@ static const struct ctl_command *const groups[] = {
 	ctl_owners_commands,
 	ctl_origin_commands,
 	ctl_map_commands,
+	ctl_key_commands,
+	ctl_spread_commands,
 	ctl_typed_commands,
 	ctl_stats_commands,
 	ctl_top_commands,
@@ -43,6 +45,20 @@ void help_each(void (*visit)(const struct ctl_command *command, void *context), 
 	for (int g = 0; g < GROUPS; g++)
 		for (const struct ctl_command *c = groups[g]; c->name != NULL; c++)
 			visit(c, context);
+}
+
+bool help_is_first(const struct ctl_command *command)
+{
+	size_t len = strcspn(command->name, " ");
+	for (int g = 0; g < GROUPS; g++)
+		for (const struct ctl_command *c = groups[g]; c->name != NULL; c++) {
+			if (c == command)
+				return true;
+			if (!c->hidden && strcspn(c->name, " ") == len &&
+				memcmp(c->name, command->name, len) == 0)
+				return false;
+		}
+	return true;
 }
 
 static void print_line(FILE *out, const struct ctl_command *c)

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "health/health.h"
 #include "nic/nic.h"
+#include "seal/seal.h"
 
 struct swim_profile;
 
@@ -54,6 +55,8 @@ struct config {
 	struct sw_endpoint seeds[SW_SEEDS_MAX];
 	uint32_t seed_count;
 	bool insecure;
+	char keyring[256]; /* path; empty: insecure */
+	enum seal_driver crypto;
 
 	struct nic_config port; /* queues = number of lanes */
 

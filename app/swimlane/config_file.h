@@ -38,12 +38,16 @@ struct config_file_origin {
 	char *name;
 	char *url;
 	char *host;
+	char *expect_status;
 	char *expect_body;
+	char *headers;
+	char *expect_headers;
 	uint32_t interval_ms;
+	uint32_t fast_interval_ms;
+	uint32_t jitter_pct;
 	uint32_t timeout_ms;
 	uint32_t rise;
 	uint32_t fall;
-	uint16_t expect_status;
 	bool verify_tls;
 };
 
@@ -58,6 +62,10 @@ struct config_file {
 	char **seeds;
 	uint32_t seeds_count;
 	bool insecure;
+	struct {
+		char *keyring;
+		int crypto;
+	} seal;
 	struct config_file_port port;
 	struct {
 		uint16_t *lanes;

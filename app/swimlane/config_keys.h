@@ -24,7 +24,7 @@ enum config_key_type {
 	KEY_CHOICE,
 };
 
-enum { CONFIG_KEYS_MAX = 96, CONFIG_PATH_MAX = 64 };
+enum { CONFIG_KEYS_MAX = 160, CONFIG_PATH_MAX = 64 };
 
 struct config_key {
 	const char *path; /* "port.udp_port"; "origins[].url": of each item of a list */

@@ -40,8 +40,8 @@ static void print_values(FILE *out, const struct config_key *key)
 	int len = snprintf(text, sizeof(text), "%s%s%s%s", words, key->unit != NULL ? " (" : "",
 		key->unit != NULL ? key->unit : "", key->unit != NULL ? ")" : "");
 	if (key->type == KEY_TEXTS || key->type == KEY_NUMBERS)
-		len += snprintf(text + len, sizeof(text) - (size_t)len,
-			"; a list of at most %u", key->items_max);
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "; a list of at most %u",
+			key->items_max);
 	if (key->required)
 		(void)snprintf(text + len, sizeof(text) - (size_t)len, "; required.");
 	else

@@ -38,6 +38,8 @@ static const cyaml_strval_t hugepages[] = {
 	{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
 static const cyaml_strval_t opens[] = {
 	{"nothing", OPEN_NOTHING}, {"healthz", OPEN_HEALTHZ}, {"metrics", OPEN_METRICS}};
+static const cyaml_strval_t cryptos[] = {{"auto", SEAL_AUTO}, {"aesni_gcm", SEAL_AESNI_GCM},
+	{"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
 static const cyaml_strval_t levels[] = {
 	{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
@@ -63,10 +65,15 @@ const struct config_key config_keys[] = {
 	{LIST(KEY_TEXTS, "seeds", seeds), .min = 1, .max = 63, .items_max = SW_SEEDS_MAX,
 		.check = config_check_seed, .default_words = "none",
 		.help = "Servers to join by, as address or address:port; the own address among them is ignored"},
-	{SWITCH("insecure", insecure), .required = true, .check = config_check_insecure,
-		.missing = "PACKETS ARE NOT SEALED YET, whoever can send to the UDP port can forge members "
-			   "and records; if you trust the network, say so with insecure: true",
-		.help = "Must be `true`: packets are neither encrypted nor authenticated yet"},
+	{SECTION("seal", seal), .default_words = "required, unless `insecure: true`",
+		.help = "Encryption and authentication of all packets"},
+	{TEXT("seal.keyring", seal.keyring, 255), .required = true, .check = config_check_path,
+		.missing = "give the file of the cluster's keys, made with swimlanectl key new FILE",
+		.help = "Keyring file (absolute path), the same on all servers; only its owner may read it"},
+	{CHOICE("seal.crypto", seal.crypto, cryptos), .value = "auto",
+		.help = "Crypto device; `auto`: the fastest that passes its self-test at start"},
+	{SWITCH("insecure", insecure), .value = "false",
+		.help = "`true`: packets in the clear, whoever can send to the UDP port can forge them; then no `seal`"},
 
 	{SECTION("port", port), .required = true,
 		.missing = "say which network port to use, e.g. port: {kind: af_xdp, interface: eth0}",
@@ -202,7 +209,7 @@ const struct config_key config_keys[] = {
 	{NUMBER("health.concurrent_max", health.concurrent_max), .min = 1, .max = 10000, .live = true,
 		.value = "256", .help = "Most checks under way at once"},
 	{NUMBER("health.refresh_ms", health.refresh_ms), .min = 1000, .max = 86400000, .unit = "ms", .live = true,
-		.value = "60000", .help = "An unchanged verdict is told again after this long"},
+		.value = "10000", .help = "An unchanged verdict is told again after this long, or after the origin's interval if that is longer; after three times that in silence it is stale"},
 
 	{"origins", KEY_SECTIONS, .offset = offsetof(struct config_file, origins),
 		.size = sizeof(struct config_file_origin),
@@ -217,16 +224,27 @@ const struct config_key config_keys[] = {
 		.help = "What to check: `http://`, `https://` or `tcp://`, host, port and path"},
 	{ORIGIN(KEY_NUMBER, "interval_ms", interval_ms), .min = 100, .max = 3600000, .unit = "ms",
 		.value = "5000", .help = "Time between checks"},
+	{ORIGIN(KEY_NUMBER, "fast_interval_ms", fast_interval_ms), .min = 100, .max = 3600000,
+		.unit = "ms", .default_words = "as `interval_ms`",
+		.help = "Time between checks while the verdict is unknown or about to change; at most the interval"},
+	{ORIGIN(KEY_NUMBER, "jitter_pct", jitter_pct), .max = 50, .unit = "% of the interval",
+		.value = "10", .help = "Checks come up to this much earlier, at random"},
 	{ORIGIN(KEY_NUMBER, "timeout_ms", timeout_ms), .min = 10, .max = 3600000, .unit = "ms",
-		.value = "1000", .help = "Longest wait for the whole answer; at most the interval"},
+		.value = "1000", .help = "Longest wait for the whole answer; at most the fast interval"},
 	{ORIGIN(KEY_NUMBER, "rise", rise), .min = 1, .max = 100, .value = "2",
 		.help = "Successes in a row that make it up"},
 	{ORIGIN(KEY_NUMBER, "fall", fall), .min = 1, .max = 100, .value = "3",
 		.help = "Failures in a row that make it down"},
-	{ORIGIN(KEY_NUMBER, "expect_status", expect_status), .min = 200, .max = 599,
-		.default_words = "any 2xx or 3xx", .help = "HTTP status of a healthy answer"},
+	{ORIGIN(KEY_TEXT, "expect_status", expect_status), .min = 1, .max = 63,
+		.default_words = "any 2xx or 3xx",
+		.help = "HTTP statuses of a healthy answer, as in `200` or `200,204,300-399`"},
 	{ORIGIN(KEY_TEXT, "expect_body", expect_body), .min = 1, .max = 127, .default_words = "any",
 		.help = "Text that must occur in the first 64 KiB of the answer"},
+	{ORIGIN(KEY_TEXT, "headers", headers), .min = 1, .max = HEALTH_HEADERS_BYTES - 1,
+		.default_words = "none", .help = "Headers to send, `Name: value`, a line each, at most 8"},
+	{ORIGIN(KEY_TEXT, "expect_headers", expect_headers), .min = 1, .max = HEALTH_HEADERS_BYTES - 1,
+		.default_words = "any",
+		.help = "Headers that the answer must have, `Name: text within its value`, a line each, at most 8"},
 	{ORIGIN(KEY_TEXT, "host", host), .min = 1, .max = 255, .default_words = "the URL's host",
 		.help = "Host header and TLS server name"},
 	{ORIGIN(KEY_SWITCH, "verify_tls", verify_tls), .value = "true",

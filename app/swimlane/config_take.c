@@ -53,6 +53,8 @@ static void take_identity(
 	config->profile = (enum config_profile)file->profile;
 	config->weight = file->weight;
 	config->insecure = file->insecure;
+	copy(config->keyring, sizeof(config->keyring), file->seal.keyring);
+	config->crypto = (enum seal_driver)file->seal.crypto;
 	for (uint32_t i = 0; i < file->seeds_count; i++)
 		(void)sw_endpoint_parse(file->seeds[i], file->port.udp_port, &config->seeds[i]);
 	config->seed_count = file->seeds_count;

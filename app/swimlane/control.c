@@ -12,6 +12,7 @@
 #include "control_progress.h"
 #include "epoch.h"
 #include "log.h"
+#include "sealing.h"
 #include "methods.h"
 #include "rpc/http.h"
 #include "ticks.h"
@@ -122,11 +123,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	events_drain(control);
 	changes_drain(control);
 	follow_members(control);
+	sealing_tick(control->app, now_ns);
 	typed_tick(control, now_ns);
 	spread_tick(control, now_ns);
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
+	persist_tick(control, now_ns);
 	if (now_ns >= control->next_port_ns) {
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
@@ -220,6 +223,7 @@ static int open_rpc(struct control *control)
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
+	keys_methods(control);
 	ownership_methods(control);
 	plan_methods(control);
 	balance_methods(control);
@@ -251,6 +255,8 @@ static void close_control(struct control *control)
 	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	keys_fini(control);
+	persist_fini(control);
 	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
@@ -279,7 +285,8 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
+	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
+		watch_init(control) == 0 && persist_init(control) == 0 &&
 		origins_init(control) == 0 && open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
@@ -292,6 +299,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	}
 	int exit_code = control->exit_code;
 	appliance_stop(app);
+	persist_finish(control);
 	close_control(control);
 	return exit_code;
 }

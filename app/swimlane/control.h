@@ -9,6 +9,7 @@
 #include "appliance.h"
 #include "health/health.h"
 #include "rendezvous/duty.h"
+#include "persist.h"
 #include "rpc/rpc.h"
 #include "start.h"
 #include "watch.h"
@@ -34,12 +35,6 @@ struct subscription {
 	struct rpc_subscriber *subscriber; /* NULL: free */
 };
 
-/* When a core's loop was last seen to have turned. */
-struct progress {
-	uint64_t loops;
-	uint64_t moved_ns;
-};
-
 /* A counter's cell of an earlier life of this server, being taken over. */
 struct leftover {
 	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
@@ -49,7 +44,21 @@ struct leftover {
 	uint8_t name[TYPED_NAME_MAX];
 };
 
-enum { LEFTOVERS_MAX = 256 };
+enum { LEFTOVERS_MAX = 256, WAITINGS_MAX = 64 };
+
+/* A client of map.wait. */
+struct waiting {
+	struct rpc_call *call; /* NULL: free */
+	struct dot dot;
+	uint32_t members; /* 0: all */
+	uint64_t start_ns, end_ns;
+};
+
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
+};
 
 struct control {
 	struct appliance *app;
@@ -58,6 +67,7 @@ struct control {
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[3];
+	struct event *hangup; /* SIGHUP: the keyring; signals[2] the configuration */
 	struct rpc_server *rpc;
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
@@ -75,6 +85,11 @@ struct control {
 	uint32_t leftovers_cursor;
 	bool leftovers_unseen; /* the table is to be looked through */
 	uint64_t next_leftovers_ns;
+
+	struct persist *persist;
+	struct waiting waitings[WAITINGS_MAX];
+	uint32_t waiting_count;
+	uint64_t next_waiting_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -163,6 +178,12 @@ void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
+/* control_keys.c */
+int keys_init(struct control *control);
+void keys_fini(struct control *control);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
+
 /* control_events.c */
 void events_methods(struct control *control);
 void events_drain(struct control *control);
@@ -173,7 +194,7 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 void watch_methods(struct control *control);
 void changes_drain(struct control *control);
 void typed_methods(struct control *control);
-void typed_changed(struct control *control, const struct map_change *change);
+void typed_changed(struct control *control, const struct map_view *view);
 void typed_tick(struct control *control, uint64_t now_ns);
 void spread_methods(struct control *control);
 void spread_tick(struct control *control, uint64_t now_ns);

@@ -112,10 +112,13 @@ void origins_changed(struct control *control, const struct map_change *change)
 	json_decref(json);
 	duties_written(control, name, v->author.actor);
 	const char *state = health_state_name(verdict.state);
-	const char *told = json_string_value(json_object_get(control->verdicts, name));
-	if (told != NULL && strcmp(told, state) == 0)
+	const char *told = json_string_value(
+		json_object_get(json_object_get(control->verdicts, name), "state"));
+	bool same = told != NULL && strcmp(told, state) == 0;
+	json_object_set_new(control->verdicts, name,
+		json_pack("{s:s, s:I}", "state", state, "at_ns", (json_int_t)change->at_ns));
+	if (same)
 		return;
-	json_object_set_new(control->verdicts, name, json_string(state));
 	events_tell(control, change->at_ns, "verdict", v->author.actor.id, "%s is %s%s%s", name,
 		state, verdict.error[0] != '\0' ? ": " : "", verdict.error);
 }
@@ -251,10 +254,26 @@ static const char *origin_name(struct rpc_call *call, json_t *params)
 	return NULL;
 }
 
+static void write_origin(
+	struct control *control, struct rpc_call *call, const struct health_origin *origin)
+{
+	char key[SW_KEY_MAX + 1];
+	json_t *whole = health_origin_to_json(origin);
+	char *text = json_dumps(whole, JSON_COMPACT);
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", origin->name);
+	if (text != NULL)
+		commands_write(
+			control, call, KEEPER_PUT, key, text, strlen(text), "name", origin->name);
+	else
+		rpc_error(call, RPC_INTERNAL, "no memory");
+	free(text);
+	json_decref(whole);
+}
+
 static void origin_add(struct control *control, struct rpc_call *call, json_t *params)
 {
 	struct health_origin origin;
-	char error[256], key[SW_KEY_MAX + 1];
+	char error[256];
 	const char *name = origin_name(call, params);
 	if (name == NULL)
 		return;
@@ -268,15 +287,35 @@ static void origin_add(struct control *control, struct rpc_call *call, json_t *p
 		rpc_error(call, RPC_INVALID_PARAMS, "%s", error);
 		return;
 	}
-	json_t *whole = health_origin_to_json(&origin);
-	char *text = json_dumps(whole, JSON_COMPACT);
-	(void)snprintf(key, sizeof(key), ORIGIN "%s", name);
-	if (text != NULL)
-		commands_write(control, call, KEEPER_PUT, key, text, strlen(text), "name", name);
+	write_origin(control, call, &origin);
+}
+
+/* The definition as it stands here, with or without the reason not to check it. */
+static void origin_maintenance(struct control *control, struct rpc_call *call, json_t *params)
+{
+	struct health_origin origin;
+	struct map_view v;
+	const char *reason = "";
+	char key[SW_KEY_MAX + 1], error[256] = "not JSON";
+	const char *name = origin_name(call, params);
+	if (name == NULL || !control_text_or(call, params, "reason", &reason))
+		return;
+	int len = snprintf(key, sizeof(key), ORIGIN "%s", name);
+	if (!map_get_reader(control->app->map, key, (size_t)len, &v) || v.tombstone) {
+		rpc_error(
+			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", name);
+		return;
+	}
+	json_t *definition = json_loadb((const char *)v.value, v.value_len, 0, NULL);
+	bool asked = definition != NULL &&
+		     json_object_set_new(definition, "maintenance", json_string(reason)) == 0;
+	int rc = !asked ? -EINVAL
+			: health_origin_from_json(name, definition, &origin, error, sizeof(error));
+	json_decref(definition);
+	if (rc < 0)
+		rpc_error(call, RPC_INVALID_PARAMS, "origin %s: %s", name, error);
 	else
-		rpc_error(call, RPC_INTERNAL, "no memory");
-	free(text);
-	json_decref(whole);
+		write_origin(control, call, &origin);
 }
 
 static void origin_rm(struct control *control, struct rpc_call *call, json_t *params)
@@ -302,6 +341,22 @@ static json_t *owner_of(const struct control *control, uint64_t key_hash)
 	return json_string(server_name(control, ranks.ids[0], name));
 }
 
+/* Nobody told it for three intervals, by this server's own clock: whoever is to check it does not,
+ * or is not heard. */
+static bool is_stale(const struct control *control, const char *name, const struct map_view *v)
+{
+	json_t *heard = json_object_get(json_object_get(control->verdicts, name), "at_ns");
+	json_t *origin = json_loadb((const char *)v->value, v->value_len, 0, NULL);
+	json_int_t interval_ms = json_integer_value(json_object_get(origin, "interval_ms"));
+	json_decref(origin);
+	if (heard == NULL || interval_ms < 0 || interval_ms > UINT32_MAX)
+		return false;
+	uint64_t now_ns = ticks_now_ns(), heard_ns = (uint64_t)json_integer_value(heard);
+	uint64_t after_ms = health_stale_after_ms(
+		(uint32_t)interval_ms, control->app->config->health.refresh_ms);
+	return now_ns > heard_ns && now_ns - heard_ns > after_ms * SW_NS_PER_MS;
+}
+
 static json_t *health_to_json(
 	const struct control *control, const char *name, const struct map_view *v)
 {
@@ -316,6 +371,7 @@ static json_t *health_to_json(
 		known && now_ms >= verdict.checked_ms
 			? json_integer((json_int_t)(now_ms - verdict.checked_ms))
 			: json_null());
+	json_object_set_new(j, "stale", json_boolean(known && is_stale(control, name, v)));
 	json_object_set_new(j, "writer",
 		known ? json_string(server_name(control, written.author.actor.id, writer))
 		      : json_null());
@@ -388,7 +444,7 @@ static void health(struct control *control, struct rpc_call *call, json_t *param
 }
 
 struct summary {
-	json_int_t counts[3]; /* by enum health_state */
+	json_int_t counts[HEALTH_MAINTENANCE + 1]; /* by enum health_state */
 	json_t *not_up;
 	json_int_t limit;
 };
@@ -410,29 +466,30 @@ static json_t *not_up_to_json(struct control *control, const char *name, const c
 
 static void health_summary(struct control *control, struct rpc_call *call, json_t *params)
 {
-	json_t *limit = json_object_get(params, "limit"), *state;
+	json_t *limit = json_object_get(params, "limit"), *told;
 	struct summary s = {.not_up = json_array(), .limit = 10};
 	const char *name;
 	if (json_is_integer(limit))
 		s.limit = json_integer_value(limit);
-	json_object_foreach(control->verdicts, name, state)
+	json_object_foreach(control->verdicts, name, told)
 	{
-		const char *text = json_string_value(state);
-		bool up = strcmp(text, health_state_name(HEALTH_UP)) == 0;
-		bool down = strcmp(text, health_state_name(HEALTH_DOWN)) == 0;
-		s.counts[up ? HEALTH_UP : down ? HEALTH_DOWN : HEALTH_UNKNOWN]++;
-		if (!up && (json_int_t)json_array_size(s.not_up) < s.limit)
+		const char *text = json_string_value(json_object_get(told, "state"));
+		for (enum health_state h = HEALTH_UNKNOWN; h <= HEALTH_MAINTENANCE; h++)
+			s.counts[h] += strcmp(text, health_state_name(h)) == 0;
+		if (strcmp(text, health_state_name(HEALTH_UP)) != 0 &&
+			(json_int_t)json_array_size(s.not_up) < s.limit)
 			json_array_append_new(s.not_up, not_up_to_json(control, name, text));
 	}
-	rpc_result(call, json_pack("{s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
+	rpc_result(call, json_pack("{s:I, s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
 				 s.counts[HEALTH_DOWN], "unknown", s.counts[HEALTH_UNKNOWN],
-				 "not_up", s.not_up));
+				 "maintenance", s.counts[HEALTH_MAINTENANCE], "not_up", s.not_up));
 }
 
 void origins_methods(struct control *control)
 {
 	control_add(control, "origin.add", origin_add);
 	control_add(control, "origin.rm", origin_rm);
+	control_add(control, "origin.maintenance", origin_maintenance);
 	control_add(control, "origin.list", origin_list);
 	control_add(control, "health", health);
 	control_add(control, "health.summary", health_summary);

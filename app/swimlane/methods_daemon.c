@@ -38,6 +38,7 @@ static const struct rpc_field status_result[] = {
 	{"keys", "integer", "Registered: they have an owner"},
 	{"uptime_ms", "integer", ""},
 	{"suspicion_ms", "integer", "The longest that a suspect has to answer"},
+	{"sealed", "boolean", "false: INSECURE, packets are in the clear"},
 	{"port.name", "text", ""},
 	{"port.driver", "text", ""},
 	{"port.steering", "text", "How frames get here"},
@@ -125,7 +126,7 @@ const struct rpc_method_info methods_daemon[] = {
 			  "\"profile\":\"lan\",\"state\":\"running\",\"ready\":true,\"drain\":false,\"members\":5,"
 			  "\"alive\":5,\"local_health\":0,\"table_digest\":\"91a2c8f20d5be7c4\","
 			  "\"vector_hash\":\"0f3c5a7791be2d68\",\"content_hash\":\"77f0a1b2c3d4e5f6\","
-			  "\"records\":12,\"tombstones\":0,\"keys\":6,\"uptime_ms\":86400000,\"suspicion_ms\":500,"
+			  "\"records\":12,\"tombstones\":0,\"keys\":6,\"uptime_ms\":86400000,\"sealed\":true,\"suspicion_ms\":500,"
 			  "\"port\":{\"name\":\"eth0\",\"driver\":\"net_af_xdp\",\"steering\":\"XDP program\","
 			  "\"queues\":1,\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"exclusive\":false},"
 			  "\"cores\":[{\"lcore\":0,\"cpu\":0,\"role\":\"control\",\"idle\":\"event loop\"}]}"},

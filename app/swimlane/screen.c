@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "log.h"
+#include "sealing.h"
 #include "swimlane_version.h"
 
 static void print_core(FILE *out, const struct config *c, const struct start_info *info,
@@ -70,9 +71,17 @@ void screen_print(FILE *out, const struct appliance *app, const struct start_inf
 		info->hugepages ? "hugepages" : "ordinary pages", c->map_records_max, c->map_mib);
 	print_cores(out, app, info);
 	(void)fprintf(out, "  control   %s\n", c->control_socket);
-	if (c->insecure)
+	if (app->seal != NULL)
+		(void)fprintf(out, "  sealing   %u key%s of %s, sending with %u; %s\n",
+			app->sealing->key_count, plural(app->sealing->key_count), c->keyring,
+			app->sealing->send_id, app->sealing->choice);
+	else
 		(void)fprintf(out, "  INSECURE  packets are in the clear: anybody on this network "
 				   "can forge them\n");
+	if (app->seal == NULL)
+		log_line(LOG_WARNING,
+			"insecure: true: packets are neither encrypted nor authenticated; make a "
+			"keyring with swimlanectl key new and give seal.keyring");
 	if (c->test_shim)
 		(void)fprintf(out, "  TEST      the shim may lose packets when it is told to\n");
 	(void)fflush(out);

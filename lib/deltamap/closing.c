@@ -75,7 +75,7 @@ static bool all_report(const struct map *map, uint16_t slot, uint64_t seq)
 {
 	if (MAP_MUTANT(CLOSE_UNEQUAL))
 		return true;
-	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++) {
+	for (uint32_t i = 0; i < map->row_end; i++) {
 		const struct row *row = &map->rows[i];
 		if (atomic_load_explicit(&row->id, memory_order_relaxed) == 0)
 			continue;

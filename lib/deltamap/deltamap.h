@@ -90,6 +90,11 @@ struct map_event {
 	uint64_t count, lifted;
 };
 
+/* How a local write goes out at once. Direct: a packet to each live peer. Epidemic: to a few at
+ * random, and whoever finds it new passes it on to as many. By budget: direct, unless that would
+ * use up half of the budget's depth of 10 ms. What is missed is pulled. */
+enum map_push { MAP_PUSH_BY_BUDGET, MAP_PUSH_DIRECT, MAP_PUSH_EPIDEMIC };
+
 struct map_config {
 	struct actor self;
 	uint64_t cluster_seed;     /* rendezvous_cluster_seed() */
@@ -104,6 +109,8 @@ struct map_config {
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */
+	enum map_push push;
+	uint32_t push_fanout; /* of epidemic pushes, 1 … 16; 0: 4 */
 	uint64_t random_seed;
 	/* Called by the owner's calls, each may be NULL. Each record that enters the map, in order
 	 * of arrival; a record that reconciliation drops is told as a tombstone. */
@@ -205,7 +212,8 @@ int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const v
  * vector covered. The map is then as ready as one that was away since. 0; -ENOSPC if there is no
  * room, -EINVAL for what no map holds; after either, map_restore_none_owner() empties it again. */
 int map_restore_record_owner(struct map *map, const struct wire_record *record);
-int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint64_t floor);
+int map_restore_end_owner(struct map *map, const struct version_vector *vv,
+	const struct version_vector *collected, uint64_t floor);
 void map_restore_none_owner(struct map *map);
 
 /* ---- protocol ---- */
@@ -271,6 +279,8 @@ uint64_t map_seq_reader(const struct map *map, struct actor actor);
 void map_vector_reader(const struct map *map, struct version_vector *vv);
 /* The collected vector: who does not cover it has not seen some deletes, which are gone here. */
 void map_collected_reader(const struct map *map, struct version_vector *vv);
+/* Grows by one when a full-state join begins to remove records, and again when it is done. */
+uint32_t map_joins_reader(const struct map *map);
 /* The reported vectors of all members that are not forgotten (dead ones too), without this server's
  * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
 bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);

@@ -4,20 +4,20 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "deltamap/blocks.h"
+#include "deltamap/bounds.h"
 #include "deltamap/mutation.h"
 #include "deltamap/store.h"
 
 enum {
-	OUT_MAX = 256,          /* small messages waiting to be sent */
-	PUSH_QUEUE_MAX = 16384, /* writes waiting for their packet */
-	PUSH_JOBS_MAX = 64,     /* packets on their way to all peers */
-	ASSEMBLIES_MAX = 8,     /* version requests of several parts */
-	PENDING_MAX = 512,      /* packets of one session to be sent; above: asked for again */
+	PUSH_FANOUT_MAX = 16,
 	VECTOR_PER_PACKET = 60,
 	WINDOW = WIRE_SESSION_WINDOW,
 	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 22,
 	RECORD_HEAD = WIRE_MESSAGE_HEADER_LEN + 40 + 2 * 20,
 };
+
+#define BUDGET_DEPTH_NS    (10 * SW_NS_PER_MS)
+#define SESSION_RESERVE_NS (BUDGET_DEPTH_NS / 2)
 
 /* Clocks above this come from nobody's counting; there is always room for one more overwrite. */
 #define MAP_CLOCK_MAX (UINT64_MAX >> 2)
@@ -46,8 +46,6 @@ struct row {
 	_Atomic uint64_t *seqs; /* entries, by actor slot */
 };
 
-enum { PROBES_MAX = 512, DUE_PER_TICK = 64 };
-
 /* What lanes have heard in probes: the last of each id. A torn one does not add up. */
 struct probe_box {
 	_Atomic uint64_t id, epoch, vector_hash, content_hash, sum;
@@ -66,11 +64,13 @@ struct out {
 	struct wire_session_get get;
 };
 
-/* One push packet, as encoded, on its way to all peers. */
+/* One push packet, as encoded, on its way to all peers, or to `targets`. */
 struct push_job {
 	uint16_t len;
 	uint16_t next;
-	uint16_t end; /* peers of that moment */
+	uint16_t end; /* peers of that moment, or targets */
+	bool epidemic;
+	uint16_t targets[PUSH_FANOUT_MAX];
 	uint8_t bytes[WIRE_MESSAGES_MAX];
 };
 
@@ -122,7 +122,7 @@ struct pulling {
 	uint64_t progress_ns;
 	uint64_t asked_ns;
 	struct version_vector vector, collected;
-	struct early early[WINDOW];
+	struct early early[EARLY_MAX];
 };
 
 struct assembly {
@@ -144,12 +144,14 @@ struct map {
 	_Atomic uint64_t last_seq;
 	_Atomic uint64_t floor;
 	_Atomic bool ready;
+	_Atomic uint32_t joins; /* odd while a full-state join removes records */
 
 	struct peer peers[SW_MEMBERS_MAX]; /* live */
 	uint32_t peer_count;
 	struct map_peer others[SW_MEMBERS_MAX]; /* dead or over */
 	uint32_t other_count;
 	struct row rows[MAP_REPORTS_MAX];
+	uint32_t row_end; /* all from here on were never used */
 	_Atomic uint64_t *row_seqs;
 	struct probe_box probes[PROBES_MAX];
 	_Atomic uint64_t probed[PROBES_MAX / 64];
@@ -265,8 +267,10 @@ void map_record_to_wire(const struct record *r, struct wire_record *w);
 /* push.c */
 void push_write(struct map *map, uint64_t now_ns, record_ref ref);
 void push_tick(struct map *map, uint64_t now_ns);
-void push_input(
-	struct map *map, const struct wire_header *header, const struct wire_record *record);
+/* True: it was news. */
+bool push_input(struct map *map, const struct wire_record *record);
+/* A packet whose records are to be passed on was news here. */
+void push_relay(struct map *map, uint8_t hops, const uint8_t *records, size_t len);
 bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to);
 
 /* serve.c */

@@ -130,8 +130,16 @@ static bool input_version(struct map *map, uint64_t now_ns, const struct wire_he
 	return true;
 }
 
+/* Of a packet that says that its records are to be passed on. */
+struct relay {
+	uint8_t hops;
+	bool news;
+	const uint8_t *records;
+};
+
 static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, struct wire_message *m, struct sw_reader *messages)
+	const struct sw_endpoint *from, struct wire_message *m, struct sw_reader *messages,
+	struct relay *relay)
 {
 	struct wire_record record;
 	struct wire_session_data data;
@@ -142,8 +150,11 @@ static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header
 	case WIRE_RECORD:
 		if (!wire_get_record(&m->payload, &record))
 			return false;
-		push_input(map, header, &record);
+		relay->news |= push_input(map, &record);
 		return true;
+	case WIRE_RELAY:
+		relay->records = messages->at;
+		return wire_get_relay(&m->payload, &relay->hops);
 	case WIRE_VERSION_REQ: return input_version(map, now_ns, header, from, m, messages);
 	case WIRE_SESSION_DATA:
 		if (!wire_get_session_data(&m->payload, &data))
@@ -188,13 +199,17 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 	if (prelude->floor > map_floor(map) && !MAP_MUTANT(NO_FLOOR_IN_HEADERS))
 		atomic_store_explicit(&map->floor, prelude->floor, memory_order_release);
 	struct wire_message m;
+	struct relay relay = {.hops = 0};
 	while (wire_next(messages, &m)) {
-		if (!input_one(map, now_ns, header, from, &m, messages)) {
+		if (!input_one(map, now_ns, header, from, &m, messages, &relay)) {
 			map->counters.malformed++;
 			return;
 		}
 	}
 	map->counters.malformed += messages->failed;
+	if (relay.hops > 0 && relay.news && !messages->failed)
+		push_relay(map, relay.hops - 1, relay.records,
+			(size_t)(messages->end - relay.records));
 	if (prelude->last_seq > map_seq_reader(map, header->sender))
 		pull_soon(map, now_ns, header->sender.id);
 }
@@ -216,10 +231,8 @@ void map_tick_owner(struct map *map, uint64_t now_ns)
 	serve_tick(map, now_ns);
 }
 
-static bool has_output(const struct map *map)
+static bool serves_anything(const struct map *map)
 {
-	if (map->out_tail != map->out_head || map->job_tail != map->job_head)
-		return true;
 	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++)
 		if (map->serving[i].open &&
 			map->serving[i].pending_head != map->serving[i].pending_tail)
@@ -233,9 +246,12 @@ uint64_t map_deadline(const struct map *map)
 	next = sw_min_u64(next, collect_deadline(map));
 	if (map->push_tail != map->push_head)
 		next = sw_min_u64(next, map->push_due_ns);
-	if (has_output(map)) /* held back by the budget */
-		next = sw_min_u64(
-			next, map->budget_ns + SW_NS_PER_S / map->config.packets_per_s_max);
+	/* Held back by the budget. */
+	uint64_t paid_ns = map->budget_ns + SW_NS_PER_S / map->config.packets_per_s_max;
+	if (map->out_tail != map->out_head || map->job_tail != map->job_head)
+		next = sw_min_u64(next, paid_ns);
+	else if (serves_anything(map))
+		next = sw_min_u64(next, paid_ns + SESSION_RESERVE_NS);
 	return next;
 }
 
@@ -276,24 +292,26 @@ static void write_out(struct map *map, const struct out *out, struct sw_writer *
 	}
 }
 
-/* A token bucket with a depth of 10 ms. */
-static bool take_budget(struct map *map, uint64_t now_ns)
+/* A token bucket. `reserve_ns` of it is left to others. */
+static bool take_budget(struct map *map, uint64_t now_ns, uint64_t reserve_ns)
 {
 	uint64_t cost_ns = SW_NS_PER_S / map->config.packets_per_s_max;
 	uint64_t start_ns =
-		sw_max_u64(map->budget_ns, now_ns - sw_min_u64(now_ns, 10 * SW_NS_PER_MS));
-	if (start_ns + cost_ns > now_ns)
+		sw_max_u64(map->budget_ns, now_ns - sw_min_u64(now_ns, BUDGET_DEPTH_NS));
+	if (start_ns + cost_ns + reserve_ns > now_ns)
 		return false;
 	map->budget_ns = start_ns + cost_ns;
 	return true;
 }
 
+/* Requests and pushes go first, and half of the budget's depth is theirs alone: however much a
+ * newcomer asks for, a write of this moment goes to everybody at once. */
 bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
 	struct sw_endpoint *to)
 {
-	if (!has_output(map) || !take_budget(map, now_ns))
-		return false;
 	if (map->out_tail != map->out_head) {
+		if (!take_budget(map, now_ns, 0))
+			return false;
 		const struct out *out = &map->out[map->out_tail++ % OUT_MAX];
 		write_out(map, out, messages);
 		*to_id = out->to_id;
@@ -301,7 +319,13 @@ bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messag
 		assert(!messages->failed);
 		return true;
 	}
-	return push_output(map, messages, to_id, to) ||
+	if (map->job_tail != map->job_head) {
+		if (!take_budget(map, now_ns, 0))
+			return false;
+		if (push_output(map, messages, to_id, to))
+			return true;
+	}
+	return serves_anything(map) && take_budget(map, now_ns, SESSION_RESERVE_NS) &&
 	       serve_output(map, now_ns, messages, to_id, to);
 }
 
@@ -430,6 +454,11 @@ void map_vector_reader(const struct map *map, struct version_vector *vv)
 		if (seq > 0)
 			(void)vv_raise(vv, a->actor, seq); /* as many as the map has: they fit */
 	}
+}
+
+uint32_t map_joins_reader(const struct map *map)
+{
+	return atomic_load_explicit(&map->joins, memory_order_acquire);
 }
 
 void map_collected_reader(const struct map *map, struct version_vector *vv)

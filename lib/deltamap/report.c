@@ -5,7 +5,7 @@
 
 int report_init(struct map *map, struct blocks *blocks)
 {
-	map->row_seqs = blocks_take_zeroed(
+	map->row_seqs = blocks_take(
 		blocks, (size_t)MAP_REPORTS_MAX * ACTOR_SLOTS * sizeof(map->row_seqs[0]));
 	if (map->row_seqs == NULL)
 		return -ENOMEM;
@@ -22,7 +22,7 @@ static struct actor actor_of(const struct row *row)
 
 static struct row *find_row(struct map *map, struct actor actor)
 {
-	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++)
+	for (uint32_t i = 0; i < map->row_end; i++)
 		if (actor_equal(actor_of(&map->rows[i]), actor))
 			return &map->rows[i];
 	return NULL;
@@ -43,10 +43,19 @@ static const struct map_peer *find_dead(const struct map *map, struct actor acto
 static void give_up(struct row *row)
 {
 	atomic_store_explicit(&row->id, 0, memory_order_release);
+}
+
+/* Most rows are never used: each is wiped when it is, and their memory is not touched before. */
+static void take_row(struct map *map, struct row *row, struct actor actor)
+{
 	for (uint32_t i = 0; i < ACTOR_SLOTS; i++)
 		atomic_store_explicit(&row->seqs[i], 0, memory_order_release);
 	atomic_store_explicit(&row->at_ns, 0, memory_order_relaxed);
 	row->synced = 0;
+	atomic_store_explicit(&row->epoch, actor.epoch, memory_order_relaxed);
+	atomic_store_explicit(&row->id, actor.id, memory_order_release);
+	uint32_t end = (uint32_t)(row - map->rows) + 1;
+	map->row_end = end > map->row_end ? end : map->row_end;
 }
 
 static bool keep_row(struct map *map, struct actor actor, bool live)
@@ -61,8 +70,7 @@ static bool keep_row(struct map *map, struct actor actor, bool live)
 		return false; /* as many rows as members: cannot be */
 	if (row == NULL) {
 		row = place;
-		atomic_store_explicit(&row->epoch, actor.epoch, memory_order_relaxed);
-		atomic_store_explicit(&row->id, actor.id, memory_order_release);
+		take_row(map, row, actor);
 	}
 	atomic_store_explicit(&row->live, live, memory_order_relaxed);
 	return true;
@@ -70,7 +78,7 @@ static bool keep_row(struct map *map, struct actor actor, bool live)
 
 void report_members(struct map *map)
 {
-	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++) {
+	for (uint32_t i = 0; i < map->row_end; i++) {
 		struct actor actor = actor_of(&map->rows[i]);
 		if (actor.id == 0)
 			continue;
@@ -117,14 +125,14 @@ void report_vector(
 
 void report_forget(struct map *map, uint16_t slot)
 {
-	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++)
+	for (uint32_t i = 0; i < map->row_end; i++)
 		atomic_store_explicit(&map->rows[i].seqs[slot], 0, memory_order_release);
 }
 
 uint64_t report_stable(const struct map *map, uint16_t slot)
 {
 	uint64_t stable = UINT64_MAX;
-	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++)
+	for (uint32_t i = 0; i < map->row_end; i++)
 		if (atomic_load_explicit(&map->rows[i].id, memory_order_relaxed) != 0)
 			stable = sw_min_u64(stable, atomic_load_explicit(&map->rows[i].seqs[slot],
 							    memory_order_relaxed));

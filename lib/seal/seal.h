@@ -154,7 +154,7 @@ uint32_t seal_lives(const struct seal *seal);
 
 enum seal_result {
 	SEAL_OK,
-	SEAL_RANGE,     /* lane, sender id or epoch that cannot be */
+	SEAL_RANGE,     /* lane, sender id, epoch or counter that cannot be */
 	SEAL_KEY,       /* a key id that is not held */
 	SEAL_SENDER,    /* a life that is not in the table (yet): for the owner */
 	SEAL_TAG,       /* damaged or forged */

@@ -242,7 +242,7 @@ class Completion(Ctl):
 
     def test_bash(self):
         self.check("bash")
-        self.assertEqual(self.complete("bash", "swimlanectl", "map", "w"), ["watch"])
+        self.assertEqual(self.complete("bash", "swimlanectl", "map", "wat"), ["watch"])
 
     def test_zsh(self):
         self.assertIsNotNone(shutil.which("zsh"), "zsh is missing: scripts/packages has it")
