@@ -255,7 +255,6 @@ static void close_control(struct control *control)
 	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
-	keys_fini(control);
 	persist_fini(control);
 	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
@@ -285,9 +284,9 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
-		watch_init(control) == 0 && persist_init(control) == 0 &&
-		origins_init(control) == 0 && open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
+		persist_init(control) == 0 && origins_init(control) == 0 &&
+		open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

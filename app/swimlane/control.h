@@ -35,6 +35,12 @@ struct subscription {
 	struct rpc_subscriber *subscriber; /* NULL: free */
 };
 
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
+};
+
 /* A counter's cell of an earlier life of this server, being taken over. */
 struct leftover {
 	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
@@ -54,12 +60,6 @@ struct waiting {
 	uint64_t start_ns, end_ns;
 };
 
-/* When a core's loop was last seen to have turned. */
-struct progress {
-	uint64_t loops;
-	uint64_t moved_ns;
-};
-
 struct control {
 	struct appliance *app;
 	struct config *config; /* app's own: what a reload changes in it, control alone reads */
@@ -67,7 +67,6 @@ struct control {
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[3];
-	struct event *hangup; /* SIGHUP: the keyring; signals[2] the configuration */
 	struct rpc_server *rpc;
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
@@ -179,8 +178,8 @@ void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
 /* control_keys.c */
-int keys_init(struct control *control);
-void keys_fini(struct control *control);
+/* Reads the keyring again, and logs what came of it. 0 or -errno. */
+int keys_renew(struct control *control, char *error);
 void keys_methods(struct control *control);
 json_t *keys_to_json(const struct control *control);
 

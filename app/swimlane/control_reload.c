@@ -142,10 +142,11 @@ static json_t *take(struct control *control, const struct config *wanted,
 	return list;
 }
 
-/* The token's file is read again even if its name is the same. */
-static void renew_token(struct control *control)
+/* The files of the token and of the keys are read again even if their names are the same. */
+static void renew_secrets(struct control *control)
 {
 	char error[512];
+	(void)keys_renew(control, error);
 	if (control->http != NULL &&
 		rpc_http_token_reload(control->http, NULL, error, sizeof(error)) < 0)
 		log_line(LOG_ERROR, "reload: the token is as it was: %s", error);
@@ -193,7 +194,7 @@ static json_t *reload(struct control *control, char *error)
 		config_free(&wanted);
 		return NULL;
 	}
-	renew_token(control);
+	renew_secrets(control);
 	json_t *list = take(control, &wanted, changed, count);
 	if (count == 0)
 		log_line(LOG_INFO, "reload: %s says what it said before", running->path);

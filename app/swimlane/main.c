@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 	} else {
 		log_open();
 		log_level(config.log_level);
-		/* Until control is there to read the file again. */
+		/* Until control is there to read configuration and keyring again. */
 		(void)signal(SIGHUP, SIG_IGN);
 		if (getenv(NO_HUGEPAGES) != NULL)
 			config.hugepages = HUGEPAGES_OFF;
