@@ -96,7 +96,7 @@ void config_manual(FILE *out)
 		    ".Bd -literal -offset indent\n"
 		    "name: web-1\n"
 		    "cluster: ams1\n"
-		    "insecure: true\n"
+		    "seal: {keyring: /etc/swimlane/keyring}\n"
 		    "port: {kind: af_xdp, interface: eth0}\n"
 		    ".Ed\n"
 		    ".Sh SEE ALSO\n"
