@@ -4,7 +4,9 @@
 
 #include "appliance.h"
 #include "health/health.h"
+#include "persist.h"
 #include "rpc/rpc.h"
+#include "watch.h"
 
 #define COUNTS(kind, member, text)                                                                 \
 	{                                                                                          \
@@ -81,6 +83,30 @@ const struct counter counters_keeper[] = {
 	COUNTS(EVENTS, not_owner, "Writes refused because another server owns the key"),
 	COUNTS(DROPS, no_mbuf, "No packet buffer was free"),
 	COUNTS(DROPS, changes_missed, "Changes that control did not take in time: watchers list anew"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
+
+#define OF watch_counters
+const struct counter counters_watch[] = {
+	COUNTS(EVENTS, watches_told, "Changes told to watches"),
+	COUNTS(EVENTS, watches_behind, "Times that a watch's client had too much unread"),
+	COUNTS(EVENTS, watches_missed, "Watches told that they missed changes, and where to resume"),
+	COUNTS(EVENTS, watches_resumed, "Watches resumed from a vector"),
+	COUNTS(EVENTS, watches_refused, "Watches refused: as many as there may be"),
+	COUNTS(EVENTS, displaced_told, "Writes told as displaced by concurrent ones"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
+
+#define OF persist_counters
+const struct counter counters_persist[] = {
+	COUNTS(EVENTS, copies, "Copies of the map written to the state folder"),
+	COUNTS(EVENTS, copies_failed, "Copies that could not be written"),
+	COUNTS(EVENTS, copies_again, "Copies begun anew because a full-state join came in between"),
+	COUNTS(GAUGE, copy_bytes, "Bytes of the last copy"),
+	COUNTS(GAUGE, copy_records, "Records in the map when the last copy was done"),
+	COUNTS(GAUGE, copy_took_ms, "Milliseconds that the last copy took, with the disk"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF
@@ -174,6 +200,8 @@ void counters_reference(FILE *out)
 	print_group(out, "membership", counters_membership);
 	print_group(out, "the keeper", counters_keeper);
 	print_group(out, "the map", counters_map);
+	print_group(out, "watches", counters_watch);
+	print_group(out, "the map's copies", counters_persist);
 	print_group(out, "the RPC", counters_rpc);
 	print_group(out, "health", counters_health);
 }

@@ -143,6 +143,16 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
+void keeper_collected(void *context, const struct map_view *tombstone)
+{
+	struct keeper *keeper = context;
+	struct map_change *change = take_change(keeper, tombstone);
+	if (change == NULL)
+		return;
+	change->kind = CHANGE_COLLECTED;
+	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
 void keeper_event(void *context, const struct map_event *event)
 {
 	struct keeper *keeper = context;
