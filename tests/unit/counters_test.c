@@ -1,5 +1,7 @@
 #include "sw_test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "appliance.h"
@@ -62,4 +64,27 @@ SW_TEST(counters, every_reason_of_a_drop_has_a_name)
 		SW_EXPECT_TRUE(drop_name(d) != NULL && drop_name(d)[0] != '\0');
 	for (unsigned d = 0; d < NIC_DROP_COUNT; d++)
 		SW_EXPECT_TRUE(nic_drop_name(d) != NULL && nic_drop_name(d)[0] != '\0');
+}
+
+/* After a change: swimlane --counter-reference prints what belongs between the two marks. */
+SW_TEST(counters, reference_of_the_documentation_is_the_programs)
+{
+	static const char begin_mark[] = "<!-- counter reference: begin -->\n";
+	static char text[1 << 20];
+	char *reference = NULL, path[512];
+	size_t len;
+	(void)snprintf(path, sizeof(path), "%s/docs/operations.md", getenv("SW_SOURCE"));
+	FILE *f = fopen(path, "re");
+	SW_ASSERT_TRUE(f != NULL);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	(void)fclose(f);
+	char *begin = strstr(text, begin_mark),
+	     *end = strstr(text, "<!-- counter reference: end -->");
+	SW_ASSERT_TRUE(begin != NULL && end != NULL);
+	*end = '\0';
+	FILE *out = open_memstream(&reference, &len);
+	counters_reference(out);
+	(void)fclose(out);
+	SW_EXPECT_STR(begin + strlen(begin_mark), reference);
+	free(reference);
 }
