@@ -39,6 +39,7 @@ enum {
 	MAP_PAYLOAD_MAX = WIRE_RECORD_PAYLOAD_MAX,
 	MAP_SESSIONS_MAX = 8, /* served at a time */
 	MAP_BULK_MAX = 64,    /* keys of one map_get_bulk_reader() */
+	MAP_AHEAD_PACKETS = 4,
 };
 
 /* A record as it is read; key and value are valid as long as the read-side section lasts. */
@@ -67,9 +68,6 @@ struct map_memory {
 };
 
 enum map_event_kind {
-	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
-	 */
-	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -106,6 +104,7 @@ struct map_config {
 	uint64_t resend_ns; /* missing session packets are asked for again after this silence */
 	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
 	uint64_t first_after_ns;     /* nobody to start from for this long: be the first */
+	uint32_t actors_high; /* entries of the vector above which the oldest closed go; 0: 768 */
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */
@@ -158,7 +157,6 @@ struct map_counters {
 	uint64_t pushes;         /* packets */
 	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
 	uint64_t gaps;           /* pushes that came before their predecessor */
-	uint64_t displaced;      /* concurrent writes that lost here, or won */
 	uint64_t absent_covered; /* records that had been collected before they came again */
 	uint64_t collected;      /* tombstones */
 	uint64_t reports;        /* vectors sent to those who had not heard one for long */
@@ -222,6 +220,12 @@ void map_restore_none_owner(struct map *map);
 void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header *header,
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages);
+/* Brings to the caches what the records of the next packets will touch: map_ahead_owner() with
+ * their messages, then map_ahead_step_owner() twice, best with as many packets of before merged in
+ * between. Changes nothing. MAP_AHEAD_PACKETS at a time are best. The packets must stay until the
+ * last step. */
+void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count);
+void map_ahead_step_owner(struct map *map);
 /* Something was seen of this server's writes that is not here yet. */
 void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id);
 void map_tick_owner(struct map *map, uint64_t now_ns);

@@ -76,6 +76,28 @@ bool takeover_pci_interface(const char *pci_address, char *name)
 	return found;
 }
 
+int takeover_numa_node(const char *sys, const struct nic_config *config)
+{
+	char path[256] = "", name[IFNAMSIZ];
+	int node = -1;
+	if (config->kind == NIC_PCI)
+		(void)snprintf(path, sizeof(path), "%s/bus/pci/devices/%.63s/numa_node", sys,
+			config->interface);
+	else if (nic_kind_is_shared(config->kind))
+		(void)snprintf(path, sizeof(path), "%s/class/net/%.15s/device/numa_node", sys,
+			config->interface);
+	else if (config->kind == NIC_VDEV &&
+		 takeover_argument(config->interface, "iface", name, sizeof(name)))
+		(void)snprintf(path, sizeof(path), "%s/class/net/%s/device/numa_node", sys, name);
+	FILE *f = path[0] != '\0' ? fopen(path, "re") : NULL;
+	if (f == NULL)
+		return -1;
+	if (fscanf(f, "%d", &node) != 1)
+		node = -1;
+	(void)fclose(f);
+	return node;
+}
+
 static bool is_ours_to_probe(const char *pci_address)
 {
 	static const char *const given[] = {

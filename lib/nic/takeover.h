@@ -18,6 +18,10 @@ bool takeover_pci_interface(const char *pci_address, char *name);
  * drivers): looking at one that the kernel uses could disturb it. The number written. */
 int takeover_bound_devices(char (*args)[NIC_ERROR_MAX], int cap);
 
+/* The NUMA node of the device behind this port, known before EAL starts; -1: unknown or none. `sys` is
+ * /sys but in tests. */
+int takeover_numa_node(const char *sys, const struct nic_config *config);
+
 /* The value of `key` among a vdev's arguments, as iface=… ; false: absent or longer than `cap`. */
 bool takeover_argument(const char *arguments, const char *key, char *value, unsigned cap);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "nic/takeover.h"
@@ -61,4 +62,36 @@ SW_TEST(nic_takeover, a_device_s_arguments_are_read)
 	SW_EXPECT_FALSE(takeover_argument("net_null0", "iface", value, sizeof(value)));
 	SW_EXPECT_FALSE(takeover_argument("net_x0,myiface=eth0", "iface", value, sizeof(value)));
 	SW_EXPECT_FALSE(takeover_argument("net_x0,iface=an-interface-too-long", "iface", value, sizeof(value)));
+}
+
+SW_TEST(nic_takeover, the_node_of_a_port_is_read_before_it_is_taken)
+{
+	char sys[] = "/tmp/nic_takeover_test.XXXXXX", path[160];
+	static const char *const folders[] = {"bus", "bus/pci", "bus/pci/devices",
+		"bus/pci/devices/0000:3b:00.0", "class", "class/net", "class/net/eth5",
+		"class/net/eth5/device"};
+	struct nic_config pci = {.kind = NIC_PCI, .interface = "0000:3b:00.0"};
+	struct nic_config xdp = {.kind = NIC_AF_XDP, .interface = "eth5"};
+	struct nic_config vdev = {.kind = NIC_VDEV, .interface = "net_af_packet0,iface=eth5"};
+	struct nic_config memif = {.kind = NIC_MEMIF};
+	const unsigned count = sizeof(folders) / sizeof(folders[0]);
+	SW_ASSERT_TRUE(mkdtemp(sys) != NULL);
+	SW_EXPECT_EQ(takeover_numa_node(sys, &pci), -1);
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", sys, folders[i]);
+		SW_ASSERT_EQ(mkdir(path, 0700), 0);
+	}
+	write_file(sys, "bus/pci/devices/0000:3b:00.0/numa_node", "1\n");
+	write_file(sys, "class/net/eth5/device/numa_node", "2\n");
+	SW_EXPECT_EQ(takeover_numa_node(sys, &pci), 1);
+	SW_EXPECT_EQ(takeover_numa_node(sys, &xdp), 2);
+	SW_EXPECT_EQ(takeover_numa_node(sys, &vdev), 2);
+	SW_EXPECT_EQ(takeover_numa_node(sys, &memif), -1);
+	write_file(sys, "bus/pci/devices/0000:3b:00.0/numa_node", NULL);
+	write_file(sys, "class/net/eth5/device/numa_node", NULL);
+	for (unsigned i = count; i-- > 0;) {
+		(void)snprintf(path, sizeof(path), "%s/%s", sys, folders[i]);
+		(void)rmdir(path);
+	}
+	(void)rmdir(sys);
 }
