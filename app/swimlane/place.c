@@ -132,8 +132,8 @@ static bool near_cpus(int port_node, int (*node_of)(unsigned cpu), cpu_set_t *ne
 	return CPU_COUNT(near) > 0;
 }
 
-bool place_is_far(const struct config *config, int port_node, int (*node_of)(unsigned cpu), char *text,
-	size_t text_len)
+bool place_is_far(const struct config *config, int port_node, int (*node_of)(unsigned cpu),
+	char *text, size_t text_len)
 {
 	struct text t = {text, text_len};
 	const char *comma = "";

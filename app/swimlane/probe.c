@@ -17,11 +17,12 @@ enum { ARGS_MAX = 64, PCI_MAX = 32 };
 static int start_eal(int extra_count, char **extra)
 {
 	static char prefix[40], lcores[40], pci[PCI_MAX][NIC_ERROR_MAX];
-	char *args[ARGS_MAX] = {"swimlane", "--no-huge", "--no-shconf", "--no-telemetry", "-m", "64",
-		"--log-level=lib.eal:4"};
+	char *args[ARGS_MAX] = {"swimlane", "--no-huge", "--no-shconf", "--no-telemetry", "-m",
+		"64", "--log-level=lib.eal:4"};
 	int n = 7;
 	(void)snprintf(prefix, sizeof(prefix), "--file-prefix=probe-%d", (int)getpid());
-	(void)snprintf(lcores, sizeof(lcores), "--lcores=0@(0-%ld)", sysconf(_SC_NPROCESSORS_CONF) - 1);
+	(void)snprintf(
+		lcores, sizeof(lcores), "--lcores=0@(0-%ld)", sysconf(_SC_NPROCESSORS_CONF) - 1);
 	args[n++] = prefix;
 	if (sysconf(_SC_NPROCESSORS_CONF) > 1)
 		args[n++] = lcores;
@@ -35,12 +36,13 @@ static int start_eal(int extra_count, char **extra)
 
 static json_t *offer_to_json(const struct nic_offer *o)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b, s:b, s:b}",
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b, s:b, s:b}",
 		"name", o->name, "driver", o->driver, "family", o->family, "kinds", o->kinds,
-		"steering", o->steering, "refused", o->refused, "kernel_keeps", o->keeps, "offloads",
-		o->offloads, "take", o->take, "queues", (int)o->queues, "mtu", (int)o->mtu, "numa_node",
-		o->numa_node, "up", o->up, "default_route", o->default_route, "rx_interrupts",
-		o->interrupts);
+		"steering", o->steering, "refused", o->refused, "kernel_keeps", o->keeps,
+		"offloads", o->offloads, "take", o->take, "queues", (int)o->queues, "mtu",
+		(int)o->mtu, "numa_node", o->numa_node, "up", o->up, "default_route",
+		o->default_route, "rx_interrupts", o->interrupts);
 }
 
 static void print_json(const struct nic_offer *list, uint32_t count)
@@ -61,18 +63,18 @@ static const char *or_dash(const char *text)
 
 static void print_table(const struct nic_offer *list, uint32_t count)
 {
-	printf("%-16s %-16s %-11s %-4s %-4s %6s %6s  %-16s %-22s %-10s %-27s %s\n", "PORT", "DRIVER",
-		"FAMILY", "LINK", "NUMA", "QUEUES", "MTU", "KIND", "STEERING", "KERNEL", "OFFLOADS",
-		"WAKES");
+	printf("%-16s %-16s %-11s %-4s %-4s %6s %6s  %-16s %-22s %-10s %-27s %s\n", "PORT",
+		"DRIVER", "FAMILY", "LINK", "NUMA", "QUEUES", "MTU", "KIND", "STEERING", "KERNEL",
+		"OFFLOADS", "WAKES");
 	for (uint32_t i = 0; i < count; i++) {
 		const struct nic_offer *o = &list[i];
 		char node[12] = "-";
 		if (o->numa_node >= 0)
 			(void)snprintf(node, sizeof(node), "%d", o->numa_node);
 		printf("%-16s %-16s %-11s %-4s %-4s %6u %6u  %-16s %-22s %-10s %-27s %s\n", o->name,
-			or_dash(o->driver), or_dash(o->family), o->up ? "up" : "down", node, o->queues,
-			o->mtu, or_dash(o->kinds), or_dash(o->steering), or_dash(o->keeps),
-			or_dash(o->offloads), o->interrupts ? "yes" : "no");
+			or_dash(o->driver), or_dash(o->family), o->up ? "up" : "down", node,
+			o->queues, o->mtu, or_dash(o->kinds), or_dash(o->steering),
+			or_dash(o->keeps), or_dash(o->offloads), o->interrupts ? "yes" : "no");
 		if (o->default_route)
 			printf("%16s holds the default route: beside the kernel only, unless "
 			       "port.take_over is true\n",
@@ -114,6 +116,7 @@ int probe_release(const char *interface)
 		(void)fprintf(stderr, "error: %s\n", error);
 	else
 		printf("%s: %s\n", interface,
-			rc == 0 ? "nothing of swimlane's is on it" : "swimlane's XDP program is off");
+			rc == 0 ? "nothing of swimlane's is on it"
+				: "swimlane's XDP program is off");
 	return rc < 0;
 }

@@ -133,12 +133,13 @@ static void stay_near_port(const struct config *c, struct start_info *info)
 }
 
 /* EAL's share of memory for each node: all of it on the port's. */
-static void add_memory(const struct config *c, const struct start_info *info, struct arguments *args)
+static void add_memory(
+	const struct config *c, const struct start_info *info, struct arguments *args)
 {
 	char list[256] = "";
 	size_t len = 0;
-	if (!info->hugepages || info->port_node < 0 || numa_available() < 0 || numa_max_node() == 0 ||
-		info->port_node > 31) {
+	if (!info->hugepages || info->port_node < 0 || numa_available() < 0 ||
+		numa_max_node() == 0 || info->port_node > 31) {
 		add(args, "-m");
 		add(args, "%u", c->memory_mib);
 		return;

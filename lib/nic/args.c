@@ -221,7 +221,7 @@ int nic_eal_arguments(
 	if (rc == 0 && nic_kind_is_shared(config->kind))
 		rc = device_check_interface(config, &interface, error);
 	if (rc == 0)
-		rc = takeover_check(config, error);
+		rc = takeover_check(config, false, error);
 	/* Virtual ports never see a physical address; the mbufs may lie anywhere. */
 	if (rc == 0 && config->kind != NIC_PCI)
 		rc = add(&args, "--no-pci");

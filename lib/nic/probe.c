@@ -20,7 +20,8 @@
 #include "nic/takeover.h"
 #include "nic/xdp.h"
 
-__attribute__((format(printf, 3, 4))) static void append(char *to, size_t cap, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void append(
+	char *to, size_t cap, const char *format, ...)
 {
 	va_list args;
 	size_t len = strlen(to);
@@ -63,8 +64,7 @@ static void query_driver(int fd, const char *interface, struct nic_offer *o)
 		(void)snprintf(o->driver, sizeof(o->driver), "%.31s", info.driver);
 }
 
-static bool probe_interface(
-	int fd, const char *name, const char *drivers_dir, struct nic_offer *o)
+static bool probe_interface(int fd, const char *name, const char *drivers_dir, struct nic_offer *o)
 {
 	struct interface interface;
 	struct sw_endpoint any = {.port = 0};
@@ -72,7 +72,8 @@ static bool probe_interface(
 	char error[NIC_ERROR_MAX], from[NIC_ERROR_MAX];
 	if (interface_query(name, &any, false, &interface, error) < 0)
 		return false; /* no Ethernet */
-	*o = (struct nic_offer){.queues = interface.queues, .mtu = interface.mtu, .up = interface.up};
+	*o = (struct nic_offer){
+		.queues = interface.queues, .mtu = interface.mtu, .up = interface.up};
 	(void)snprintf(o->name, sizeof(o->name), "%s", name);
 	query_driver(fd, name, o);
 	o->numa_node = read_number(name, "device/numa_node", -1);
@@ -172,8 +173,8 @@ static void probe_device(uint16_t port_id, const char *drivers_dir, struct nic_o
 	if (rte_eth_dev_get_mtu(port_id, &mtu) == 0)
 		o->mtu = mtu;
 	o->up = true;
-	(void)snprintf(o->kinds, sizeof(o->kinds), "%s",
-		strchr(o->name, ':') != NULL ? "pci" : "vdev");
+	(void)snprintf(
+		o->kinds, sizeof(o->kinds), "%s", strchr(o->name, ':') != NULL ? "pci" : "vdev");
 	probe_offloads(&dev, o);
 	rc = nic_driver_find(drivers_dir, dev.driver_name, &driver, from, error);
 	if (rc < 0) {

@@ -125,7 +125,8 @@ int takeover_bound_devices(char (*args)[NIC_ERROR_MAX], int cap)
 {
 	int count = 0;
 	DIR *folder = opendir("/sys/bus/pci/devices");
-	for (const struct dirent *d; folder != NULL && count < cap && (d = readdir(folder)) != NULL;)
+	for (const struct dirent *d;
+		folder != NULL && count < cap && (d = readdir(folder)) != NULL;)
 		if (d->d_name[0] != '.' && is_ours_to_probe(d->d_name))
 			(void)snprintf(args[count++], NIC_ERROR_MAX, "--allow=%.63s", d->d_name);
 	if (folder != NULL)
@@ -154,7 +155,16 @@ bool takeover_argument(const char *arguments, const char *key, char *value, unsi
 	return false;
 }
 
-int takeover_check(const struct nic_config *config, char *error)
+static bool driver_stays(const char *pci_address)
+{
+	char path[128], driver[128];
+	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.63s/driver", pci_address);
+	ssize_t len = readlink(path, driver, sizeof(driver) - 1);
+	driver[len > 0 ? len : 0] = '\0';
+	return strstr(driver, "/mlx5_core") != NULL || strstr(driver, "/mlx4_core") != NULL;
+}
+
+int takeover_check(const struct nic_config *config, bool whole, char *error)
 {
 	char name[IFNAMSIZ] = "";
 	bool found = false;
@@ -163,11 +173,14 @@ int takeover_check(const struct nic_config *config, char *error)
 	else if (config->kind == NIC_VDEV)
 		found = takeover_argument(config->interface, "iface", name, sizeof(name)) ||
 			takeover_argument(config->interface, "remote", name, sizeof(name));
+	if (!whole && config->kind == NIC_PCI && driver_stays(config->interface))
+		return 0;
 	if (!found || config->take_over || !takeover_has_default_route("/proc/self/net", name))
 		return 0;
 	return nic_fail(error, -EPERM,
 		"port: %.63s is %s, which the default route leads over: this server would be cut "
-		"off; give swimlane another port, use kind af_xdp, which leaves it to the kernel, or "
+		"off; give swimlane another port, use kind af_xdp, which leaves it to the kernel, "
+		"or "
 		"set port.take_over: true",
 		config->interface, name);
 }

@@ -15,10 +15,12 @@ static const char route4[] =
 	"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
 	"eth2\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n";
 #define ZERO6 "00000000000000000000000000000000"
-static const char route6[] =
-	ZERO6 " 00 " ZERO6 " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth3\n"
-	ZERO6 " 00 " ZERO6 " 00 " ZERO6 " ffffffff 00000001 00000000 00200200       lo\n"
-	"fd770000000000000000000000000000 40 " ZERO6 " 00 " ZERO6 " 00000100 00000001 00000000 00000001     eth1\n";
+static const char route6[] = ZERO6
+	" 00 " ZERO6
+	" 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth3\n" ZERO6
+	" 00 " ZERO6 " 00 " ZERO6 " ffffffff 00000001 00000000 00200200       lo\n"
+	"fd770000000000000000000000000000 40 " ZERO6 " 00 " ZERO6
+	" 00000100 00000001 00000000 00000001     eth1\n";
 
 static void write_file(const char *folder, const char *name, const char *text)
 {
@@ -55,13 +57,16 @@ SW_TEST(nic_takeover, default_routes_of_both_families_are_found_and_no_other)
 SW_TEST(nic_takeover, a_device_s_arguments_are_read)
 {
 	char value[16];
-	SW_ASSERT_TRUE(takeover_argument("net_af_packet0,iface=eth0,qpairs=2", "iface", value, sizeof(value)));
+	SW_ASSERT_TRUE(takeover_argument(
+		"net_af_packet0,iface=eth0,qpairs=2", "iface", value, sizeof(value)));
 	SW_EXPECT_STR(value, "eth0");
-	SW_ASSERT_TRUE(takeover_argument("net_tap0,iface=t0,remote=eth7", "remote", value, sizeof(value)));
+	SW_ASSERT_TRUE(
+		takeover_argument("net_tap0,iface=t0,remote=eth7", "remote", value, sizeof(value)));
 	SW_EXPECT_STR(value, "eth7");
 	SW_EXPECT_FALSE(takeover_argument("net_null0", "iface", value, sizeof(value)));
 	SW_EXPECT_FALSE(takeover_argument("net_x0,myiface=eth0", "iface", value, sizeof(value)));
-	SW_EXPECT_FALSE(takeover_argument("net_x0,iface=an-interface-too-long", "iface", value, sizeof(value)));
+	SW_EXPECT_FALSE(takeover_argument(
+		"net_x0,iface=an-interface-too-long", "iface", value, sizeof(value)));
 }
 
 SW_TEST(nic_takeover, the_node_of_a_port_is_read_before_it_is_taken)

@@ -170,7 +170,9 @@ SW_TEST(place, roles_far_from_the_port_are_told_with_the_better_cpus)
 	char text[256];
 	c.lane_cpus[1] = 6;
 	SW_ASSERT_TRUE(place_is_far(&c, 1, parity, text, sizeof(text)));
-	if (strstr(text, "lane 1 on CPU 6 (node 0), keeper on CPU 2 (node 0); the port is on node 1") != text)
+	if (strstr(text,
+		    "lane 1 on CPU 6 (node 0), keeper on CPU 2 (node 0); the port is on node 1") !=
+		text)
 		SW_FAIL("%s", text);
 	SW_EXPECT_FALSE(place_is_far(&c, -1, parity, text, sizeof(text)));
 	SW_EXPECT_FALSE(place_is_far(&c, 1, no_node, text, sizeof(text)));
