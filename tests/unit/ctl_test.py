@@ -541,7 +541,7 @@ class Keys(CtlTest):
     def test_keys_are_never_printed(self):
         ring = self.keyring()
         self.ctl("key", "new", ring)
-        key = next(line.split()[1] for line in open(ring) if line[0] != "#")
+        key = next(line.split()[1] for line in pathlib.Path(ring).read_text().splitlines() if line[0] != "#")
         self.assertEqual(len(key), 64)
         for arguments in (["key", "list", ring], ["--json", "key", "list", ring], ["key", "add", ring]):
             self.assertNotIn(key[:16].encode(), self.ctl(*arguments))
@@ -549,14 +549,14 @@ class Keys(CtlTest):
     def test_what_cannot_be_is_refused_and_leaves_the_file(self):
         ring = self.keyring()
         self.ctl("key", "new", ring)
-        before = open(ring).read()
+        before = pathlib.Path(ring).read_text()
         for arguments, words in ((["new", ring], "is there already"), (["use", ring, "9"], "has no key 9"),
                                  (["remove", ring, "9"], "has no key 9"), (["remove", ring, "1"], "use another one first")):
             self.ctl("key", *arguments, code=1)
             self.assertIn(words, self.stderr)
         for arguments in (["use", ring], ["use", ring, "0"], ["use", ring, "256"], ["new"]):
             self.ctl("key", *arguments, code=2)
-        self.assertEqual(open(ring).read(), before)
+        self.assertEqual(pathlib.Path(ring).read_text(), before)
         os.chmod(ring, 0o644)
         self.ctl("key", "add", ring, code=1)
         self.assertIn("chmod 600", self.stderr)
