@@ -20,6 +20,7 @@
 #include "config.h"
 #include "base/clock.h"
 #include "deltamap/typed.h"
+#include "currency.h"
 #include "idle.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
@@ -155,12 +156,18 @@ struct keeper_command {
 	void *context;
 };
 
-/* A copy of a record that entered the map, for control; or of one that gave way to another that did
- * not know of it, or never got in. */
+enum map_change_kind {
+	CHANGE_RECORD,    /* entered the map */
+	CHANGE_DISPLACED, /* gave way to another that did not know of it, or never got in */
+	CHANGE_EVENT,     /* of the map itself; `view` has its key alone */
+};
+
+/* A copy of a record, for control. */
 struct map_change {
 	uint64_t at_ns;
-	bool displaced;
-	struct dot by;        /* the one that was preferred */
+	enum map_change_kind kind;
+	struct dot by; /* the one that was preferred */
+	struct map_event event;
 	struct map_view view; /* key and value point into bytes */
 	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
 };
@@ -199,7 +206,7 @@ struct appliance {
 	struct nic_port *port;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
-	uint32_t control_thread;
+	uint32_t control_thread, telemetry_thread;
 
 	struct seal *seal;                    /* NULL: in the clear */
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
@@ -221,6 +228,7 @@ struct appliance {
 	struct keeper_command *command_pool;
 	struct map_change *change_pool;
 
+	struct currency currency; /* lanes write */
 	_Atomic uint64_t
 		hint; /* lanes to keeper: a server with writes that are not here; 0: none */
 	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
@@ -233,6 +241,8 @@ int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* The map's on_event. */
+void keeper_event(void *keeper, const struct map_event *event);
 /* The map's on_displaced. */
 void keeper_displaced(
 	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);

@@ -276,10 +276,10 @@ static void note_leftover(struct control *control, const struct map_view *v)
 	l->state = LEFTOVER_NEW;
 }
 
-void typed_changed(struct control *control, const struct map_change *change)
+void typed_changed(struct control *control, const struct map_view *view)
 {
-	if (!change->displaced)
-		note_leftover(control, &change->view);
+	if (typed_is_reserved(view->key, view->key_len))
+		note_leftover(control, view);
 }
 
 static void visit_leftover(void *context, const struct map_view *v)

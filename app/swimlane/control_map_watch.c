@@ -17,6 +17,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +63,11 @@ bool watch_tell(struct control *control, struct watch *w, const char *method, js
 static void tell_change(struct control *control, struct watch *w, const struct map_change *change)
 {
 	json_t *j = record_to_json(control, &change->view);
-	if (change->displaced)
+	if (change->kind == CHANGE_DISPLACED)
 		json_object_set_new(j, "by", dot_to_json(control, change->by));
 	w->told = true;
-	if (watch_tell(control, w, change->displaced ? "map.displaced" : "map.change", j))
+	if (watch_tell(control, w,
+		    change->kind == CHANGE_DISPLACED ? "map.displaced" : "map.change", j))
 		control->watch_counters.told++;
 }
 
@@ -116,6 +118,58 @@ static void tell_displaced_event(struct control *control, const struct map_chang
 		server_name(control, change->by.actor.id, by));
 }
 
+/* Of the map itself, named as its kind. A key that is not text is left out. */
+static void tell_event(struct control *control, const struct map_change *change)
+{
+	const struct map_event *e = &change->event;
+	bool typed = typed_is_reserved(e->key, e->key_len);
+	char name[64];
+	(void)server_name(control, e->peer_id, name);
+	switch (e->kind) {
+	case MAP_EVENT_RECONCILED:
+		events_tell(control, change->at_ns, "reconciled", e->peer_id,
+			"whole maps joined with %s: %" PRIu64 " records dropped as deleted there, "
+			"%" PRIu64 " written anew",
+			name, e->count, e->lifted);
+		break;
+	case MAP_EVENT_LIFTED:
+		events_tell(control, change->at_ns, "lifted", e->winner.actor.id,
+			"%.*s: kept, and written anew above what was collected",
+			typed ? 0 : (int)e->key_len, (const char *)e->key);
+		break;
+	case MAP_EVENT_CLOSED:
+		events_tell(control, change->at_ns, "closed", e->winner.actor.id,
+			"epoch %" PRIu32 " is over: closed at %" PRIu64, e->winner.actor.epoch,
+			e->winner.seq);
+		break;
+	case MAP_EVENT_ALARM:
+		events_tell(control, change->at_ns, "alarm", e->peer_id,
+			"the maps of %s and %s differ under equal vectors: comparing them",
+			control->app->config->name, name);
+		break;
+	case MAP_EVENT_REPAIRED:
+		events_tell(control, change->at_ns, "repaired", e->peer_id,
+			"%" PRIu64 " records came from %s", e->count, name);
+		break;
+	}
+}
+
+static void take_change(struct control *control, const struct map_change *change)
+{
+	switch (change->kind) {
+	case CHANGE_RECORD:
+		origins_changed(control, change);
+		typed_changed(control, &change->view);
+		tell_all(control, change);
+		break;
+	case CHANGE_DISPLACED:
+		tell_all(control, change);
+		tell_displaced_event(control, change);
+		break;
+	case CHANGE_EVENT: tell_event(control, change); break;
+	}
+}
+
 /* True if the ring is empty. */
 static bool drain_ring(struct control *control)
 {
@@ -123,12 +177,7 @@ static bool drain_ring(struct control *control)
 	for (uint32_t n = 0; n < DRAIN_MAX; n++) {
 		if (rte_ring_sc_dequeue(control->app->changes, (void **)&change) != 0)
 			return true;
-		if (!change->displaced)
-			origins_changed(control, change);
-		typed_changed(control, change);
-		tell_all(control, change);
-		if (change->displaced)
-			tell_displaced_event(control, change);
+		take_change(control, change);
 		/* As long as the changes there are: cannot be full. */
 		(void)rte_ring_sp_enqueue(control->app->changes_free, change);
 	}
@@ -254,6 +303,17 @@ static void watch(struct control *control, struct rpc_call *call, json_t *params
 			rpc_error(call, RPC_INVALID_PARAMS, "vector: %s",
 				from == NULL ? "no memory" : error);
 			free(from);
+			return;
+		}
+	}
+	if (from != NULL && from->count > 0) {
+		map_collected_reader(control->app->map, &control->vector);
+		if (!vv_dominates(from, &control->vector)) {
+			free(from);
+			rpc_error(call, RPC_REFUSED,
+				"vector: deletes that it does not cover are forgotten here; list "
+				"the "
+				"keys anew, or resume from {}");
 			return;
 		}
 	}

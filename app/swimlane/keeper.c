@@ -118,8 +118,9 @@ static struct map_change *take_change(struct keeper *keeper, const struct map_vi
 	}
 	change->at_ns = ticks_now_ns();
 	change->view = *view;
-	change->displaced = false;
-	memcpy(change->bytes, view->key, view->key_len);
+	change->kind = CHANGE_RECORD;
+	if (view->key_len > 0)
+		memcpy(change->bytes, view->key, view->key_len);
 	if (view->value_len > 0)
 		memcpy(change->bytes + view->key_len, view->value, view->value_len);
 	change->view.key = change->bytes;
@@ -142,6 +143,19 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
+void keeper_event(void *context, const struct map_event *event)
+{
+	struct keeper *keeper = context;
+	struct map_view view = {.key = event->key, .key_len = event->key_len};
+	struct map_change *change = take_change(keeper, &view);
+	if (change == NULL)
+		return;
+	change->kind = CHANGE_EVENT;
+	change->event = *event;
+	change->event.key = change->bytes;
+	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
 void keeper_displaced(
 	void *context, const struct map_view *kept, const struct map_view *displaced, bool rival)
 {
@@ -153,7 +167,7 @@ void keeper_displaced(
 	struct map_change *change = take_change(keeper, displaced);
 	if (change == NULL)
 		return;
-	change->displaced = true;
+	change->kind = CHANGE_DISPLACED;
 	change->by = kept->dot;
 	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }

@@ -134,8 +134,8 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 }
 
 /* Everything that can be known of an opened packet without looking at its messages. */
-static bool check_prelude(
-	struct lane *lane, struct rte_mbuf *m, const struct wire_header *h, struct sw_reader *body)
+static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
+	const struct wire_header *h, struct sw_reader *body)
 {
 	struct wire_prelude prelude;
 	wire_get_prelude(body, &prelude);
@@ -148,7 +148,9 @@ static bool check_prelude(
 		drop(lane, m, reason);
 		return false;
 	}
-	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
+	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	currency_heard(&lane->app->currency, now_ns, h->sender, prelude.last_seq, held);
+	if (prelude.last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
@@ -158,7 +160,7 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
 	const struct wire_header *h, struct sw_reader body)
 {
 	struct contents c;
-	if (!check_prelude(lane, d->mbuf, h, &body))
+	if (!check_prelude(lane, now_ns, d->mbuf, h, &body))
 		return false;
 	if (!look_inside(body, &c)) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);

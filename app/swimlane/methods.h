@@ -14,6 +14,7 @@ extern const struct rpc_method_info methods_cluster[];
 extern const struct rpc_method_info methods_keys[];
 extern const struct rpc_method_info methods_ownership[];
 extern const struct rpc_method_info methods_map[];
+extern const struct rpc_method_info methods_spread[];
 extern const struct rpc_method_info methods_typed[];
 extern const struct rpc_method_info methods_origins[];
 

@@ -67,9 +67,6 @@ struct map_memory {
 };
 
 enum map_event_kind {
-	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
-	 */
-	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -106,6 +103,7 @@ struct map_config {
 	uint64_t resend_ns; /* missing session packets are asked for again after this silence */
 	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
 	uint64_t first_after_ns;     /* nobody to start from for this long: be the first */
+	uint32_t actors_high; /* entries of the vector above which the oldest closed go; 0: 768 */
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */
@@ -158,7 +156,6 @@ struct map_counters {
 	uint64_t pushes;         /* packets */
 	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
 	uint64_t gaps;           /* pushes that came before their predecessor */
-	uint64_t displaced;      /* concurrent writes that lost here, or won */
 	uint64_t absent_covered; /* records that had been collected before they came again */
 	uint64_t collected;      /* tombstones */
 	uint64_t reports;        /* vectors sent to those who had not heard one for long */
@@ -212,7 +209,8 @@ int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const v
  * vector covered. The map is then as ready as one that was away since. 0; -ENOSPC if there is no
  * room, -EINVAL for what no map holds; after either, map_restore_none_owner() empties it again. */
 int map_restore_record_owner(struct map *map, const struct wire_record *record);
-int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint64_t floor);
+int map_restore_end_owner(struct map *map, const struct version_vector *vv,
+	const struct version_vector *collected, uint64_t floor);
 void map_restore_none_owner(struct map *map);
 
 /* ---- protocol ---- */
@@ -278,6 +276,8 @@ uint64_t map_seq_reader(const struct map *map, struct actor actor);
 void map_vector_reader(const struct map *map, struct version_vector *vv);
 /* The collected vector: who does not cover it has not seen some deletes, which are gone here. */
 void map_collected_reader(const struct map *map, struct version_vector *vv);
+/* Grows by one when a full-state join begins to remove records, and again when it is done. */
+uint32_t map_joins_reader(const struct map *map);
 /* The reported vectors of all members that are not forgotten (dead ones too), without this server's
  * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
 bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);

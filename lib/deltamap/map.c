@@ -227,6 +227,7 @@ void map_tick_owner(struct map *map, uint64_t now_ns)
 	members_tick(map, now_ns);
 	report_tick(map, now_ns);
 	collect_tick(map, now_ns);
+	horizon_tick(map, now_ns);
 	pull_tick(map, now_ns);
 	serve_tick(map, now_ns);
 }
@@ -454,6 +455,11 @@ void map_vector_reader(const struct map *map, struct version_vector *vv)
 		if (seq > 0)
 			(void)vv_raise(vv, a->actor, seq); /* as many as the map has: they fit */
 	}
+}
+
+uint32_t map_joins_reader(const struct map *map)
+{
+	return atomic_load_explicit(&map->joins, memory_order_acquire);
 }
 
 void map_collected_reader(const struct map *map, struct version_vector *vv)
