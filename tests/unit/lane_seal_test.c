@@ -371,6 +371,20 @@ SW_TEST(lane_seal, changed_epoch_waits_for_its_key)
 	end(&s);
 }
 
+SW_TEST(lane_seal, lane_without_counters_left_ends_the_instance)
+{
+	struct stage s;
+	SW_ASSERT_TRUE(begin(&s));
+	sealing_tick(&s.w->app, s.w->now_ns);
+	SW_EXPECT_FALSE(s.w->app.sealing->exhausted);
+	lane0(&s)->counters.drops[DROP_EXHAUSTED]++;
+	sealing_tick(&s.w->app, s.w->now_ns);
+	SW_EXPECT_TRUE(s.w->app.sealing->exhausted);
+	lane0(&s)->counters.drops[DROP_EXHAUSTED]--;
+	s.w->app.sealing->exhausted = false;
+	end(&s);
+}
+
 /* ---- what junk costs ---- */
 
 enum junk { JUNK_NONE, JUNK_RANDOM, JUNK_CLEAR, JUNK_KEY, JUNK_SENDER, JUNK_TAG, JUNK_REPLAY };
