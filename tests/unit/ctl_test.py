@@ -571,6 +571,62 @@ class ExitCodes(CtlTest):
         self.assertEqual(self.server.requests, [])
 
 
+class Keys(CtlTest):
+    """Keyring files: no server is asked."""
+
+    def keyring(self):
+        return self.server.path + ".keyring"
+
+    def ids(self, output):
+        return [(k["id"], k["send"]) for k in json.loads(output)["keys"]]
+
+    def test_new_add_use_remove(self):
+        ring = self.keyring()
+        self.assertEqual(self.ids(self.ctl("--json", "key", "new", ring)), [(1, True)])
+        self.assertEqual(os.stat(ring).st_mode & 0o7777, 0o600)
+        self.assertEqual(self.ids(self.ctl("--json", "key", "add", ring)), [(1, True), (2, False)])
+        self.assertEqual(self.ids(self.ctl("--json", "key", "use", ring, "2")), [(1, False), (2, True)])
+        self.assertEqual(self.ids(self.ctl("--json", "key", "remove", ring, "1")), [(2, True)])
+        self.assertEqual(self.server.requests, [])
+
+    def test_keys_are_never_printed(self):
+        ring = self.keyring()
+        self.ctl("key", "new", ring)
+        key = next(line.split()[1] for line in pathlib.Path(ring).read_text().splitlines() if line[0] != "#")
+        self.assertEqual(len(key), 64)
+        for arguments in (["key", "list", ring], ["--json", "key", "list", ring], ["key", "add", ring]):
+            self.assertNotIn(key[:16].encode(), self.ctl(*arguments))
+
+    def test_what_cannot_be_is_refused_and_leaves_the_file(self):
+        ring = self.keyring()
+        self.ctl("key", "new", ring)
+        before = pathlib.Path(ring).read_text()
+        for arguments, words in ((["new", ring], "is there already"), (["use", ring, "9"], "has no key 9"),
+                                 (["remove", ring, "9"], "has no key 9"), (["remove", ring, "1"], "use another one first")):
+            self.ctl("key", *arguments, code=1)
+            self.assertIn(words, self.stderr)
+        for arguments in (["use", ring], ["use", ring, "0"], ["use", ring, "256"], ["new"]):
+            self.ctl("key", *arguments, code=2)
+        self.assertEqual(pathlib.Path(ring).read_text(), before)
+        os.chmod(ring, 0o644)
+        self.ctl("key", "add", ring, code=1)
+        self.assertIn("chmod 600", self.stderr)
+
+    def test_keys_of_a_server(self):
+        self.server.answers["keys"] = {"sealed": True, "keyring": "/k", "device": "d", "senders": 1, "reloads": 0,
+                                       "keys": [{"id": 7, "fingerprint": "00ff", "send": True, "heard_from": 4}],
+                                       "counters": {}}
+        output = self.ctl("keys").decode()
+        for word in ("/k", "7", "00ff", "send", "4"):
+            self.assertIn(word, output)
+        self.server.answers["keys.reload"] = Refusal(-32005, "/k: has mode 0644")
+        self.ctl("keys", "reload", code=1)
+        self.assertIn("0644", self.stderr)
+        self.server.answers["keys"] = {"sealed": False, "keyring": None, "device": None, "keys": [], "senders": 0,
+                                       "reloads": 0, "counters": {}}
+        self.assertIn(b"INSECURE", self.ctl("keys"))
+
+
 class Help(CtlTest):
     def test_help_lists_commands_and_exit_codes_but_not_the_shim(self):
         text = self.ctl("--help").decode()
