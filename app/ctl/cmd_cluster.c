@@ -1,12 +1,15 @@
-/* status, members, owner, owned, drain, leave */
+/* status, members, owned, drain, leave */
 #include "ctl.h"
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "fields.h"
 #include "table.h"
 #include "units.h"
+
+enum { WAIT_MAX_MS = 60000 };
 
 static enum table_style state_style(const char *state)
 {
@@ -43,6 +46,14 @@ static void add_server(struct table *t, const json_t *status)
 	add_line(t, "cluster", status, "cluster");
 	add_line(t, "address", status, "address");
 	add_line(t, "profile", status, "profile");
+	/* Older servers do not say. */
+	if (json_is_boolean(json_object_get(status, "sealed"))) {
+		bool sealed = field_true(status, "sealed");
+		table_cell(t, STYLE_DIM, "packets");
+		table_cell(t, sealed ? STYLE_PLAIN : STYLE_BAD, "%s",
+			sealed ? "sealed"
+			       : "INSECURE: in the clear, anybody on this network can forge them");
+	}
 	add_line(t, "version", status, "version");
 	table_cell(t, STYLE_DIM, "members");
 	table_cell(t, STYLE_PLAIN, "%" PRId64 ", %" PRId64 " of them alive",
@@ -177,38 +188,6 @@ static int run_members(struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
-static int run_owner(struct ctl *ctl, int argc, char **argv)
-{
-	json_t *result, *owner;
-	size_t i;
-	int code;
-	if (!ctl_arguments(ctl, argc, argv, 1, 1, &code))
-		return code;
-	code = ctl_call_named(ctl, "owner", "key", argv[optind], &result);
-	if (code != CTL_OK)
-		return code;
-	if (ctl->json) {
-		ctl_print_json(result);
-	} else {
-		struct table *t = table_create(">RANK|SERVER|ID|LIVE");
-		json_array_foreach(json_object_get(result, "owners"), i, owner)
-		{
-			bool live = field_true(owner, "live");
-			table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(owner, "rank"));
-			table_cell(t, STYLE_PLAIN, "%s", field_text(owner, "name"));
-			table_cell(t, STYLE_PLAIN, "%s", field_text(owner, "id"));
-			table_cell(t, live ? STYLE_GOOD : STYLE_BAD, "%s", live ? "yes" : "no");
-		}
-		table_print(t, stdout, ctl->colour);
-		table_free(t);
-		if (!field_true(result, "registered"))
-			(void)fprintf(
-				stderr, "This key is not registered: this is who would own it.\n");
-	}
-	json_decref(result);
-	return CTL_OK;
-}
-
 static int run_owned(struct ctl *ctl, int argc, char **argv)
 {
 	json_t *result, *key;
@@ -234,28 +213,57 @@ static int run_owned(struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
+/* Until this server checks no origin any more. */
+static int await_handed_over(struct ctl *ctl)
+{
+	const struct timespec pause = {0, 50 * 1000 * 1000};
+	for (int waited_ms = 0; waited_ms < WAIT_MAX_MS; waited_ms += 50) {
+		json_t *duties;
+		int code = ctl_call(ctl, "duties", NULL, &duties);
+		if (code != CTL_OK)
+			return code;
+		bool done = field_number(json_object_get(duties, "owner"), "now") == 0 &&
+			    field_number(json_object_get(duties, "hand_over"), "now") == 0;
+		json_decref(duties);
+		if (done)
+			return CTL_OK;
+		(void)nanosleep(&pause, NULL);
+	}
+	return ctl_fail(ctl, CTL_TIMEOUT,
+		"still hands over after %d s: `duties` says what, and it goes on",
+		WAIT_MAX_MS / 1000);
+}
+
 static int run_drain(struct ctl *ctl, int argc, char **argv)
 {
-	static const struct option options[] = {{"off", no_argument, NULL, 'o'}, {0}};
+	static const struct option options[] = {
+		{"off", no_argument, NULL, 'o'}, {"wait", no_argument, NULL, 'w'}, {0}};
 	json_t *result;
-	bool on = true;
+	bool on = true, wait = false;
 	int option;
 	while ((option = ctl_options(ctl, argc, argv, options)) != -1) {
 		if (option == CTL_OPTION_STOP)
 			return ctl_stop_code();
-		on = false;
+		on = on && option != 'o';
+		wait = wait || option == 'w';
 	}
 	if (optind < argc)
 		return ctl_usage(ctl, "too many arguments, from \"%s\" on", argv[optind]);
 	int code = ctl_call(ctl, "drain", json_pack("{s:b}", "on", on), &result);
+	if (code == CTL_OK && on && wait) {
+		code = await_handed_over(ctl);
+		if (code != CTL_OK)
+			json_decref(result);
+	}
 	if (code != CTL_OK)
 		return code;
 	if (ctl->json)
 		ctl_print_json(result);
 	else
-		(void)puts(field_true(result, "drain")
-				   ? "draining: this server stays a member and owns nothing"
-				   : "not draining: this server owns its share again");
+		(void)puts(!field_true(result, "drain")
+				   ? "not draining: this server owns its share again"
+			   : wait ? "drained: others check what this server owned"
+				  : "draining: this server stays a member and owns nothing");
 	json_decref(result);
 	return CTL_OK;
 }
@@ -301,12 +309,12 @@ const struct ctl_command ctl_cluster_commands[] = {
 		"An asterisk marks the server that was asked.\n"
 		"  --verbose   ids, epochs, incarnations and instances too\n",
 		run_members, false},
-	{"owner", "KEY", "Say which servers own a key, the first one first", NULL, run_owner,
-		false},
 	{"owned", "SERVER", "List the registered keys that a server (name or id) owns", NULL,
 		run_owned, false},
-	{"drain", "[--off]", "Own nothing from now on, but stay a member",
-		"  --off   own a share again\n", run_drain, false},
+	{"drain", "[--off | --wait]", "Own nothing from now on, but stay a member",
+		"  --off    own a share again\n"
+		"  --wait   return when others check all that this server owned\n",
+		run_drain, false},
 	{"forget", "SERVER", "Wait no longer for a dead server", NULL, run_forget, false},
 	{"leave", "", "Leave the cluster in order, and stop the server", NULL, run_leave, false},
 	{0},

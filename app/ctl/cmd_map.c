@@ -51,12 +51,20 @@ static json_t *put_params(const char *key, const char *bytes, size_t len)
 
 static int run_put(struct ctl *ctl, int argc, char **argv)
 {
+	static const struct option options[] = {{"if-owner", no_argument, NULL, 'o'}, {0}};
+	bool if_owner = false;
+	int option;
 	char dot[FIELD_TEXT_MAX];
 	json_t *result;
 	size_t len;
 	int code;
-	if (!ctl_arguments(ctl, argc, argv, 2, 2, &code))
-		return code;
+	while ((option = ctl_options(ctl, argc, argv, options)) != -1) {
+		if (option == CTL_OPTION_STOP)
+			return ctl_stop_code();
+		if_owner = true;
+	}
+	if (argc - optind != 2)
+		return ctl_usage(ctl, "wants a key and a value");
 	const char *key = argv[optind], *value = argv[optind + 1];
 	bool piped = strcmp(value, "-") == 0;
 	char *bytes = piped ? read_stdin(ctl, &len) : text_copy(value, len = strlen(value));
@@ -66,6 +74,8 @@ static int run_put(struct ctl *ctl, int argc, char **argv)
 	free(bytes);
 	if (params == NULL)
 		return ctl_usage(ctl, "the key is not UTF-8");
+	if (if_owner)
+		json_object_set_new(params, "if_owner", json_true());
 	code = ctl_call(ctl, "map.put", params, &result);
 	if (code != CTL_OK)
 		return code;
@@ -293,8 +303,9 @@ out:
 
 const struct ctl_command ctl_map_commands[] = {
 	{"map put", "KEY VALUE|-", "Write a value (-: standard input, any bytes)",
-		"A value that begins with a dash goes behind \"--\": map put -- KEY -5\n", run_put,
-		false},
+		"A value that begins with a dash goes behind \"--\": map put -- KEY -5\n"
+		"  --if-owner   only if this server owns the key in its own view\n",
+		run_put, false},
 	{"map get", "KEY", "Print a value",
 		"The bytes as they are; a newline is added on a terminal only.\n"
 		"  --verbose   writer, dot, stamp and age too, on standard error\n",
@@ -307,8 +318,10 @@ const struct ctl_command ctl_map_commands[] = {
 		"  --tombstones   deleted keys too\n"
 		"  --verbose      dots and clocks too\n",
 		run_ls, false},
-	{"map watch", "[PREFIX]", "Print changes of the map as they happen", watch_help,
+	{"map watch", "[PREFIX]", "Print changes of the map as they happen", watch_map_help,
 		watch_run_map, false},
+	{"watch", "[PREFIX]", "Print events and changes of the map as they happen", watch_help,
+		watch_run_all, false},
 	{"events", "", "Print members' changes and verdicts as they happen", watch_help,
 		watch_run_events, false},
 	{0},

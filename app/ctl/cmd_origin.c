@@ -10,7 +10,18 @@
 #include "text.h"
 #include "units.h"
 
-enum { NUMBER_RISE_MAX = 100, NUMBER_STATUS_MAX = 599 };
+enum { NUMBER_RISE_MAX = 100, NUMBER_JITTER_MAX = 50 };
+
+/* Another line of "Name: value" to those that were given. */
+static bool add_line(struct ctl *ctl, json_t *origin, const char *option, const char *key)
+{
+	const char *lines = json_string_value(json_object_get(origin, key));
+	json_t *longer = json_sprintf("%s%s\n", lines != NULL ? lines : "", optarg);
+	if (longer != NULL && json_object_set_new(origin, key, longer) == 0)
+		return true;
+	(void)ctl_usage(ctl, "%s: not UTF-8", option);
+	return false;
+}
 
 /* One option of `origin add` into the origin's JSON. */
 static bool set_option(struct ctl *ctl, json_t *origin, int option)
@@ -30,17 +41,21 @@ static bool set_option(struct ctl *ctl, json_t *origin, int option)
 	case 'f':
 		return ctl_number(ctl, "--fall", optarg, 1, NUMBER_RISE_MAX, &number) &&
 		       json_object_set_new(origin, "fall", json_integer(number)) == 0;
-	case 'e':
-		return ctl_number(
-			       ctl, "--expect-status", optarg, 100, NUMBER_STATUS_MAX, &number) &&
-		       json_object_set_new(origin, "expect_status", json_integer(number)) == 0;
+	case 'F':
+		return ctl_duration(ctl, "--fast-interval", optarg, &ms) &&
+		       json_object_set_new(origin, "fast_interval_ms", json_integer(ms)) == 0;
+	case 'j':
+		return ctl_number(ctl, "--jitter", optarg, 0, NUMBER_JITTER_MAX, &number) &&
+		       json_object_set_new(origin, "jitter_pct", json_integer(number)) == 0;
+	case 'h': return add_line(ctl, origin, "--header", "headers");
+	case 'x': return add_line(ctl, origin, "--expect-header", "expect_headers");
 	case 'n': return json_object_set_new(origin, "verify_tls", json_false()) == 0;
 	default: break;
 	}
-	const char *name = option == 'b' ? "expect_body" : "host";
+	const char *name = option == 'b' ? "expect_body" : option == 'e' ? "expect_status" : "host";
 	if (json_object_set_new(origin, name, json_string(optarg)) == 0)
 		return true;
-	(void)ctl_usage(ctl, "--%s: not UTF-8", option == 'b' ? "expect-body" : "host");
+	(void)ctl_usage(ctl, "%s: not UTF-8", name);
 	return false;
 }
 
@@ -65,6 +80,10 @@ static int run_origin_add(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"interval", required_argument, NULL, 'i'},
+		{"fast-interval", required_argument, NULL, 'F'},
+		{"jitter", required_argument, NULL, 'j'},
+		{"header", required_argument, NULL, 'h'},
+		{"expect-header", required_argument, NULL, 'x'},
 		{"timeout", required_argument, NULL, 't'},
 		{"rise", required_argument, NULL, 'r'},
 		{"fall", required_argument, NULL, 'f'},
@@ -104,6 +123,35 @@ static int run_origin_rm(struct ctl *ctl, int argc, char **argv)
 		ctl_print_json(result);
 	else
 		text_say("removed %s", field_text(result, "name"));
+	json_decref(result);
+	return CTL_OK;
+}
+
+static int run_origin_maintenance(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {{"end", no_argument, NULL, 'e'}, {0}};
+	json_t *result, *params;
+	bool end = false;
+	int option;
+	while ((option = ctl_options(ctl, argc, argv, options)) != -1) {
+		if (option == CTL_OPTION_STOP)
+			return ctl_stop_code();
+		end = true;
+	}
+	if (argc - optind != (end ? 1 : 2))
+		return ctl_usage(ctl, end ? "wants a name" : "wants a name and a reason, or --end");
+	params = json_pack(
+		"{s:s, s:s}", "name", argv[optind], "reason", end ? "" : argv[optind + 1]);
+	if (params == NULL)
+		return ctl_usage(ctl, "NAME and REASON must be UTF-8");
+	int code = ctl_call(ctl, "origin.maintenance", params, &result);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->json)
+		ctl_print_json(result);
+	else
+		text_say("%s is %s", field_text(result, "name"),
+			end ? "checked again" : "in maintenance");
 	json_decref(result);
 	return CTL_OK;
 }
@@ -166,12 +214,16 @@ static void add_verdict(struct table *t, const json_t *origin)
 	char text[FIELD_TEXT_MAX];
 	const char *state = field_text(origin, "state");
 	int64_t latency_us = field_number(origin, "latency_us");
+	int64_t average_us = field_number(origin, "latency_avg_us");
 	table_cell(t, STYLE_PLAIN, "%s", field_text(origin, "name"));
-	table_cell(t, health_style(state), "%s", state);
+	table_cell(t, health_style(state), "%s%s", state,
+		field_true(origin, "stale") ? " (stale)" : "");
 	table_cell(t, STYLE_PLAIN, "%s", field_ago(origin, "since_ms", text));
 	table_cell(t, STYLE_PLAIN, "%s", field_ago(origin, "checked_ms", text));
 	table_cell(t, STYLE_PLAIN, "%s",
 		latency_us > 0 ? units_latency_us((double)latency_us, text) : "-");
+	table_cell(t, STYLE_PLAIN, "%s",
+		average_us > 0 ? units_latency_us((double)average_us, text) : "-");
 	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(origin, "checks"), text));
 	table_cell(t, STYLE_PLAIN, "%s%s", field_text(origin, "owner"),
 		field_true(origin, "checking") ? " *" : "");
@@ -193,7 +245,8 @@ static int run_health(struct ctl *ctl, int argc, char **argv)
 		ctl_print_json(result);
 	} else {
 		struct table *t = table_create(
-			"NAME|STATE|>SINCE|>CHECKED|>LATENCY|>CHECKS|OWNER|WRITER|ERROR");
+			"NAME|STATE|>SINCE|>CHECKED|>LATENCY|>AVERAGE|>CHECKS|OWNER|WRITER|"
+			"ERROR");
 		json_array_foreach(json_object_get(result, "origins"), i, origin)
 			add_verdict(t, origin);
 		table_print(t, stdout, ctl->colour);
@@ -207,22 +260,32 @@ const struct ctl_command ctl_origin_commands[] = {
 	{"origin add", "NAME URL", "Have an origin checked",
 		"URL is http://HOST[:PORT][/PATH], https://... or tcp://HOST:PORT.\n"
 		"  --interval TIME       check this often (5s)\n"
+		"  --fast-interval TIME  and this often while the verdict may change (the "
+		"interval)\n"
+		"  --jitter PERCENT      of the interval, by which checks come early (10)\n"
 		"  --timeout TIME        a check fails after this long (1s)\n"
 		"  --rise N              successes in a row until it is up (2)\n"
 		"  --fall N              failures in a row until it is down (3)\n"
-		"  --expect-status N     wanted HTTP status (any 2xx or 3xx)\n"
+		"  --expect-status LIST  wanted HTTP statuses, as in 200,300-399 (any 2xx or 3xx)\n"
 		"  --expect-body TEXT    must occur in the body\n"
+		"  --expect-header LINE  \"Name: text\": the answer's header must hold the text\n"
+		"  --header LINE         \"Name: value\" to send; both may be given up to 8 times\n"
 		"  --host H              Host header and TLS server name (the URL's host)\n"
 		"  --no-verify           do not check the certificate\n"
 		"Here --timeout is the check's; give the global one before the command.\n",
 		run_origin_add, false},
 	{"origin rm", "NAME", "Stop checking an origin", NULL, run_origin_rm, false},
+	{"origin maintenance", "NAME REASON | --end NAME", "Have an origin not checked for a while",
+		"Everybody sees the state `maintenance` with the reason until --end.\n",
+		run_origin_maintenance, false},
 	{"origin list", "", "List the origins, how they are checked and by whom", NULL,
 		run_origin_list, false},
 	{"health", "[NAME]", "Say which origins are up",
 		"SINCE is the age of the state, CHECKED that of the last check. An asterisk at "
 		"OWNER:\n"
-		"the server that was asked checks this origin itself.\n",
+		"the server that was asked checks this origin itself. (stale): no news of it for "
+		"three\n"
+		"intervals, each at least health.refresh_ms.\n",
 		run_health, false},
 	{0},
 };

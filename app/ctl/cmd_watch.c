@@ -1,8 +1,10 @@
 #include "cmd_watch.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "fields.h"
@@ -15,6 +17,15 @@ enum { CHANGE_COLUMNS = 80 };
 const char watch_help[] = "Until it is interrupted. With --json, one line for each notification.\n"
 			  "  --count N    stop after N of them\n"
 			  "  --for TIME   stop after this long\n";
+
+const char watch_map_help[] =
+	"Until it is interrupted. With --json, one line for each notification.\n"
+	"  --count N       stop after N of them\n"
+	"  --for TIME      stop after this long\n"
+	"  --resume FILE   begin with what changed since the vector in this file, if it is\n"
+	"                  there, and keep the vector in it\n";
+
+static const char *resume_path; /* one watch a run */
 
 char *watch_value(const json_t *record, size_t columns)
 {
@@ -67,6 +78,16 @@ static void print_change(struct ctl *ctl, const char *method, const json_t *para
 	char dot[FIELD_TEXT_MAX];
 	if (is_missed(method)) {
 		print_missed(ctl, params);
+		return;
+	}
+	if (method != NULL && strcmp(method, "map.displaced") == 0) {
+		char *lost = safe_field(params, "key");
+		print_now();
+		(void)printf("%s  %sa write of %s gave way to %s%s\n", lost,
+			table_style_begin(STYLE_DIM, ctl->colour), field_dot(params, "dot", dot),
+			field_dot(params, "by", (char[FIELD_TEXT_MAX]){0}),
+			table_style_end(STYLE_DIM, ctl->colour));
+		free(lost);
 		return;
 	}
 	bool deleted = field_true(params, "tombstone");
@@ -138,6 +159,7 @@ static int watch_options(
 	static const struct option options[] = {
 		{"count", required_argument, NULL, 'c'},
 		{"for", required_argument, NULL, 'f'},
+		{"resume", required_argument, NULL, 'r'},
 		{0},
 	};
 	long count;
@@ -154,6 +176,11 @@ static int watch_options(
 			if (!ctl_duration(ctl, "--for", optarg, &limit->for_ms))
 				return CTL_USAGE;
 			break;
+		case 'r':
+			if (arguments == 0)
+				return ctl_usage(ctl, "events cannot be resumed");
+			resume_path = optarg;
+			break;
 		default: return ctl_stop_code();
 		}
 	}
@@ -164,16 +191,61 @@ static int watch_options(
 	return CTL_OK;
 }
 
+/* Written beside, then renamed: a watch that is killed leaves the last one whole. */
+static void keep_vector(struct ctl *ctl, const json_t *vector)
+{
+	size_t len = strlen(resume_path);
+	char *fresh = text_memory(NULL, len + sizeof(".new"));
+	memcpy(fresh, resume_path, len);
+	memcpy(fresh + len, ".new", sizeof(".new"));
+	if (json_dump_file(vector, fresh, JSON_COMPACT) < 0 || rename(fresh, resume_path) < 0)
+		(void)ctl_fail(
+			ctl, CTL_REFUSED, "cannot write %s: %s", resume_path, strerror(errno));
+	free(fresh);
+}
+
+/* Vectors are for programs: they are kept, or shown with --json only. */
+static bool note_vector(struct ctl *ctl, const char *method, const json_t *params)
+{
+	if (method == NULL || strcmp(method, "map.vector") != 0)
+		return false;
+	if (resume_path != NULL)
+		keep_vector(ctl, json_object_get(params, "vector"));
+	if (ctl->json) {
+		json_t *whole = json_pack("{s:s, s:O}", "method", method, "params", params);
+		ctl_print_json(whole);
+		json_decref(whole);
+	}
+	return true;
+}
+
+/* False after saying what is wrong with the file. */
+static bool add_vector(struct ctl *ctl, json_t *params)
+{
+	json_error_t why;
+	if (resume_path == NULL || access(resume_path, F_OK) != 0)
+		return true;
+	json_t *vector = json_load_file(resume_path, 0, &why);
+	if (json_is_object(vector))
+		return json_object_set_new(params, "vector", vector) == 0;
+	json_decref(vector);
+	(void)ctl_usage(
+		ctl, "%s: holds no vector (%s); remove it to begin anew", resume_path, why.text);
+	return false;
+}
+
 int watch_run_map(struct ctl *ctl, int argc, char **argv)
 {
-	struct ctl_limit limit = {0};
-	json_t *params = NULL;
+	struct ctl_limit limit = {.note = note_vector};
+	json_t *params = json_object();
 	bool stop;
 	int code = watch_options(ctl, argc, argv, 1, &limit, &stop);
 	if (stop)
 		return code;
-	if (optind < argc && (params = json_pack("{s:s}", "prefix", argv[optind])) == NULL)
+	if (optind < argc && json_object_set_new(params, "prefix", json_string(argv[optind])) < 0)
 		return ctl_usage(ctl, "the prefix is not UTF-8");
+	if (!add_vector(ctl, params))
+		return CTL_USAGE;
 	return ctl_follow(ctl, "map.watch", params, limit, print_change);
 }
 
@@ -183,4 +255,31 @@ int watch_run_events(struct ctl *ctl, int argc, char **argv)
 	bool stop;
 	int code = watch_options(ctl, argc, argv, 0, &limit, &stop);
 	return stop ? code : ctl_follow(ctl, "events", NULL, limit, print_event);
+}
+
+static void print_any(struct ctl *ctl, const char *method, const json_t *params)
+{
+	if (method != NULL && strcmp(method, "event") == 0)
+		print_event(ctl, method, params);
+	else
+		print_change(ctl, method, params);
+}
+
+int watch_run_all(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_limit limit = {0};
+	json_t *params = json_object(), *result;
+	bool stop;
+	int code = watch_options(ctl, argc, argv, 1, &limit, &stop);
+	if (!stop && optind < argc &&
+		json_object_set_new(params, "prefix", json_string(argv[optind])) < 0) {
+		code = ctl_usage(ctl, "the prefix is not UTF-8");
+		stop = true;
+	}
+	if (!stop && (code = ctl_call(ctl, "events", NULL, &result)) == CTL_OK) {
+		json_decref(result);
+		return ctl_follow(ctl, "map.watch", params, limit, print_any);
+	}
+	json_decref(params);
+	return code;
 }

@@ -17,6 +17,8 @@ static int stop_code;
 static void complain(const struct ctl *ctl, const char *format, va_list args)
 {
 	char text[ERROR_TEXT_MAX];
+	if (ctl->quiet)
+		return;
 	(void)vsnprintf(text, sizeof(text), format, args); /* cut if long: it is for people */
 	char *safe = text_safe(text, strlen(text));
 	(void)fprintf(stderr, "swimlanectl: %s%s%s\n",
@@ -74,15 +76,16 @@ int ctl_options(struct ctl *ctl, int argc, char **argv, const struct option *opt
 	};
 	struct option all[OPTIONS_MAX];
 	size_t count = 0;
-	while (options != NULL && options[count].name != NULL)
-		count++;
+	bool has_number = false; /* the one short option that a command may have: -n N */
+	for (; options != NULL && options[count].name != NULL; count++)
+		has_number = has_number || options[count].val == 'n';
 	if (count > 0)
 		memcpy(all, options, count * sizeof(*options));
 	memcpy(all + count, global, sizeof(global));
 
 	opterr = 0;
 	for (;;) {
-		int option = getopt_long(argc, argv, ":s:h", all, NULL);
+		int option = getopt_long(argc, argv, has_number ? ":s:hn:" : ":s:h", all, NULL);
 		switch (option) {
 		case 's': ctl->socket_path = optarg; break;
 		case OPTION_JSON: ctl->json = true; break;
@@ -201,7 +204,7 @@ int ctl_follow(struct ctl *ctl, const char *method, json_t *params, struct ctl_l
 		return rc;
 	json_decref(result);
 	int64_t end_ms = limit.for_ms > 0 ? units_now_ms() + limit.for_ms : 0;
-	for (unsigned long i = 0; limit.count == 0 || i < limit.count; i++) {
+	for (unsigned long i = 0; limit.count == 0 || i < limit.count;) {
 		json_t *message;
 		int64_t left = end_ms > 0 ? end_ms - units_now_ms() : -1;
 		if (end_ms > 0 && left < 0)
@@ -211,11 +214,15 @@ int ctl_follow(struct ctl *ctl, const char *method, json_t *params, struct ctl_l
 			return CTL_OK; /* --for is over */
 		if (rc < 0)
 			return ctl_fail(ctl, CTL_CONNECTION, "connection lost: %s", strerror(-rc));
-		if (ctl->json)
-			ctl_print_json(message);
-		else
-			print(ctl, json_string_value(json_object_get(message, "method")),
-				json_object_get(message, "params"));
+		const char *name = json_string_value(json_object_get(message, "method"));
+		if (limit.note == NULL ||
+			!limit.note(ctl, name, json_object_get(message, "params"))) {
+			i++;
+			if (ctl->json)
+				ctl_print_json(message);
+			else
+				print(ctl, name, json_object_get(message, "params"));
+		}
 		json_decref(message);
 		if (fflush(stdout) != 0)
 			break; /* nobody reads any more */

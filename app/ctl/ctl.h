@@ -28,6 +28,7 @@ struct ctl {
 	int timeout_ms;
 	bool json;
 	bool colour;
+	bool quiet; /* complain about nothing */
 	const struct ctl_command *command;
 	struct rpc_client *client; /* NULL: not connected yet */
 };
@@ -43,9 +44,15 @@ struct ctl_command {
 
 /* Ends with a NULL name. */
 extern const struct ctl_command ctl_cluster_commands[];
+extern const struct ctl_command ctl_owners_commands[];
 extern const struct ctl_command ctl_origin_commands[];
+extern const struct ctl_command ctl_key_commands[];
 extern const struct ctl_command ctl_map_commands[];
+extern const struct ctl_command ctl_spread_commands[];
+extern const struct ctl_command ctl_typed_commands[];
 extern const struct ctl_command ctl_stats_commands[];
+extern const struct ctl_command ctl_top_commands[];
+extern const struct ctl_command ctl_daemon_commands[];
 extern const struct ctl_command ctl_raw_commands[];
 
 /* The next option of `options` (ended by a zero entry), as getopt_long() gives it; -1 after the
@@ -80,6 +87,8 @@ void ctl_print_json(const json_t *value);
 struct ctl_limit {
 	unsigned long count;
 	int for_ms;
+	/* NULL, or told first of each notification; true: it is neither printed nor counted. */
+	bool (*note)(struct ctl *ctl, const char *method, const json_t *params);
 };
 
 /* Subscribes with method, then gives every notification to `print` (or prints it as JSON) until the

@@ -139,7 +139,7 @@ static int run(
 	else
 		report_table(&report, took_s, stdout);
 	if (ok && o->settle && !o->json)
-		(void)printf("%-36s %.3f s after everything was made whole\n",
+		(void)printf("%-36s %.3f s after everything was whole and all had started\n",
 			"tables were equal and right", (double)s->members_ns / 1e9);
 	if (o->plot != NULL)
 		(void)report_plot(&report, o->plot); /* it said why; the run is as good without */

@@ -2,8 +2,8 @@
  *
  * scene_run() plays the script as virtual time passes. The liveness phase comes after it: first a
  * part heals (scene_settle_part), while the rest stays as broken as it is, then everything
- * (scene_settle). Both must converge within scene_bound_ns() and scene_maps_bound_ns(), which state
- * how quickly a cluster must recover and why. One thread.
+ * (scene_settle). They must converge within scene_part_bound_ns(), and scene_bound_ns() and
+ * scene_maps_bound_ns(), which state how quickly a cluster must recover and why. One thread.
  */
 #pragma once
 

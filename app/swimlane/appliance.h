@@ -20,9 +20,11 @@
 #include "config.h"
 #include "base/clock.h"
 #include "deltamap/typed.h"
+#include "currency.h"
 #include "idle.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
+#include "seal/seal.h"
 #include "swim/swim.h"
 #include "view.h"
 
@@ -32,8 +34,9 @@ enum {
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,
 	EVENTS_MAX = 1024,
-	COMMANDS_MAX = 1024, /* local writes under way */
-	CHANGES_MAX = 2048,  /* map changes on their way to control */
+	COMMANDS_MAX = 1024,       /* local writes under way */
+	CHANGES_MAX = 2048,        /* map changes on their way to control */
+	LANE_TO_CONTROL_MAX = 256, /* packets of senders that are new here */
 	SHIM_BLOCKS_MAX = 64,
 };
 
@@ -46,7 +49,12 @@ enum drop {
 	DROP_COVERED,     /* pushes that this replica has: nothing new */
 	DROP_KEEPER_FULL, /* the ring to the keeper was full: gossip comes again */
 	DROP_LANE_FULL,
-	DROP_SHIM, /* by the test shim */
+	DROP_SHIM,       /* by the test shim */
+	DROP_TAG,        /* sealed, and damaged or forged */
+	DROP_REPLAY,     /* seen before, or too old to tell */
+	DROP_NEW_SENDER, /* a sender that is new here, and control is busy with others */
+	DROP_NO_SENDER,  /* to send: the own epoch has just changed, its key is being made */
+	DROP_EXHAUSTED,  /* to send: the lane's counters are used up */
 	DROP_COUNT,
 };
 
@@ -88,16 +96,40 @@ struct lane_counters {
 	uint64_t drops[DROP_COUNT];
 } __attribute__((aligned(64)));
 
+/* A packet whose body is written; it waits to be sealed with its burst. */
+struct lane_out {
+	struct nic_datagram datagram; /* of a reply: as received. Otherwise .from is whom it goes
+					 to, and the payload the mbuf's data */
+	uint16_t body_len;
+	bool reply;
+};
+
+/* Who is new here knocks at control: each address so often only, and then with a few packets of one
+ * life (the answer to a JOIN is several), so that a flood of forged senders from one place leaves
+ * room for others. */
+enum { KNOCKERS = 256, KNOCK_PACKETS_MAX = 16 };
+
+struct knocker {
+	uint64_t until_ns; /* others at this address must wait */
+	uint64_t instance;
+	uint32_t packets;
+};
+
 struct lane {
 	struct appliance *app;
 	uint16_t index;
 	uint32_t thread;         /* its number in RCU */
-	uint64_t counter;        /* of the next packet: nonces of an instance never repeat */
+	uint64_t counter;        /* of the next packet in the clear; sealed ones are seal's */
 	struct sw_random random; /* the shim's */
 	struct idle idle;
 	struct lane_counters counters;
-	struct rte_ring *to_keeper; /* mbufs */
-	struct rte_ring *to_lane0;  /* mbufs; lanes above 0 */
+	struct rte_ring *to_keeper;    /* mbufs */
+	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
+	struct rte_ring *to_control;   /* mbufs of senders that are new here */
+	struct rte_ring *from_control; /* the same, let in */
+	uint16_t out_count;
+	struct lane_out out[BURST];
+	struct knocker knockers[KNOCKERS]; /* by a hash of the address */
 };
 
 enum keeper_command_kind {
@@ -124,12 +156,18 @@ struct keeper_command {
 	void *context;
 };
 
-/* A copy of a record that entered the map, for control; or of one that gave way to another that did
- * not know of it, or never got in. */
+enum map_change_kind {
+	CHANGE_RECORD,    /* entered the map */
+	CHANGE_DISPLACED, /* gave way to another that did not know of it, or never got in */
+	CHANGE_EVENT,     /* of the map itself; `view` has its key alone */
+};
+
+/* A copy of a record, for control. */
 struct map_change {
 	uint64_t at_ns;
-	bool displaced;
-	struct dot by;        /* the one that was preferred */
+	enum map_change_kind kind;
+	struct dot by; /* the one that was preferred */
+	struct map_event event;
 	struct map_view view; /* key and value point into bytes */
 	uint8_t bytes[SW_KEY_MAX + MAP_PAYLOAD_MAX];
 };
@@ -138,9 +176,9 @@ struct keeper_counters {
 	uint64_t packets;
 	uint64_t sent;
 	uint64_t commands;
+	uint64_t not_owner;
 	uint64_t no_mbuf;
 	uint64_t changes_missed;
-	uint64_t not_owner;
 } __attribute__((aligned(64)));
 
 struct keeper {
@@ -168,7 +206,11 @@ struct appliance {
 	struct nic_port *port;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
-	uint32_t control_thread;
+	uint32_t control_thread, telemetry_thread;
+
+	struct seal *seal;                    /* NULL: in the clear */
+	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
+	struct sealing *sealing;              /* control */
 
 	struct swim *swim;        /* lane 0 */
 	struct map *map;          /* keeper; readers under RCU */
@@ -186,6 +228,7 @@ struct appliance {
 	struct keeper_command *command_pool;
 	struct map_change *change_pool;
 
+	struct currency currency; /* lanes write */
 	_Atomic uint64_t
 		hint; /* lanes to keeper: a server with writes that are not here; 0: none */
 	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
@@ -198,19 +241,28 @@ int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* The map's on_event. */
+void keeper_event(void *keeper, const struct map_event *event);
 /* The map's on_displaced. */
 void keeper_displaced(
 	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);
 
-/* lane_rx.c */
-void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagram);
+/* lane_rx.c: at most NIC_BURST at once. */
+void lane_receive(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count);
+void lane_receive_admitted(
+	struct lane *lane, uint64_t now_ns, struct rte_mbuf **mbufs, uint16_t count);
 void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *mbuf);
 
-/* lane_tx.c: bodies are written behind LANE_BODY_OFFSET in an mbuf, and sealed when they are sent.
- */
+/* lane_tx.c: bodies are written behind the header's place, and sealed in bursts: lane_reply() and
+ * lane_send() take the mbuf; lane_flush() seals what has gathered and hands it to the port. */
 struct sw_writer lane_body(uint8_t *packet);
 void lane_prelude(const struct appliance *app, uint8_t *packet, uint64_t to_id);
-uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len);
+bool lane_can_send(const struct lane *lane);
+void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len);
+void lane_send(
+	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to);
+void lane_flush(struct lane *lane);
 void lane_send_membership(struct lane *lane, uint64_t now_ns);
 uint16_t lane_send_keeper(struct lane *lane);
 

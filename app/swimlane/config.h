@@ -14,12 +14,14 @@
 #include "base/limits.h"
 #include "health/health.h"
 #include "nic/nic.h"
+#include "seal/seal.h"
 
 struct swim_profile;
 
 enum config_profile { PROFILE_METAL, PROFILE_LAN, PROFILE_VIRTUAL };
 enum config_idle { IDLE_SPIN, IDLE_SLEEP };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
+enum config_open { OPEN_NOTHING, OPEN_HEALTHZ, OPEN_METRICS }; /* each with those before */
 enum config_log { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 enum { CONFIG_ERROR_MAX = 4096, CONFIG_ORIGINS_MAX = 100000, CONFIG_BYTES_MAX = 16 << 20 };
@@ -53,6 +55,8 @@ struct config {
 	struct sw_endpoint seeds[SW_SEEDS_MAX];
 	uint32_t seed_count;
 	bool insecure;
+	char keyring[256]; /* path; empty: insecure */
+	enum seal_driver crypto;
 
 	struct nic_config port; /* queues = number of lanes */
 
@@ -74,6 +78,10 @@ struct config {
 	uint32_t map_pull_interval_us;
 	uint32_t map_push_flush_us;
 	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
+	uint32_t map_watches_max;
+	uint32_t map_watch_kib; /* unread by a watch's client, at most */
+	bool map_persist;
+	uint32_t map_persist_interval_s;
 
 	uint32_t ownership_stable_us; /* a member that came back owns nothing this long */
 	bool ownership_zone_aware;
@@ -85,9 +93,17 @@ struct config {
 
 	char control_socket[108];
 	uint32_t control_mode;
+	char control_group[33]; /* empty: as it comes */
+	char http_listen[108];  /* empty: no HTTP */
+	char http_token_file[256];
+	enum config_open http_without_token;
 
 	enum config_log log_level;
 	bool test_shim;
+
+	char *path; /* of the file, and what it said; NULL: from memory */
+	char *text;
+	size_t text_len;
 };
 
 /* Loads and checks. 0; or -errno with `error` (CONFIG_ERROR_MAX bytes) of one line for each
@@ -108,6 +124,9 @@ void config_reference(FILE *out);
 /* The membership times in force: the profile's, with what the file overrides. A shorter or longer
  * suspicion_us moves the profile's shortest suspicion in proportion. */
 void config_membership_times(const struct config *config, struct swim_profile *times);
+
+/* The id of a server that is given none. */
+uint64_t config_id_of_name(const char *name);
 
 const char *config_profile_name(enum config_profile profile);
 const char *config_idle_name(enum config_idle idle);

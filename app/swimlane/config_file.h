@@ -38,12 +38,16 @@ struct config_file_origin {
 	char *name;
 	char *url;
 	char *host;
+	char *expect_status;
 	char *expect_body;
+	char *headers;
+	char *expect_headers;
 	uint32_t interval_ms;
+	uint32_t fast_interval_ms;
+	uint32_t jitter_pct;
 	uint32_t timeout_ms;
 	uint32_t rise;
 	uint32_t fall;
-	uint16_t expect_status;
 	bool verify_tls;
 };
 
@@ -58,6 +62,10 @@ struct config_file {
 	char **seeds;
 	uint32_t seeds_count;
 	bool insecure;
+	struct {
+		char *keyring;
+		int crypto;
+	} seal;
 	struct config_file_port port;
 	struct {
 		uint16_t *lanes;
@@ -87,6 +95,10 @@ struct config_file {
 		double pull_interval_ms;
 		uint32_t push_flush_us;
 		uint32_t packets_per_s_max;
+		uint32_t watches_max;
+		uint32_t watch_kib;
+		bool persist;
+		uint32_t persist_interval_s;
 	} map;
 	struct {
 		double stable_ms;
@@ -103,6 +115,12 @@ struct config_file {
 	struct {
 		char *socket;
 		char *mode;
+		char *group;
+		struct {
+			char *listen;
+			char *token_file;
+			int without_token;
+		} http;
 	} control;
 	struct {
 		int level;

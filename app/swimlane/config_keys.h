@@ -24,12 +24,13 @@ enum config_key_type {
 	KEY_CHOICE,
 };
 
-enum { CONFIG_KEYS_MAX = 96, CONFIG_PATH_MAX = 64 };
+enum { CONFIG_KEYS_MAX = 160, CONFIG_PATH_MAX = 64 };
 
 struct config_key {
 	const char *path; /* "port.udp_port"; "origins[].url": of each item of a list */
 	enum config_key_type type;
 	bool required;
+	bool live;       /* a reload brings it into force; others wait for a restart */
 	uint32_t offset; /* in struct config_file, or in the list's item */
 	uint32_t size;   /* of the member; of lists: of one item */
 	uint32_t count_offset;

@@ -385,7 +385,7 @@ static void read_document(struct reading *r)
 		return;
 	if (r->event.type == YAML_STREAM_END_EVENT) {
 		mistakes_add(r->mistakes, 0, "YAML",
-			"the file is empty; begin with name, cluster, insecure and port");
+			"the file is empty; begin with name, cluster, seal and port");
 		return;
 	}
 	if (!next(r))

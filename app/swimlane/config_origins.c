@@ -31,10 +31,14 @@ static json_t *to_json(
 	failed |= set(json, lines, "host", json_string(origin->host));
 	failed |= set(json, lines, "expect_body", json_string(origin->expect_body));
 	failed |= set(json, lines, "interval_ms", json_integer(origin->interval_ms));
+	failed |= set(json, lines, "headers", json_string(origin->headers));
+	failed |= set(json, lines, "expect_headers", json_string(origin->expect_headers));
+	failed |= set(json, lines, "fast_interval_ms", json_integer(origin->fast_interval_ms));
+	failed |= set(json, lines, "jitter_pct", json_integer(origin->jitter_pct));
 	failed |= set(json, lines, "timeout_ms", json_integer(origin->timeout_ms));
 	failed |= set(json, lines, "rise", json_integer(origin->rise));
 	failed |= set(json, lines, "fall", json_integer(origin->fall));
-	failed |= set(json, lines, "expect_status", json_integer(origin->expect_status));
+	failed |= set(json, lines, "expect_status", json_string(origin->expect_status));
 	failed |= set(json, lines, "verify_tls", json_boolean(origin->verify_tls));
 	if (failed == 0)
 		return json;

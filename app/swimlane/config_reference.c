@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <string.h>
+
 #include "config_keys.h"
 #include "config_value.h"
 
@@ -33,13 +35,18 @@ static void print_values(FILE *out, const struct config_key *key)
 
 void config_reference(FILE *out)
 {
-	fprintf(out, "| key | value | default | meaning |\n|---|---|---|---|\n");
+	fprintf(out, "| key | value | default | change | meaning |\n|---|---|---|---|---|\n");
 	for (uint32_t i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
 		fprintf(out, "| `%s` | ", key->path);
 		print_values(out, key);
 		fprintf(out, " | ");
 		print_default(out, key);
-		fprintf(out, " | %s |\n", key->help);
+		bool section = key->type == KEY_SECTION || strstr(key->path, "[]") != NULL;
+		fprintf(out, " | %s | %s |\n",
+			section     ? ""
+			: key->live ? "reload"
+				    : "restart",
+			key->help);
 	}
 }

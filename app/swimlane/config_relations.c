@@ -61,6 +61,20 @@ static void check_port_interface(const struct relations *r)
 		TELL(r, "port.interface", "'%.63s' %s", port->interface, wrong);
 }
 
+/* In the clear only if somebody said so, in so many words. */
+static void check_sealing(const struct relations *r)
+{
+	if (r->file->insecure && given(r, "seal"))
+		TELL(r, "insecure",
+			"is true although there is a keyring; remove it (packets are sealed), or "
+			"remove seal (packets are in the clear)");
+	else if (!r->file->insecure && !given(r, "seal"))
+		mistakes_add(r->mistakes, r->lines->root, "seal",
+			"is missing; make a key with swimlanectl key new /etc/swimlane/keyring and "
+			"give seal: {keyring: /etc/swimlane/keyring}, or, if whoever can send to "
+			"the UDP port may forge members and records, say insecure: true");
+}
+
 static void check_ring(const struct relations *r, const char *path, uint32_t descriptors)
 {
 	if (given(r, path) && (descriptors & (descriptors - 1)) != 0)
@@ -244,15 +258,38 @@ static void check_idle(
 			ms(times.probe_timeout_ns) * 500);
 }
 
+static void check_persist(const struct relations *r)
+{
+	if (r->config->map_persist && r->config->state_dir[0] == '\0')
+		TELL(r, "map.persist",
+			"there is no folder to keep the map in; give state_dir: a folder of this "
+			"server's own");
+}
+
+static void check_http(const struct relations *r)
+{
+	const char *listen = r->file->control.http.listen;
+	if (listen != NULL && listen[0] != '/' && !given(r, "control.http.token_file"))
+		TELL(r, "control.http.listen",
+			"%s is reached over the network, and without a token whoever can reach it "
+			"commands this server; set control.http.token_file, or listen on the path "
+			"of a "
+			"UNIX socket",
+			listen);
+}
+
 void config_check_relations(const struct config_file *file, const struct config *config,
 	const struct config_lines *lines, struct config_mistakes *mistakes)
 {
 	struct relations r = {file, config, lines, mistakes};
+	check_sealing(&r);
 	check_port_interface(&r);
 	check_port_keys(&r);
 	check_addresses(&r);
 	check_cores(&r);
 	check_membership(&r);
+	check_http(&r);
 	check_idle(&r, "cores.lane_idle.ceiling_us", &config->lane_idle);
 	check_idle(&r, "cores.keeper_idle.ceiling_us", &config->keeper_idle);
+	check_persist(&r);
 }

@@ -2,6 +2,7 @@
 
 #include "config_file.h"
 #include "config_text.h"
+#include "rpc/http.h"
 
 /* A row's place in struct config_file, or in a list's item. */
 #define AT(type, path, struct_type, member)                                                        \
@@ -35,6 +36,10 @@ static const cyaml_strval_t roles[] = {{"server", 1}, {"client", 0}};
 static const cyaml_strval_t idles[] = {{"spin", IDLE_SPIN}, {"sleep", IDLE_SLEEP}};
 static const cyaml_strval_t hugepages[] = {
 	{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
+static const cyaml_strval_t opens[] = {
+	{"nothing", OPEN_NOTHING}, {"healthz", OPEN_HEALTHZ}, {"metrics", OPEN_METRICS}};
+static const cyaml_strval_t cryptos[] = {{"auto", SEAL_AUTO}, {"aesni_gcm", SEAL_AESNI_GCM},
+	{"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
 static const cyaml_strval_t levels[] = {
 	{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
@@ -53,17 +58,22 @@ const struct config_key config_keys[] = {
 		.help = "Named set of times for membership and map, see Profiles"},
 	{TEXT("zone", zone, SW_ZONE_MAX), .check = config_check_name, .default_words = "none",
 		.help = "Failure zone (rack, room) of this server"},
-	{NUMBER("weight", weight), .min = 1, .max = SW_WEIGHT_MAX, .value = "100",
+	{NUMBER("weight", weight), .min = 1, .max = SW_WEIGHT_MAX, .value = "100", .live = true,
 		.help = "Share of the keys that this server is to own, in proportion to the others' weights"},
 	{TEXT("state_dir", state_dir, 255), .check = config_check_path, .default_words = "none",
 		.help = "Folder (absolute path) where the epoch is kept over restarts; without it the others remember it"},
 	{LIST(KEY_TEXTS, "seeds", seeds), .min = 1, .max = 63, .items_max = SW_SEEDS_MAX,
 		.check = config_check_seed, .default_words = "none",
 		.help = "Servers to join by, as address or address:port; the own address among them is ignored"},
-	{SWITCH("insecure", insecure), .required = true, .check = config_check_insecure,
-		.missing = "PACKETS ARE NOT SEALED YET, whoever can send to the UDP port can forge members "
-			   "and records; if you trust the network, say so with insecure: true",
-		.help = "Must be `true`: packets are neither encrypted nor authenticated yet"},
+	{SECTION("seal", seal), .default_words = "required, unless `insecure: true`",
+		.help = "Encryption and authentication of all packets"},
+	{TEXT("seal.keyring", seal.keyring, 255), .required = true, .check = config_check_path,
+		.missing = "give the file of the cluster's keys, made with swimlanectl key new FILE",
+		.help = "Keyring file (absolute path), the same on all servers; only its owner may read it"},
+	{CHOICE("seal.crypto", seal.crypto, cryptos), .value = "auto",
+		.help = "Crypto device; `auto`: the fastest that passes its self-test at start"},
+	{SWITCH("insecure", insecure), .value = "false",
+		.help = "`true`: packets in the clear, whoever can send to the UDP port can forge them; then no `seal`"},
 
 	{SECTION("port", port), .required = true,
 		.missing = "say which network port to use, e.g. port: {kind: af_xdp, interface: eth0}",
@@ -176,6 +186,14 @@ const struct config_key config_keys[] = {
 		.value = "50", .help = "Longest wait of a local write for others to share its packet"},
 	{NUMBER("map.packets_per_s_max", map.packets_per_s_max), .min = 100, .max = 10000000,
 		.unit = "packets/s", .value = "50000", .help = "Budget for pushes and sessions together"},
+	{NUMBER("map.watches_max", map.watches_max), .min = 1, .max = 1024, .value = "64",
+		.help = "Most watches (RPC `map.watch`) at once"},
+	{NUMBER("map.watch_kib", map.watch_kib), .min = 16, .max = 4096, .unit = "KiB", .value = "1024",
+		.help = "A watch whose client has more than this unread misses changes, and is told so"},
+	{SWITCH("map.persist", map.persist), .value = "false",
+		.help = "Keep a copy of the map in `state_dir`, and start from it"},
+	{NUMBER("map.persist_interval_s", map.persist_interval_s), .min = 1, .max = 86400, .unit = "s",
+		.value = "60", .help = "Time between copies, where the map has changed"},
 
 	{SECTION("ownership", ownership), .help = "Who owns which key"},
 	{MS("ownership.stable_ms", ownership.stable_ms), .max = US_PER_HOUR, .value = "10000",
@@ -186,17 +204,17 @@ const struct config_key config_keys[] = {
 	{SECTION("health", health), .help = "Checks of origins"},
 	{SWITCH("health.enabled", health.enabled), .value = "true",
 		.help = "`false`: this server checks no origins and serves the others' verdicts"},
-	{NUMBER("health.checks_per_s_max", health.checks_per_s_max), .min = 1, .max = 100000,
+	{NUMBER("health.checks_per_s_max", health.checks_per_s_max), .min = 1, .max = 100000, .live = true,
 		.unit = "checks/s", .value = "1000", .help = "Rate cap of this server, whatever it owns"},
-	{NUMBER("health.concurrent_max", health.concurrent_max), .min = 1, .max = 10000,
+	{NUMBER("health.concurrent_max", health.concurrent_max), .min = 1, .max = 10000, .live = true,
 		.value = "256", .help = "Most checks under way at once"},
-	{NUMBER("health.refresh_ms", health.refresh_ms), .min = 1000, .max = 86400000, .unit = "ms",
-		.value = "60000", .help = "An unchanged verdict is told again after this long"},
+	{NUMBER("health.refresh_ms", health.refresh_ms), .min = 1000, .max = 86400000, .unit = "ms", .live = true,
+		.value = "10000", .help = "An unchanged verdict is told again after this long, or after the origin's interval if that is longer; after three times that in silence it is stale"},
 
 	{"origins", KEY_SECTIONS, .offset = offsetof(struct config_file, origins),
 		.size = sizeof(struct config_file_origin),
 		.count_offset = offsetof(struct config_file, origins_count),
-		.items_max = CONFIG_ORIGINS_MAX, .default_words = "none",
+		.items_max = CONFIG_ORIGINS_MAX, .default_words = "none", .live = true,
 		.help = "Origins to put into the map at start; on one server is enough"},
 	{ORIGIN(KEY_TEXT, "name", name), .min = 1, .max = HEALTH_NAME_MAX, .required = true,
 		.check = config_check_name, .missing = "give the origin a name, e.g. name: shop",
@@ -206,16 +224,27 @@ const struct config_key config_keys[] = {
 		.help = "What to check: `http://`, `https://` or `tcp://`, host, port and path"},
 	{ORIGIN(KEY_NUMBER, "interval_ms", interval_ms), .min = 100, .max = 3600000, .unit = "ms",
 		.value = "5000", .help = "Time between checks"},
+	{ORIGIN(KEY_NUMBER, "fast_interval_ms", fast_interval_ms), .min = 100, .max = 3600000,
+		.unit = "ms", .default_words = "as `interval_ms`",
+		.help = "Time between checks while the verdict is unknown or about to change; at most the interval"},
+	{ORIGIN(KEY_NUMBER, "jitter_pct", jitter_pct), .max = 50, .unit = "% of the interval",
+		.value = "10", .help = "Checks come up to this much earlier, at random"},
 	{ORIGIN(KEY_NUMBER, "timeout_ms", timeout_ms), .min = 10, .max = 3600000, .unit = "ms",
-		.value = "1000", .help = "Longest wait for the whole answer; at most the interval"},
+		.value = "1000", .help = "Longest wait for the whole answer; at most the fast interval"},
 	{ORIGIN(KEY_NUMBER, "rise", rise), .min = 1, .max = 100, .value = "2",
 		.help = "Successes in a row that make it up"},
 	{ORIGIN(KEY_NUMBER, "fall", fall), .min = 1, .max = 100, .value = "3",
 		.help = "Failures in a row that make it down"},
-	{ORIGIN(KEY_NUMBER, "expect_status", expect_status), .min = 200, .max = 599,
-		.default_words = "any 2xx or 3xx", .help = "HTTP status of a healthy answer"},
+	{ORIGIN(KEY_TEXT, "expect_status", expect_status), .min = 1, .max = 63,
+		.default_words = "any 2xx or 3xx",
+		.help = "HTTP statuses of a healthy answer, as in `200` or `200,204,300-399`"},
 	{ORIGIN(KEY_TEXT, "expect_body", expect_body), .min = 1, .max = 127, .default_words = "any",
 		.help = "Text that must occur in the first 64 KiB of the answer"},
+	{ORIGIN(KEY_TEXT, "headers", headers), .min = 1, .max = HEALTH_HEADERS_BYTES - 1,
+		.default_words = "none", .help = "Headers to send, `Name: value`, a line each, at most 8"},
+	{ORIGIN(KEY_TEXT, "expect_headers", expect_headers), .min = 1, .max = HEALTH_HEADERS_BYTES - 1,
+		.default_words = "any",
+		.help = "Headers that the answer must have, `Name: text within its value`, a line each, at most 8"},
 	{ORIGIN(KEY_TEXT, "host", host), .min = 1, .max = 255, .default_words = "the URL's host",
 		.help = "Host header and TLS server name"},
 	{ORIGIN(KEY_SWITCH, "verify_tls", verify_tls), .value = "true",
@@ -224,11 +253,25 @@ const struct config_key config_keys[] = {
 	{SECTION("control", control), .help = "Control RPC"},
 	{TEXT("control.socket", control.socket, 107), .check = config_check_path,
 		.value = "/run/swimlane/control.sock", .help = "UNIX socket of the control RPC"},
-	{TEXT("control.mode", control.mode, 4), .check = config_check_mode, .value = "0660",
+	{TEXT("control.mode", control.mode, 4), .check = config_check_mode, .value = "0660", .live = true,
 		.help = "Octal file mode of that socket: who may command this server"},
+	{TEXT("control.group", control.group, 32), .default_words = "as it comes", .live = true,
+		.help = "Group of that socket, a name or a number; whoever runs swimlane must be in it, or root"},
+	{SECTION("control.http", control.http), .default_words = "none",
+		.help = "The same methods over HTTP, `/metrics` and `/healthz`"},
+	{TEXT("control.http.listen", control.http.listen, 107), .required = true,
+		.check = rpc_http_check_listen,
+		.missing = "give an address and a port of this server, e.g. listen: 127.0.0.1:9946, or the path "
+			   "of a UNIX socket",
+		.help = "Numeric address and port, never a wildcard; or the absolute path of a UNIX socket"},
+	{TEXT("control.http.token_file", control.http.token_file, 255), .check = config_check_path,
+		.default_words = "required with an address", .live = true,
+		.help = "File (mode 0600) whose first line is the token that clients show; read anew at a reload"},
+	{CHOICE("control.http.without_token", control.http.without_token, opens), .value = "nothing",
+		.help = "Pages that need no token; `metrics`: `/metrics` and `/healthz`"},
 
 	{SECTION("log", log), .help = "Messages on standard error"},
-	{CHOICE("log.level", log.level, levels), .value = "info", .help = "Least severe message to print"},
+	{CHOICE("log.level", log.level, levels), .value = "info", .live = true, .help = "Least severe message to print"},
 
 	{SECTION("test", test), .help = "Fault injection"},
 	{SWITCH("test.shim", test.shim), .value = "false",

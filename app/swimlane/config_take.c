@@ -36,7 +36,7 @@ static uint32_t us_of_ms(double time_ms)
 	return (uint32_t)(time_ms * 1000 + 0.5);
 }
 
-static uint64_t id_of_name(const char *name)
+uint64_t config_id_of_name(const char *name)
 {
 	uint64_t id = XXH3_64bits(name, strlen(name));
 	return id == 0 ? 1 : id;
@@ -49,10 +49,12 @@ static void take_identity(
 	copy(config->cluster, sizeof(config->cluster), file->cluster);
 	copy(config->zone, sizeof(config->zone), file->zone);
 	copy(config->state_dir, sizeof(config->state_dir), file->state_dir);
-	config->id = config_line(lines, "id") != 0 ? file->id : id_of_name(config->name);
+	config->id = config_line(lines, "id") != 0 ? file->id : config_id_of_name(config->name);
 	config->profile = (enum config_profile)file->profile;
 	config->weight = file->weight;
 	config->insecure = file->insecure;
+	copy(config->keyring, sizeof(config->keyring), file->seal.keyring);
+	config->crypto = (enum seal_driver)file->seal.crypto;
 	for (uint32_t i = 0; i < file->seeds_count; i++)
 		(void)sw_endpoint_parse(file->seeds[i], file->port.udp_port, &config->seeds[i]);
 	config->seed_count = file->seeds_count;
@@ -149,6 +151,10 @@ void config_take(
 					       : map_pull_us[config->profile];
 	config->map_push_flush_us = file->map.push_flush_us;
 	config->map_packets_per_s_max = file->map.packets_per_s_max;
+	config->map_watches_max = file->map.watches_max;
+	config->map_watch_kib = file->map.watch_kib;
+	config->map_persist = file->map.persist;
+	config->map_persist_interval_s = file->map.persist_interval_s;
 	config->ownership_stable_us = us_of_ms(file->ownership.stable_ms);
 	config->ownership_zone_aware = file->ownership.zone_aware;
 	config->health_enabled = file->health.enabled;
@@ -157,6 +163,11 @@ void config_take(
 	config->health.refresh_ms = file->health.refresh_ms;
 	copy(config->control_socket, sizeof(config->control_socket), file->control.socket);
 	(void)config_parse_mode(file->control.mode, &config->control_mode);
+	copy(config->control_group, sizeof(config->control_group), file->control.group);
+	copy(config->http_listen, sizeof(config->http_listen), file->control.http.listen);
+	copy(config->http_token_file, sizeof(config->http_token_file),
+		file->control.http.token_file);
+	config->http_without_token = (enum config_open)file->control.http.without_token;
 	config->log_level = (enum config_log)file->log.level;
 	config->test_shim = file->test.shim;
 }

@@ -116,15 +116,6 @@ const char *config_check_mode(const char *text)
 	return NULL;
 }
 
-const char *config_check_insecure(const char *text)
-{
-	if (strcmp(text, "true") == 0)
-		return NULL;
-	return "cannot be: PACKETS ARE NOT SEALED YET, whoever can send to the UDP port can forge "
-	       "members "
-	       "and records; if you trust the network, say so with insecure: true";
-}
-
 /* As the kernel's dev_valid_name(), and no comma: DPDK takes the name as one argument of several.
  */
 const char *config_check_interface(const char *text)

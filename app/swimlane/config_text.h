@@ -14,7 +14,6 @@ const char *config_check_mac(const char *text);
 const char *config_check_path(const char *text);
 const char *config_check_memif_socket(const char *text);
 const char *config_check_mode(const char *text);
-const char *config_check_insecure(const char *text);
 
 /* Of kernel interfaces and PCI devices; which one applies depends on port.kind. */
 const char *config_check_interface(const char *text);

@@ -9,9 +9,12 @@
 #include <event2/event.h>
 
 #include "control_jobs.h"
+#include "control_progress.h"
 #include "epoch.h"
 #include "log.h"
+#include "sealing.h"
 #include "methods.h"
+#include "rpc/http.h"
 #include "ticks.h"
 
 enum { TICK_US = 2000, SOON_US = 100, PORT_MS = 100, LEAVE_MS = 2000 };
@@ -120,12 +123,17 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	events_drain(control);
 	changes_drain(control);
 	follow_members(control);
+	sealing_tick(control->app, now_ns);
+	typed_tick(control, now_ns);
+	spread_tick(control, now_ns);
 	origins_tick(control);
 	control_offline(control);
 	remember_epoch(control);
+	persist_tick(control, now_ns);
 	if (now_ns >= control->next_port_ns) {
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
+		progress_tick(control, now_ns);
 	}
 	if (control->leaving)
 		finish_leave(control);
@@ -135,6 +143,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct control *control = arg;
 	(void)what;
+	if (number == SIGHUP) {
+		reload_by_signal(control);
+		return;
+	}
 	/* The second one ends the process at once; the first after a `leave` by RPC is not the
 	 * second. */
 	if (control->signalled) {
@@ -190,8 +202,9 @@ bool control_text_or(struct rpc_call *call, json_t *params, const char *name, co
 static int open_rpc(struct control *control)
 {
 	const struct config *c = control->app->config;
-	struct rpc_server_config config = {
-		.socket_path = c->control_socket, .socket_mode = c->control_mode};
+	struct rpc_server_config config = {.socket_path = c->control_socket,
+		.socket_mode = c->control_mode,
+		.socket_group = c->control_group[0] != '\0' ? c->control_group : NULL};
 	char error[512];
 	int rc = rpc_server_create(control->base, &config, &control->rpc, error, sizeof(error));
 	if (rc < 0) {
@@ -199,28 +212,37 @@ static int open_rpc(struct control *control)
 		return rc;
 	}
 	daemon_methods(control);
+	log_methods(control);
+	reload_methods(control);
 	cluster_methods(control);
 	map_methods(control);
 	ls_methods(control);
+	watch_methods(control);
+	typed_methods(control);
+	spread_methods(control);
 	events_methods(control);
 	origins_methods(control);
 	duties_methods(control);
+	keys_methods(control);
+	ownership_methods(control);
+	plan_methods(control);
+	balance_methods(control);
 	stats_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
-	return 0;
+	return http_open(control);
 }
 
 static int open_loop(struct control *control)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	control->base = event_base_new();
 	if (control->base == NULL)
 		return -ENOMEM;
 	control->tick = event_new(control->base, -1, 0, on_tick, control);
 	if (control->tick == NULL)
 		return -ENOMEM;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		control->signals[i] = evsignal_new(control->base, numbers[i], on_signal, control);
 		if (control->signals[i] == NULL || event_add(control->signals[i], NULL) < 0)
 			return -ENOMEM;
@@ -230,17 +252,22 @@ static int open_loop(struct control *control)
 
 static void close_control(struct control *control)
 {
+	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
+	persist_fini(control);
+	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (control->signals[i] != NULL)
 			event_free(control->signals[i]);
 	if (control->tick != NULL)
 		event_free(control->tick);
 	if (control->base != NULL)
 		event_base_free(control->base);
+	free(control->reloaded);
+	free(control->reloaded_origins);
 	free(control);
 }
 
@@ -251,11 +278,14 @@ int control_run(struct appliance *app, const struct start_info *info)
 	if (control == NULL)
 		return 1;
 	control->app = app;
+	/* Not const where it came from: main() has it. */
+	control->config = (struct config *)(uintptr_t)app->config;
 	control->info = info;
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && jobs_init(control) == 0 && origins_init(control) == 0 &&
+	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
+		persist_init(control) == 0 && origins_init(control) == 0 &&
 		open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
@@ -268,6 +298,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	}
 	int exit_code = control->exit_code;
 	appliance_stop(app);
+	persist_finish(control);
 	close_control(control);
 	return exit_code;
 }

@@ -9,14 +9,17 @@
 #include "appliance.h"
 #include "health/health.h"
 #include "rendezvous/duty.h"
+#include "persist.h"
 #include "rpc/rpc.h"
 #include "start.h"
+#include "watch.h"
 
 enum { SUBSCRIBERS_MAX = 64, CONTROL_METHODS_MAX = 96, EXIT_STOOD_DOWN = 4 };
 
 struct event_base;
 struct event;
 struct jobs;
+struct rpc_http;
 struct control;
 
 typedef void (*control_method)(struct control *control, struct rpc_call *call, json_t *params);
@@ -26,24 +29,66 @@ struct method {
 	control_method run;
 };
 
-/* A client of map.watch (prefix) or events (prefix NULL). */
+/* A client of events. */
 struct subscription {
 	struct control *control;
 	struct rpc_subscriber *subscriber; /* NULL: free */
-	bool events;
-	char prefix[SW_KEY_MAX + 1];
+};
+
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
+};
+
+/* A counter's cell of an earlier life of this server, being taken over. */
+struct leftover {
+	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
+	uint32_t epoch;
+	struct dot dot; /* under which this life took it over */
+	uint8_t name_len;
+	uint8_t name[TYPED_NAME_MAX];
+};
+
+enum { LEFTOVERS_MAX = 256, WAITINGS_MAX = 64 };
+
+/* A client of map.wait. */
+struct waiting {
+	struct rpc_call *call; /* NULL: free */
+	struct dot dot;
+	uint32_t members; /* 0: all */
+	uint64_t start_ns, end_ns;
 };
 
 struct control {
 	struct appliance *app;
+	struct config *config; /* app's own: what a reload changes in it, control alone reads */
 	const struct start_info *info;
 	struct event_base *base;
 	struct event *tick;
-	struct event *signals[2];
+	struct event *signals[3];
 	struct rpc_server *rpc;
+	struct rpc_http *http;                      /* NULL: not asked for */
+	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
+	struct watch *watches; /* watch_max */
+	uint32_t watch_max;
+	struct watch_counters watch_counters;
+	struct version_vector vector; /* scratch */
+	uint64_t next_vector_ns;
+
+	struct leftover leftovers[LEFTOVERS_MAX];
+	uint32_t leftover_count;
+	uint32_t leftovers_cursor;
+	bool leftovers_unseen; /* the table is to be looked through */
+	uint64_t next_leftovers_ns;
+
+	struct persist *persist;
+	struct waiting waitings[WAITINGS_MAX];
+	uint32_t waiting_count;
+	uint64_t next_waiting_ns;
 	struct jobs *jobs; /* control_jobs.h */
 
 	struct keeper_command *free_commands[COMMANDS_MAX];
@@ -60,7 +105,11 @@ struct control {
 	uint64_t members_seen;
 	uint32_t epoch, epoch_written; /* own, and what the state folder has */
 	uint64_t next_port_ns;
-	uint32_t origins_put; /* of the configuration */
+	uint32_t origins_put;                   /* of the configuration */
+	struct health_origin *reloaded_origins; /* to be put; NULL: none */
+	uint32_t reloaded_count, reloaded_put;
+	char *reloaded; /* what the file said at the last reload; NULL: none yet */
+	size_t reloaded_len;
 	bool was_ready;
 	bool leaving;
 	bool signalled;
@@ -96,6 +145,18 @@ void commands_write(struct control *control, struct rpc_call *call, enum keeper_
 void commands_rpc_error(struct rpc_call *call, const char *key, int result);
 json_t *dot_to_json(const struct control *control, struct dot dot);
 
+/* control_http.c: 0, also if none was asked for, or -errno after logging why. */
+int http_open(struct control *control);
+
+/* control_reload.c */
+void reload_methods(struct control *control);
+void reload_by_signal(struct control *control);
+/* A reload brings this key into force. */
+bool reload_is_live(const char *key);
+
+/* control_log.c */
+void log_methods(struct control *control);
+
 /* control_daemon.c */
 void daemon_methods(struct control *control);
 
@@ -116,20 +177,36 @@ void map_methods(struct control *control);
 void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
+/* control_keys.c */
+/* Reads the keyring again, and logs what came of it. 0 or -errno. */
+int keys_renew(struct control *control, char *error);
+void keys_methods(struct control *control);
+json_t *keys_to_json(const struct control *control);
+
 /* control_events.c */
 void events_methods(struct control *control);
 void events_drain(struct control *control);
 void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint64_t server_id,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* control_map_watch.c, control_map_typed.c, control_map_spread.c */
+void watch_methods(struct control *control);
 void changes_drain(struct control *control);
-struct subscription *subscribe(
-	struct control *control, struct rpc_call *call, bool events, const char *prefix);
+void typed_methods(struct control *control);
+void typed_changed(struct control *control, const struct map_view *view);
+void typed_tick(struct control *control, uint64_t now_ns);
+void spread_methods(struct control *control);
+void spread_tick(struct control *control, uint64_t now_ns);
+/* Do all members that are not forgotten hold that write, or something newer? */
+bool spread_is_settled(struct control *control, struct dot dot);
 
 /* control_origins.c */
 int origins_init(struct control *control);
 void origins_fini(struct control *control);
 void origins_methods(struct control *control);
 void origins_tick(struct control *control);
+/* Puts the origins of a reloaded file that are new or defined otherwise; takes the memory. */
+void origins_reload(struct control *control, struct health_origin *origins, uint32_t count);
 void origins_changed(struct control *control, const struct map_change *change);
 /* The name of an origin's record; false if it is none, or deleted. */
 bool origins_name(const struct map_view *view, char name[HEALTH_NAME_MAX + 1]);
@@ -146,6 +223,11 @@ void duties_look(struct control *control);
 void duties_written(struct control *control, const char *name, struct actor writer);
 enum duty duties_of(const struct control *control, const char *name);
 void duties_methods(struct control *control);
+
+/* control_ownership.c, control_plan.c, control_balance.c */
+void ownership_methods(struct control *control);
+void plan_methods(struct control *control);
+void balance_methods(struct control *control);
 
 /* Registers a method; names are unique and few. What it takes and gives stands in its row of
  * methods.h, against which its parameters are checked before it runs. */

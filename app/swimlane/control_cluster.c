@@ -1,12 +1,10 @@
-/* status, members, owner, owned, drain, leave, forget */
+/* status, members, owned, drain, leave, forget */
 #include "control.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <rte_lcore.h>
 
 #include "rpc/request.h"
 #include "swimlane_version.h"
@@ -77,7 +75,7 @@ static json_t *core_to_json(
 {
 	const char *floating = control->info->place.cpus;
 	json_t *cpu = floating[0] != '\0' ? json_string(floating)
-					  : json_integer(rte_lcore_to_cpu_id((int)lcore));
+					  : json_integer(place_cpu(control->app->config, lcore));
 	return json_pack("{s:i, s:o, s:s, s:s}", "lcore", (int)lcore, "cpu", cpu, "role", role,
 		"idle", idle);
 }
@@ -101,6 +99,14 @@ static uint32_t count_alive(const struct members_view *view)
 	for (uint32_t i = 0; i < view->count; i++)
 		n += view->members[i].record.state <= WIRE_SUSPECT;
 	return n;
+}
+
+/* The longest that a suspect has to answer. */
+static json_int_t suspicion_ms(const struct appliance *app)
+{
+	struct swim_profile times;
+	config_membership_times(app->config, &times);
+	return (json_int_t)(times.suspicion_max_ns / SW_NS_PER_MS);
 }
 
 static void status(struct control *control, struct rpc_call *call, json_t *params)
@@ -128,6 +134,8 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 		r, "keys", json_integer((json_int_t)ownership_keys(app->keeper.ownership)));
 	json_object_set_new(r, "uptime_ms",
 		json_integer((json_int_t)((ticks_now_ns() - app->started_ns) / SW_NS_PER_MS)));
+	json_object_set_new(r, "suspicion_ms", json_integer(suspicion_ms(app)));
+	json_object_set_new(r, "sealed", json_boolean(app->seal != NULL));
 	json_object_set_new(r, "port", port_to_json(app));
 	json_object_set_new(r, "cores", cores_to_json(control));
 	rpc_result(call, r);
@@ -158,48 +166,6 @@ static void members(struct control *control, struct rpc_call *call, json_t *para
 		json_array_append_new(list, member_to_json(&view->members[i]));
 	rpc_result(call,
 		json_pack("{s:o, s:i}", "members", list, "local_health", (int)view->local_health));
-}
-
-/* For a key that is not registered: ranked here and now, over the same kind of servers. */
-static void rank_now(
-	const struct members_view *view, uint64_t key_hash, struct rendezvous_ranks *ranks)
-{
-	struct rendezvous_server servers[SW_MEMBERS_MAX];
-	uint32_t n = 0, order[SW_OWNER_RANKS];
-	for (uint32_t i = 0; i < view->count; i++) {
-		const struct wire_member *r = &view->members[i].record;
-		if (r->state <= WIRE_SUSPECT && !(r->flags & WIRE_MEMBER_DRAIN))
-			servers[n++] = rendezvous_server_make(r->actor.id, r->weight);
-	}
-	ranks->count = rendezvous_rank(key_hash, servers, n, order, SW_OWNER_RANKS);
-	for (uint32_t i = 0; i < ranks->count; i++)
-		ranks->ids[i] = servers[order[i]].id;
-}
-
-static void owner(struct control *control, struct rpc_call *call, json_t *params)
-{
-	const struct appliance *app = control->app;
-	const struct members_view *view = view_get_reader(app->board);
-	struct rendezvous_ranks ranks;
-	char name[64];
-	const char *key = control_text(call, params, "key");
-	if (key == NULL)
-		return;
-	uint64_t hash = rendezvous_key_hash(app->cluster_seed, key, strlen(key));
-	bool registered = ownership_read_reader(app->keeper.ownership, hash, &ranks);
-	if (!registered)
-		rank_now(view, hash, &ranks);
-	json_t *owners = json_array();
-	for (uint32_t i = 0; i < ranks.count; i++) {
-		const struct swim_member *m = view_find(view, ranks.ids[i]);
-		json_array_append_new(
-			owners, json_pack("{s:s, s:o, s:i, s:b}", "name",
-					server_name(control, ranks.ids[i], name), "id",
-					hex(ranks.ids[i]), "rank", (int)i + 1, "live",
-					m != NULL && m->record.state <= WIRE_SUSPECT));
-	}
-	rpc_result(call, json_pack("{s:s, s:b, s:o}", "key", key, "registered", (int)registered,
-				 "owners", owners));
 }
 
 struct owned_scan {
@@ -303,7 +269,6 @@ void cluster_methods(struct control *control)
 {
 	control_add(control, "status", status);
 	control_add(control, "members", members);
-	control_add(control, "owner", owner);
 	control_add(control, "owned", owned);
 	control_add(control, "drain", drain);
 	control_add(control, "leave", leave);

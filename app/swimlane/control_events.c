@@ -1,4 +1,4 @@
-/* Events and map changes, to the log and to subscribers. */
+/* Events, to the log and to subscribers. */
 #include "control.h"
 
 #include <inttypes.h>
@@ -16,16 +16,13 @@ static void on_subscriber_gone(struct rpc_subscriber *subscriber, void *context)
 	s->subscriber = NULL;
 }
 
-struct subscription *subscribe(
-	struct control *control, struct rpc_call *call, bool events, const char *prefix)
+static struct subscription *subscribe(struct control *control, struct rpc_call *call)
 {
 	for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
 		struct subscription *s = &control->subscriptions[i];
 		if (s->subscriber != NULL)
 			continue;
 		s->control = control;
-		s->events = events;
-		(void)snprintf(s->prefix, sizeof(s->prefix), "%s", prefix);
 		s->subscriber = rpc_subscribe(call, on_subscriber_gone, s);
 		return s->subscriber != NULL ? s : NULL;
 	}
@@ -44,7 +41,7 @@ void events_tell(struct control *control, uint64_t at_ns, const char *kind, uint
 	log_line(LOG_INFO, "%s %s: %s", name, kind, text);
 	for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
 		struct subscription *s = &control->subscriptions[i];
-		if (s->subscriber == NULL || !s->events)
+		if (s->subscriber == NULL)
 			continue;
 		json_t *event = json_pack("{s:I, s:s, s:s, s:o, s:s}", "at_ms",
 			(json_int_t)ticks_wall_ms_at(at_ns), "kind", kind, "server", name, "id",
@@ -69,43 +66,10 @@ void events_drain(struct control *control)
 	}
 }
 
-static bool has_prefix(const struct map_view *view, const char *prefix)
-{
-	size_t len = strlen(prefix);
-	return view->key_len >= len && memcmp(view->key, prefix, len) == 0;
-}
-
-void changes_drain(struct control *control)
-{
-	struct map_change *change;
-	while (rte_ring_sc_dequeue(control->app->changes, (void **)&change) == 0) {
-		origins_changed(control, change);
-		for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
-			struct subscription *s = &control->subscriptions[i];
-			if (s->subscriber != NULL && !s->events &&
-				has_prefix(&change->view, s->prefix))
-				(void)rpc_notify(s->subscriber, "map.change",
-					record_to_json(control, &change->view));
-		}
-		/* As long as the changes there are: cannot be full. */
-		(void)rte_ring_sp_enqueue(control->app->changes_free, change);
-	}
-	uint64_t missed = control->app->keeper.counters.changes_missed;
-	if (missed == control->changes_missed_seen)
-		return;
-	control->changes_missed_seen = missed;
-	control->reconcile = true;
-	for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
-		struct subscription *s = &control->subscriptions[i];
-		if (s->subscriber != NULL && !s->events)
-			(void)rpc_notify(s->subscriber, "map.missed", json_object());
-	}
-}
-
 static void events(struct control *control, struct rpc_call *call, json_t *params)
 {
 	(void)params;
-	if (subscribe(control, call, true, "") == NULL)
+	if (subscribe(control, call) == NULL)
 		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d",
 			SUBSCRIBERS_MAX);
 	else

@@ -10,7 +10,7 @@
 
 #include "control.h"
 
-enum { JOBS_MAX = 64, JOB_SLICE_US = 500 };
+enum { JOBS_MAX = 64, JOB_SLICE_US = 250 };
 
 struct job;
 

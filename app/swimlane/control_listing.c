@@ -152,7 +152,8 @@ static void visit(void *context, const struct map_view *v)
 	struct lister *l = context;
 	const struct listing *w = &l->what;
 	if (l->failed || (v->tombstone && !w->tombstones) || v->key_len < w->prefix_len ||
-		memcmp(v->key, w->prefix, w->prefix_len) != 0)
+		memcmp(v->key, w->prefix, w->prefix_len) != 0 ||
+		(!w->reserved && typed_is_reserved(v->key, v->key_len)))
 		return;
 	if (w->after != NULL && compare(v->key, v->key_len, w->after, w->after_len) <= 0)
 		return;

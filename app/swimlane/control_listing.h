@@ -26,6 +26,7 @@ struct listing {
 	size_t after_len;
 	size_t limit; /* 0: all */
 	bool tombstones;
+	bool reserved;    /* counters' and sets' records too */
 	const char *head; /* "{\"records\":[" */
 	/* The item, or NULL: left out. Online in RCU. */
 	json_t *(*item)(struct control *control, const struct map_view *view, void *context);

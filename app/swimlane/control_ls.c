@@ -19,7 +19,9 @@ static void tail(
 	struct listing_text *text, const void *last, size_t last_len, size_t items, void *context)
 {
 	(void)items, (void)context;
-	json_t *next = last != NULL ? json_stringn(last, last_len) : json_null();
+	bool is_text =
+		last != NULL && memchr(last, 0, last_len) == NULL; /* no request holds a NUL */
+	json_t *next = is_text ? json_stringn(last, last_len) : last == NULL ? json_null() : NULL;
 	listing_add(text, "],\"next\":");
 	listing_add_json(text, next != NULL ? next : json_null());
 	if (next == NULL) { /* not UTF-8 */
@@ -36,6 +38,7 @@ static void ls(struct control *control, struct rpc_call *call, json_t *params)
 	json_t *limit = json_object_get(params, "limit");
 	const char *prefix = "", *after = NULL, *base64 = NULL;
 	struct listing l = {.tombstones = json_is_true(json_object_get(params, "tombstones")),
+		.reserved = json_is_true(json_object_get(params, "reserved")),
 		.head = "{\"records\":[",
 		.item = item,
 		.tail = tail};

@@ -1,4 +1,4 @@
-/* map.put, map.get, map.del, map.watch */
+/* map.put, map.get, map.del */
 #include "control.h"
 
 #include <errno.h>
@@ -12,7 +12,8 @@
 static void set_bytes(
 	json_t *object, const char *text_key, const char *base64_key, const void *bytes, size_t len)
 {
-	json_t *text = json_stringn(bytes, len);
+	/* No request may hold a NUL: what has one comes back as base64. */
+	json_t *text = len == 0 || memchr(bytes, 0, len) == NULL ? json_stringn(bytes, len) : NULL;
 	if (text != NULL) {
 		json_object_set_new(object, text_key, text);
 		return;
@@ -57,8 +58,11 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 			"value: a text, or value_base64: one of the two is needed");
 		return;
 	}
+	enum keeper_command_kind kind = json_is_true(json_object_get(params, "if_owner"))
+						? KEEPER_PUT_IF_OWNER
+						: KEEPER_PUT;
 	if (json_is_string(value)) {
-		commands_write(control, call, KEEPER_PUT, key, json_string_value(value),
+		commands_write(control, call, kind, key, json_string_value(value),
 			json_string_length(value), "key", key);
 		return;
 	}
@@ -67,7 +71,7 @@ static void put(struct control *control, struct rpc_call *call, json_t *params)
 	if (bytes == NULL)
 		rpc_error(call, RPC_INVALID_PARAMS, "value_base64: not base64");
 	else
-		commands_write(control, call, KEEPER_PUT, key, bytes, len, "key", key);
+		commands_write(control, call, kind, key, bytes, len, "key", key);
 	free(bytes);
 }
 
@@ -90,24 +94,9 @@ static void get(struct control *control, struct rpc_call *call, json_t *params)
 		rpc_result(call, record_to_json(control, &view));
 }
 
-static void watch(struct control *control, struct rpc_call *call, json_t *params)
-{
-	const char *prefix = "";
-	if (!control_text_or(call, params, "prefix", &prefix))
-		return;
-	if (strlen(prefix) > SW_KEY_MAX)
-		rpc_error(call, RPC_INVALID_PARAMS, "prefix: at most %d bytes", SW_KEY_MAX);
-	else if (subscribe(control, call, false, prefix) == NULL)
-		rpc_error(call, RPC_TOO_MANY, "as many subscribers as there may be: %d",
-			SUBSCRIBERS_MAX);
-	else
-		rpc_result(call, json_pack("{s:s}", "watching", prefix));
-}
-
 void map_methods(struct control *control)
 {
 	control_add(control, "map.put", put);
 	control_add(control, "map.get", get);
 	control_add(control, "map.del", del);
-	control_add(control, "map.watch", watch);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_listing.h"
 #include "log.h"
 #include "ticks.h"
 
@@ -111,10 +112,13 @@ void origins_changed(struct control *control, const struct map_change *change)
 	json_decref(json);
 	duties_written(control, name, v->author.actor);
 	const char *state = health_state_name(verdict.state);
-	const char *told = json_string_value(json_object_get(control->verdicts, name));
-	if (told != NULL && strcmp(told, state) == 0)
+	const char *told = json_string_value(
+		json_object_get(json_object_get(control->verdicts, name), "state"));
+	bool same = told != NULL && strcmp(told, state) == 0;
+	json_object_set_new(control->verdicts, name,
+		json_pack("{s:s, s:I}", "state", state, "at_ns", (json_int_t)change->at_ns));
+	if (same)
 		return;
-	json_object_set_new(control->verdicts, name, json_string(state));
 	events_tell(control, change->at_ns, "verdict", v->author.actor.id, "%s is %s%s%s", name,
 		state, verdict.error[0] != '\0' ? ": " : "", verdict.error);
 }
@@ -145,6 +149,54 @@ static void put_configured(struct control *control)
 	}
 }
 
+void origins_reload(struct control *control, struct health_origin *origins, uint32_t count)
+{
+	free(control->reloaded_origins);
+	control->reloaded_origins = origins;
+	control->reloaded_count = count;
+	control->reloaded_put = 0;
+}
+
+/* As the map has it already, in so many words: not put again. */
+static bool is_defined_so(const struct control *control, const char *key, const char *text)
+{
+	struct map_view view;
+	return map_get_reader(control->app->map, key, strlen(key), &view) && !view.tombstone &&
+	       view.value_len == strlen(text) && memcmp(view.value, text, view.value_len) == 0;
+}
+
+static int put_origin(struct control *control, const struct health_origin *o)
+{
+	char key[SW_KEY_MAX + 1];
+	json_t *json = health_origin_to_json(o);
+	char *text = json_dumps(json, JSON_COMPACT);
+	int rc = text == NULL ? -ENOMEM : 0;
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", o->name);
+	if (rc == 0 && !is_defined_so(control, key, text))
+		rc = commands_submit(control, KEEPER_PUT, key, text, strlen(text), NULL, NULL);
+	json_decref(json);
+	free(text);
+	return rc;
+}
+
+static void put_reloaded(struct control *control)
+{
+	if (control->reloaded_origins == NULL || !map_ready(control->app->map))
+		return;
+	for (int i = 0; i < WRITES_A_TICK && control->reloaded_put < control->reloaded_count; i++) {
+		const struct health_origin *o = &control->reloaded_origins[control->reloaded_put];
+		int rc = put_origin(control, o);
+		if (rc == -EBUSY)
+			return;
+		if (rc < 0)
+			log_line(LOG_ERROR, "origins: %s is not put into the map: %s", o->name,
+				strerror(-rc));
+		control->reloaded_put++;
+	}
+	if (control->reloaded_put == control->reloaded_count)
+		origins_reload(control, NULL, 0);
+}
+
 void origins_tick(struct control *control)
 {
 	uint64_t version =
@@ -154,6 +206,7 @@ void origins_tick(struct control *control)
 		control->reconcile = true;
 	}
 	put_configured(control);
+	put_reloaded(control);
 	if (control->checker == NULL)
 		return;
 	if (control->reconcile)
@@ -201,10 +254,26 @@ static const char *origin_name(struct rpc_call *call, json_t *params)
 	return NULL;
 }
 
+static void write_origin(
+	struct control *control, struct rpc_call *call, const struct health_origin *origin)
+{
+	char key[SW_KEY_MAX + 1];
+	json_t *whole = health_origin_to_json(origin);
+	char *text = json_dumps(whole, JSON_COMPACT);
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", origin->name);
+	if (text != NULL)
+		commands_write(
+			control, call, KEEPER_PUT, key, text, strlen(text), "name", origin->name);
+	else
+		rpc_error(call, RPC_INTERNAL, "no memory");
+	free(text);
+	json_decref(whole);
+}
+
 static void origin_add(struct control *control, struct rpc_call *call, json_t *params)
 {
 	struct health_origin origin;
-	char error[256], key[SW_KEY_MAX + 1];
+	char error[256];
 	const char *name = origin_name(call, params);
 	if (name == NULL)
 		return;
@@ -218,15 +287,35 @@ static void origin_add(struct control *control, struct rpc_call *call, json_t *p
 		rpc_error(call, RPC_INVALID_PARAMS, "%s", error);
 		return;
 	}
-	json_t *whole = health_origin_to_json(&origin);
-	char *text = json_dumps(whole, JSON_COMPACT);
-	(void)snprintf(key, sizeof(key), ORIGIN "%s", name);
-	if (text != NULL)
-		commands_write(control, call, KEEPER_PUT, key, text, strlen(text), "name", name);
+	write_origin(control, call, &origin);
+}
+
+/* The definition as it stands here, with or without the reason not to check it. */
+static void origin_maintenance(struct control *control, struct rpc_call *call, json_t *params)
+{
+	struct health_origin origin;
+	struct map_view v;
+	const char *reason = "";
+	char key[SW_KEY_MAX + 1], error[256] = "not JSON";
+	const char *name = origin_name(call, params);
+	if (name == NULL || !control_text_or(call, params, "reason", &reason))
+		return;
+	int len = snprintf(key, sizeof(key), ORIGIN "%s", name);
+	if (!map_get_reader(control->app->map, key, (size_t)len, &v) || v.tombstone) {
+		rpc_error(
+			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", name);
+		return;
+	}
+	json_t *definition = json_loadb((const char *)v.value, v.value_len, 0, NULL);
+	bool asked = definition != NULL &&
+		     json_object_set_new(definition, "maintenance", json_string(reason)) == 0;
+	int rc = !asked ? -EINVAL
+			: health_origin_from_json(name, definition, &origin, error, sizeof(error));
+	json_decref(definition);
+	if (rc < 0)
+		rpc_error(call, RPC_INVALID_PARAMS, "origin %s: %s", name, error);
 	else
-		rpc_error(call, RPC_INTERNAL, "no memory");
-	free(text);
-	json_decref(whole);
+		write_origin(control, call, &origin);
 }
 
 static void origin_rm(struct control *control, struct rpc_call *call, json_t *params)
@@ -242,13 +331,6 @@ static void origin_rm(struct control *control, struct rpc_call *call, json_t *pa
 	commands_write(control, call, KEEPER_DEL, key, NULL, 0, "name", name);
 }
 
-struct origin_scan {
-	struct control *control;
-	const char *only; /* NULL: all */
-	json_t *list;
-	bool health;
-};
-
 static json_t *owner_of(const struct control *control, uint64_t key_hash)
 {
 	struct rendezvous_ranks ranks;
@@ -257,6 +339,22 @@ static json_t *owner_of(const struct control *control, uint64_t key_hash)
 		ranks.count == 0)
 		return json_null();
 	return json_string(server_name(control, ranks.ids[0], name));
+}
+
+/* Nobody told it for three intervals, by this server's own clock: whoever is to check it does not,
+ * or is not heard. */
+static bool is_stale(const struct control *control, const char *name, const struct map_view *v)
+{
+	json_t *heard = json_object_get(json_object_get(control->verdicts, name), "at_ns");
+	json_t *origin = json_loadb((const char *)v->value, v->value_len, 0, NULL);
+	json_int_t interval_ms = json_integer_value(json_object_get(origin, "interval_ms"));
+	json_decref(origin);
+	if (heard == NULL || interval_ms < 0 || interval_ms > UINT32_MAX)
+		return false;
+	uint64_t now_ns = ticks_now_ns(), heard_ns = (uint64_t)json_integer_value(heard);
+	uint64_t after_ms = health_stale_after_ms(
+		(uint32_t)interval_ms, control->app->config->health.refresh_ms);
+	return now_ns > heard_ns && now_ns - heard_ns > after_ms * SW_NS_PER_MS;
 }
 
 static json_t *health_to_json(
@@ -273,6 +371,7 @@ static json_t *health_to_json(
 		known && now_ms >= verdict.checked_ms
 			? json_integer((json_int_t)(now_ms - verdict.checked_ms))
 			: json_null());
+	json_object_set_new(j, "stale", json_boolean(known && is_stale(control, name, v)));
 	json_object_set_new(j, "writer",
 		known ? json_string(server_name(control, written.author.actor.id, writer))
 		      : json_null());
@@ -281,65 +380,117 @@ static json_t *health_to_json(
 	return j;
 }
 
-static void visit_origin(void *context, const struct map_view *v)
+static json_t *health_item(struct control *control, const struct map_view *v, void *context)
 {
-	struct origin_scan *scan = context;
 	char name[HEALTH_NAME_MAX + 1];
-	if (v->tombstone || !starts_with(v, ORIGIN) || !name_of(v, name))
-		return;
-	if (scan->only != NULL && strcmp(scan->only, name) != 0)
-		return;
-	if (scan->health) {
-		json_array_append_new(scan->list, health_to_json(scan->control, name, v));
-		return;
-	}
+	(void)context;
+	return name_of(v, name) ? health_to_json(control, name, v) : NULL;
+}
+
+static json_t *origin_item(struct control *control, const struct map_view *v, void *context)
+{
+	char name[HEALTH_NAME_MAX + 1];
+	(void)context;
+	if (!name_of(v, name))
+		return NULL;
 	json_t *origin = json_loadb((const char *)v->value, v->value_len, 0, NULL);
-	json_array_append_new(scan->list, json_pack("{s:s, s:o, s:o}", "name", name, "origin",
-						  origin != NULL ? origin : json_null(), "owner",
-						  owner_of(scan->control, v->key_hash)));
+	return json_pack("{s:s, s:o, s:o}", "name", name, "origin",
+		origin != NULL ? origin : json_null(), "owner", owner_of(control, v->key_hash));
 }
 
-static int by_name(const void *a, const void *b)
+static void list_tail(
+	struct listing_text *text, const void *last, size_t last_len, size_t items, void *context)
 {
-	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-	return strcmp(json_string_value(json_object_get(x, "name")),
-		json_string_value(json_object_get(y, "name")));
+	(void)last, (void)last_len, (void)items, (void)context;
+	listing_add(text, "]}");
 }
 
-static json_t *scan_origins(struct control *control, const char *only, bool health)
+static void list_origins(struct control *control, struct rpc_call *call,
+	json_t *(*item)(struct control *control, const struct map_view *view, void *context))
 {
-	struct origin_scan scan = {control, only, json_array(), health};
-	uint32_t cursor = 0;
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit_origin, &scan)) {
-	}
-	return json_sort(scan.list, by_name);
+	const struct listing l = {.prefix = ORIGIN,
+		.prefix_len = PREFIX,
+		.head = "{\"origins\":[",
+		.item = item,
+		.tail = list_tail};
+	listing_start(control, call, &l);
 }
 
 static void origin_list(struct control *control, struct rpc_call *call, json_t *params)
 {
 	(void)params;
-	rpc_result(call, json_pack("{s:o}", "origins", scan_origins(control, NULL, false)));
+	list_origins(control, call, origin_item);
 }
 
 static void health(struct control *control, struct rpc_call *call, json_t *params)
 {
 	const char *only = NULL;
+	struct map_view view;
+	char key[SW_KEY_MAX + 1];
 	if (!control_text_or(call, params, "name", &only))
 		return;
-	json_t *list = scan_origins(control, only, true);
-	if (only != NULL && json_array_size(list) == 0) {
-		json_decref(list);
-		rpc_error(
-			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
+	if (only == NULL) {
+		list_origins(control, call, health_item);
 		return;
 	}
-	rpc_result(call, json_pack("{s:o}", "origins", list));
+	int len = snprintf(key, sizeof(key), ORIGIN "%s", only);
+	if (!health_is_name(only) || !map_get_reader(control->app->map, key, (size_t)len, &view) ||
+		view.tombstone)
+		rpc_error(
+			call, RPC_NOT_FOUND, "no such origin: %s; `origin.list` lists them", only);
+	else
+		rpc_result(call,
+			json_pack("{s:[o]}", "origins", health_to_json(control, only, &view)));
+}
+
+struct summary {
+	json_int_t counts[3]; /* by enum health_state */
+	json_t *not_up;
+	json_int_t limit;
+};
+
+static json_t *not_up_to_json(struct control *control, const char *name, const char *state)
+{
+	struct health_verdict verdict;
+	struct map_view view;
+	char writer[64];
+	json_t *j = json_pack("{s:s, s:s}", "name", name, "state", state);
+	if (!origins_verdict(control, name, &verdict, &view))
+		return j;
+	json_object_set_new(j, "since_ms", json_integer((json_int_t)verdict.since_ms));
+	json_object_set_new(j, "error", json_string(verdict.error));
+	json_object_set_new(
+		j, "writer", json_string(server_name(control, view.author.actor.id, writer)));
+	return j;
+}
+
+static void health_summary(struct control *control, struct rpc_call *call, json_t *params)
+{
+	json_t *limit = json_object_get(params, "limit"), *state;
+	struct summary s = {.not_up = json_array(), .limit = 10};
+	const char *name;
+	if (json_is_integer(limit))
+		s.limit = json_integer_value(limit);
+	json_object_foreach(control->verdicts, name, state)
+	{
+		const char *text = json_string_value(state);
+		bool up = strcmp(text, health_state_name(HEALTH_UP)) == 0;
+		bool down = strcmp(text, health_state_name(HEALTH_DOWN)) == 0;
+		s.counts[up ? HEALTH_UP : down ? HEALTH_DOWN : HEALTH_UNKNOWN]++;
+		if (!up && (json_int_t)json_array_size(s.not_up) < s.limit)
+			json_array_append_new(s.not_up, not_up_to_json(control, name, text));
+	}
+	rpc_result(call, json_pack("{s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
+				 s.counts[HEALTH_DOWN], "unknown", s.counts[HEALTH_UNKNOWN],
+				 "not_up", s.not_up));
 }
 
 void origins_methods(struct control *control)
 {
 	control_add(control, "origin.add", origin_add);
 	control_add(control, "origin.rm", origin_rm);
+	control_add(control, "origin.maintenance", origin_maintenance);
 	control_add(control, "origin.list", origin_list);
 	control_add(control, "health", health);
+	control_add(control, "health.summary", health_summary);
 }

@@ -12,8 +12,8 @@ static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf
 	struct wire_header h;
 	struct wire_prelude prelude;
 	struct sw_reader body;
-	/* The lane has checked it; reading the header again is cheaper than carrying it along. */
-	if (wire_open_clear(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
+	/* The lane has opened it; reading the header again is cheaper than carrying it along. */
+	if (wire_read_header(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
 		WIRE_OK)
 		return;
 	wire_get_prelude(&body, &prelude);
@@ -118,8 +118,9 @@ static struct map_change *take_change(struct keeper *keeper, const struct map_vi
 	}
 	change->at_ns = ticks_now_ns();
 	change->view = *view;
-	change->displaced = false;
-	memcpy(change->bytes, view->key, view->key_len);
+	change->kind = CHANGE_RECORD;
+	if (view->key_len > 0)
+		memcpy(change->bytes, view->key, view->key_len);
 	if (view->value_len > 0)
 		memcpy(change->bytes + view->key_len, view->value, view->value_len);
 	change->view.key = change->bytes;
@@ -142,6 +143,21 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
+void keeper_event(void *context, const struct map_event *event)
+{
+	struct keeper *keeper = context;
+	struct map_view view = {.key = event->key, .key_len = event->key_len};
+	if (event->kind == MAP_EVENT_DISPLACED)
+		return; /* keeper_displaced() tells it with the record */
+	struct map_change *change = take_change(keeper, &view);
+	if (change == NULL)
+		return;
+	change->kind = CHANGE_EVENT;
+	change->event = *event;
+	change->event.key = change->bytes;
+	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
 void keeper_displaced(
 	void *context, const struct map_view *kept, const struct map_view *displaced, bool rival)
 {
@@ -153,7 +169,7 @@ void keeper_displaced(
 	struct map_change *change = take_change(keeper, displaced);
 	if (change == NULL)
 		return;
-	change->displaced = true;
+	change->kind = CHANGE_DISPLACED;
 	change->by = kept->dot;
 	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }

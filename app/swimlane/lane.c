@@ -11,6 +11,11 @@ const char *drop_name(unsigned drop)
 		[DROP_KEEPER_FULL] = "keeper_full",
 		[DROP_LANE_FULL] = "lane_full",
 		[DROP_SHIM] = "shim",
+		[DROP_TAG] = "tag",
+		[DROP_REPLAY] = "replay",
+		[DROP_NEW_SENDER] = "new_sender",
+		[DROP_NO_SENDER] = "no_sender",
+		[DROP_EXHAUSTED] = "exhausted",
 	};
 	return drop < DROP_OTHER_SERVER ? wire_error_name((enum wire_error)(drop - DROP_WIRE))
 					: names[drop];
@@ -20,8 +25,19 @@ static bool receive_burst(struct lane *lane, uint64_t now_ns)
 {
 	struct nic_datagram burst[NIC_BURST];
 	uint16_t n = nic_rx(lane->app->port, lane->index, burst);
-	for (uint16_t i = 0; i < n; i++)
-		lane_receive(lane, now_ns, &burst[i]);
+	lane_receive(lane, now_ns, burst, n);
+	return n > 0;
+}
+
+/* Packets of senders that were new, and that control has let in. */
+static bool receive_admitted(struct lane *lane, uint64_t now_ns)
+{
+	struct rte_mbuf *burst[BURST];
+	if (lane->app->seal == NULL)
+		return false;
+	unsigned n = rte_ring_sc_dequeue_burst(lane->from_control, (void **)burst, BURST, NULL);
+	if (n > 0)
+		lane_receive_admitted(lane, now_ns, burst, (uint16_t)n);
 	return n > 0;
 }
 
@@ -98,6 +114,7 @@ int lane_run(void *arg)
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
 		uint64_t now_ns = ticks_now_ns();
 		bool worked = receive_burst(lane, now_ns);
+		worked |= receive_admitted(lane, now_ns);
 		if (first) {
 			worked |= receive_from_lanes(lane, now_ns);
 			worked |= take_commands(lane, now_ns);
@@ -107,7 +124,7 @@ int lane_run(void *arg)
 			}
 			worked |= lane_send_keeper(lane) > 0;
 		}
-		nic_flush(app->port, lane->index);
+		lane_flush(lane);
 		idle_turn(&lane->idle, worked, now_ns, first ? deadline_ns : SW_NEVER_NS);
 	}
 	idle_end(&lane->idle);

@@ -1,5 +1,10 @@
 #include "appliance.h"
 
+#define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
+
+_Static_assert((int)NIC_BURST <= (int)SEAL_BURST && (int)BURST <= (int)SEAL_BURST,
+	"bursts are opened and sealed at once");
+
 /* What a packet holds, found in one pass over its messages. */
 struct contents {
 	bool map;
@@ -82,6 +87,10 @@ static void answer(
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_SHORT);
 		return;
 	}
+	if (!lane_can_send(lane)) {
+		drop(lane, d->mbuf, DROP_NO_SENDER);
+		return;
+	}
 	/* Who has left or stood down is about to end: it must not be held for alive. */
 	if (view_get_reader(app->board)->phase > SWIM_RUNNING) {
 		rte_pktmbuf_free(d->mbuf);
@@ -96,9 +105,8 @@ static void answer(
 		wire_put_probe(&w, WIRE_ACK, &ack);
 	}
 	lane_prelude(app, packet, to_id);
-	uint16_t len = lane_finish(lane, packet, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
 	lane->counters.answered++;
-	nic_reply(app->port, lane->index, d, len);
+	lane_reply(lane, d, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
 }
 
 static void input_membership(struct lane *lane, uint64_t now_ns, const struct wire_header *h,
@@ -125,19 +133,14 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 	return DROP_COUNT;
 }
 
-/* Everything that can be known of a packet without looking at its messages. */
-static bool open_packet(struct lane *lane, struct rte_mbuf *m, const uint8_t *payload, uint16_t len,
-	struct wire_header *h, struct sw_reader *body)
+/* Everything that can be known of an opened packet without looking at its messages. */
+static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
+	const struct wire_header *h, struct sw_reader *body)
 {
 	struct wire_prelude prelude;
-	enum wire_error e = wire_open_clear(payload, len, lane->app->cluster_tag, h, body);
-	if (e == WIRE_OK) {
-		wire_get_prelude(body, &prelude);
-		if (body->failed)
-			e = WIRE_ERR_BODY;
-	}
-	if (e != WIRE_OK) {
-		drop(lane, m, DROP_WIRE + e);
+	wire_get_prelude(body, &prelude);
+	if (body->failed) {
+		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
 	unsigned reason = check_sender(lane->app, h, &prelude);
@@ -145,25 +148,26 @@ static bool open_packet(struct lane *lane, struct rte_mbuf *m, const uint8_t *pa
 		drop(lane, m, reason);
 		return false;
 	}
-	if (prelude.last_seq > map_seq_reader(lane->app->map, h->sender))
+	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	currency_heard(&lane->app->currency, now_ns, h->sender, prelude.last_seq, held);
+	if (prelude.last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
 
-/* True if it was a packet of this cluster's that this server may take. */
-static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+/* An opened packet; takes its mbuf. True if it was one that this server may take. */
+static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
+	const struct wire_header *h, struct sw_reader body)
 {
-	struct wire_header h;
-	struct sw_reader body;
 	struct contents c;
-	if (!open_packet(lane, d->mbuf, d->payload, d->payload_len, &h, &body))
+	if (!check_prelude(lane, now_ns, d->mbuf, h, &body))
 		return false;
 	if (!look_inside(body, &c)) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
 	if (c.ping || c.ack)
-		map_probe(lane->app->map, h.sender, c.probe.vector_hash, c.probe.content_hash);
+		map_probe(lane->app->map, h->sender, c.probe.vector_hash, c.probe.content_hash);
 	if (c.map) {
 		if (!c.session && is_covered(lane->app->map, body))
 			drop(lane, d->mbuf, DROP_COVERED);
@@ -179,32 +183,143 @@ static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 		return true;
 	}
 	if (lane->index == 0)
-		input_membership(lane, now_ns, &h, &d->from, body);
+		input_membership(lane, now_ns, h, &d->from, body);
 	if (c.ping)
-		answer(lane, now_ns, d, h.sender.id, c.ping_seq);
+		answer(lane, now_ns, d, h->sender.id, c.ping_seq);
 	else
 		rte_pktmbuf_free(d->mbuf);
 	return true;
 }
 
-void lane_receive(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+static void receive_clear(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
 {
-	if (shim_drops(lane, &d->from))
-		drop(lane, d->mbuf, DROP_SHIM);
+	struct wire_header h;
+	struct sw_reader body;
+	enum wire_error e =
+		wire_open_clear(d->payload, d->payload_len, lane->app->cluster_tag, &h, &body);
+	if (e == WIRE_OK)
+		lane->counters.packets += handle(lane, now_ns, d, &h, body);
 	else
-		lane->counters.packets += handle(lane, now_ns, d);
+		drop(lane, d->mbuf, DROP_WIRE + e);
 }
 
-/* Lane 0: a packet that another lane took in. */
-void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
+/* True if this packet may be handed to control now. */
+static bool may_knock(
+	struct lane *lane, uint64_t now_ns, const struct sw_endpoint *from, uint64_t instance)
+{
+	uint64_t address;
+	memcpy(&address, from->addr + 8, sizeof(address));
+	struct knocker *k = &lane->knockers[sw_mix64(address) % KNOCKERS];
+	if (now_ns >= k->until_ns)
+		*k = (struct knocker){now_ns + KNOCK_INTERVAL_NS, instance, 0};
+	return k->instance == instance && k->packets++ < KNOCK_PACKETS_MAX;
+}
+
+/* A sender that is new here, or says so: control finds out. */
+static void knock(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *d, const struct wire_header *h)
+{
+	*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
+	if (!may_knock(lane, now_ns, &d->from, h->instance) ||
+		rte_ring_sp_enqueue(lane->to_control, d->mbuf) != 0)
+		drop(lane, d->mbuf, DROP_NEW_SENDER);
+}
+
+static void take_opened(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
+	const struct seal_packet *p, bool admitted)
+{
+	static const unsigned reasons[SEAL_RESULT_COUNT] = {
+		[SEAL_RANGE] = DROP_WIRE + WIRE_ERR_BODY,
+		[SEAL_KEY] = DROP_WIRE + WIRE_ERR_KEY,
+		[SEAL_SENDER] = DROP_NEW_SENDER, /* let in, and gone again */
+		[SEAL_TAG] = DROP_TAG,
+		[SEAL_REPLAY] = DROP_REPLAY,
+	};
+	if (p->result == SEAL_OK)
+		lane->counters.packets += handle(lane, now_ns, d, &p->h,
+			sw_reader_init(d->payload + WIRE_HEADER_LEN, p->h.body_len));
+	else if (p->result == SEAL_SENDER && !admitted)
+		knock(lane, now_ns, d, &p->h);
+	else
+		drop(lane, d->mbuf, reasons[p->result]);
+}
+
+/* Headers of the whole burst first: what is not ours is gone before anything is looked up. */
+static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams,
+	uint16_t count, bool admitted)
+{
+	struct seal_packet packets[NIC_BURST];
+	struct nic_datagram *of[NIC_BURST];
+	struct sw_reader body;
+	uint32_t n = 0;
+	for (uint16_t i = 0; i < count; i++) {
+		struct nic_datagram *d = &datagrams[i];
+		struct seal_packet *p = &packets[n];
+		enum wire_error e = wire_read_header(
+			d->payload, d->payload_len, lane->app->cluster_tag, &p->h, &body);
+		if (e != WIRE_OK) {
+			drop(lane, d->mbuf, DROP_WIRE + e);
+			continue;
+		}
+		p->mbuf = d->mbuf;
+		p->bytes = d->payload;
+		p->offset = d->payload_offset;
+		of[n++] = d;
+	}
+	seal_open_lane(lane->app->seal, lane->index, packets, n);
+	for (uint32_t i = 0; i < n; i++)
+		take_opened(lane, now_ns, of[i], &packets[i], admitted);
+}
+
+void lane_receive(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
+{
+	uint16_t kept = 0;
+	if (count == 0)
+		return;
+	for (uint16_t i = 0; i < count; i++) {
+		if (shim_drops(lane, &datagrams[i].from))
+			drop(lane, datagrams[i].mbuf, DROP_SHIM);
+		else if (lane->app->seal == NULL)
+			receive_clear(lane, now_ns, &datagrams[i]);
+		else if (kept++ != i)
+			datagrams[kept - 1] = datagrams[i];
+	}
+	if (kept > 0)
+		receive_sealed(lane, now_ns, datagrams, kept, false);
+}
+
+static struct nic_datagram datagram_of(struct rte_mbuf *m)
 {
 	struct packet_meta meta = *packet_meta(m);
-	struct nic_datagram d = {
+	return (struct nic_datagram){
 		.mbuf = m,
 		.payload = rte_pktmbuf_mtod_offset(m, uint8_t *, meta.payload_offset),
 		.payload_len = meta.payload_len,
 		.payload_offset = meta.payload_offset,
 		.from = meta.peer,
 	};
-	(void)handle(lane, now_ns, &d); /* counted by the lane that received it */
+}
+
+void lane_receive_admitted(
+	struct lane *lane, uint64_t now_ns, struct rte_mbuf **mbufs, uint16_t count)
+{
+	struct nic_datagram datagrams[NIC_BURST];
+	for (uint16_t i = 0; i < count; i++)
+		datagrams[i] = datagram_of(mbufs[i]);
+	receive_sealed(lane, now_ns, datagrams, count, true);
+}
+
+/* Lane 0: a packet that another lane took in and opened. */
+void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
+{
+	struct nic_datagram d = datagram_of(m);
+	struct wire_header h;
+	struct sw_reader body;
+	enum wire_error e =
+		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &body);
+	if (e == WIRE_OK)
+		(void)handle(lane, now_ns, &d, &h, body); /* counted by the lane that received it */
+	else
+		drop(lane, m, DROP_WIRE + e);
 }

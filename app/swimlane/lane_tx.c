@@ -22,7 +22,7 @@ static struct actor sender_of(const struct lane *lane)
 				: view_get_reader(lane->app->board)->self;
 }
 
-uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len)
+static uint16_t finish_clear(struct lane *lane, uint8_t *packet, uint16_t body_len)
 {
 	struct wire_header h = {
 		.key_id = WIRE_KEY_CLEAR,
@@ -36,11 +36,99 @@ uint16_t lane_finish(struct lane *lane, uint8_t *packet, uint16_t body_len)
 	return (uint16_t)wire_finish_clear(packet, &h);
 }
 
+bool lane_can_send(const struct lane *lane)
+{
+	if (lane->app->seal == NULL)
+		return true;
+	/* After a change of epoch control needs a moment to make the new key. */
+	const struct seal_sender *sender =
+		atomic_load_explicit(&lane->app->sender, memory_order_acquire);
+	return actor_equal(seal_sender_actor(sender), sender_of(lane));
+}
+
+static void hand_over(struct lane *lane, struct lane_out *out, uint16_t len)
+{
+	struct rte_mbuf *m = out->datagram.mbuf;
+	if (out->reply) {
+		nic_reply(lane->app->port, lane->index, &out->datagram, len);
+		return;
+	}
+	m->data_len = len;
+	m->pkt_len = len;
+	lane->counters.sent++;
+	nic_send(lane->app->port, lane->index, m, &out->datagram.from);
+}
+
+static void seal_out(struct lane *lane)
+{
+	struct seal_packet packets[BURST];
+	const struct seal_sender *sender =
+		atomic_load_explicit(&lane->app->sender, memory_order_acquire);
+	for (uint16_t i = 0; i < lane->out_count; i++) {
+		struct lane_out *out = &lane->out[i];
+		struct rte_mbuf *m = out->datagram.mbuf;
+		packets[i].mbuf = m;
+		packets[i].bytes = out->datagram.payload;
+		packets[i].offset = out->datagram.payload_offset;
+		packets[i].sender = sender;
+		packets[i].h.body_len = out->body_len;
+		m->data_len = (uint16_t)(out->datagram.payload_offset + WIRE_HEADER_LEN +
+					 out->body_len + WIRE_TAG_LEN);
+		m->pkt_len = m->data_len;
+	}
+	seal_seal_lane(lane->app->seal, lane->index, packets, lane->out_count);
+	for (uint16_t i = 0; i < lane->out_count; i++) {
+		if (packets[i].result == SEAL_OK) {
+			hand_over(lane, &lane->out[i],
+				(uint16_t)(WIRE_HEADER_LEN + lane->out[i].body_len + WIRE_TAG_LEN));
+			continue;
+		}
+		lane->counters.drops[DROP_EXHAUSTED]++;
+		rte_pktmbuf_free(packets[i].mbuf);
+	}
+	lane->out_count = 0;
+}
+
+static void put_out(struct lane *lane, const struct lane_out *out)
+{
+	if (lane->app->seal == NULL) {
+		struct lane_out now = *out;
+		hand_over(lane, &now, finish_clear(lane, now.datagram.payload, now.body_len));
+		return;
+	}
+	lane->out[lane->out_count++] = *out;
+	if (lane->out_count == BURST)
+		seal_out(lane);
+}
+
+void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
+{
+	put_out(lane, &(struct lane_out){*datagram, body_len, true});
+}
+
+void lane_send(
+	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to)
+{
+	put_out(lane, &(struct lane_out){.datagram = {.mbuf = mbuf,
+						 .payload = rte_pktmbuf_mtod(mbuf, uint8_t *),
+						 .from = *to},
+			      .body_len = body_len});
+}
+
+void lane_flush(struct lane *lane)
+{
+	if (lane->out_count > 0)
+		seal_out(lane);
+	nic_flush(lane->app->port, lane->index);
+}
+
 void lane_send_membership(struct lane *lane, uint64_t now_ns)
 {
 	struct appliance *app = lane->app;
 	struct sw_endpoint to;
 	uint64_t to_id;
+	if (!lane_can_send(lane))
+		return; /* it stays in the machine's queue */
 	while (swim_has_output(app->swim)) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(app->pool);
 		if (m == NULL) {
@@ -54,12 +142,7 @@ void lane_send_membership(struct lane *lane, uint64_t now_ns)
 			return;
 		}
 		lane_prelude(app, packet, to_id);
-		uint16_t len =
-			lane_finish(lane, packet, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
-		m->data_len = len;
-		m->pkt_len = len;
-		lane->counters.sent++;
-		nic_send(app->port, lane->index, m, &to);
+		lane_send(lane, m, (uint16_t)(w.at - packet - WIRE_HEADER_LEN), &to);
 	}
 }
 
@@ -67,16 +150,13 @@ void lane_send_membership(struct lane *lane, uint64_t now_ns)
 uint16_t lane_send_keeper(struct lane *lane)
 {
 	struct rte_mbuf *burst[BURST];
+	if (!lane_can_send(lane))
+		return 0; /* it stays in the ring */
 	unsigned n =
 		rte_ring_sc_dequeue_burst(lane->app->keeper_to_lane, (void **)burst, BURST, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet_meta meta = *packet_meta(burst[i]);
-		uint8_t *packet = rte_pktmbuf_mtod(burst[i], uint8_t *);
-		uint16_t len = lane_finish(lane, packet, meta.payload_len);
-		burst[i]->data_len = len;
-		burst[i]->pkt_len = len;
-		lane->counters.sent++;
-		nic_send(lane->app->port, lane->index, burst[i], &meta.peer);
+		lane_send(lane, burst[i], meta.payload_len, &meta.peer);
 	}
 	return (uint16_t)n;
 }

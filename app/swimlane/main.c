@@ -115,6 +115,18 @@ static int run(const struct config *config, const struct options *o, char **argv
 	return code;
 }
 
+static bool check_keyring(const struct config *config, char *error)
+{
+	struct seal_keyring ring;
+	if (config->keyring[0] == '\0')
+		return true;
+	int rc = seal_keyring_load(config->keyring, &ring, error);
+	if (rc < 0)
+		(void)fprintf(stderr, "%s\n", error);
+	seal_keyring_wipe(&ring);
+	return rc == 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct config config;
@@ -129,11 +141,13 @@ int main(int argc, char **argv)
 		return rc == -EINVAL ? EXIT_CONFIG : 1;
 	}
 	if (o.check) {
-		printf("%s: correct\n", o.config);
-		code = 0;
+		code = check_keyring(&config, error) ? 0 : EXIT_CONFIG;
+		if (code == 0)
+			printf("%s: correct\n", o.config);
 	} else {
+		log_open();
 		log_level(config.log_level);
-		/* Nothing to read again, and no terminal to follow. */
+		/* Until control is there to read configuration and keyring again. */
 		(void)signal(SIGHUP, SIG_IGN);
 		if (getenv(NO_HUGEPAGES) != NULL)
 			config.hugepages = HUGEPAGES_OFF;

@@ -10,7 +10,10 @@ static const struct {
 	{"Members", methods_cluster},
 	{"Ownership", methods_ownership},
 	{"The map", methods_map},
+	{"Who holds what", methods_spread},
+	{"Counters and sets", methods_typed},
 	{"Origins", methods_origins},
+	{"Keys", methods_keys},
 };
 
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };

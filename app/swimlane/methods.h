@@ -11,8 +11,11 @@
 /* Each ends with a row without a name. */
 extern const struct rpc_method_info methods_daemon[];
 extern const struct rpc_method_info methods_cluster[];
+extern const struct rpc_method_info methods_keys[];
 extern const struct rpc_method_info methods_ownership[];
 extern const struct rpc_method_info methods_map[];
+extern const struct rpc_method_info methods_spread[];
+extern const struct rpc_method_info methods_typed[];
 extern const struct rpc_method_info methods_origins[];
 
 /* The row of a method, or NULL. */

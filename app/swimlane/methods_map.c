@@ -34,6 +34,7 @@ static const struct rpc_field put_params[] = {
 	{"key", "text", "1 to 255 bytes"},
 	{"value?", "text", "This or `value_base64`"},
 	{"value_base64?", "base64", "Any bytes"},
+	{"if_owner?", "boolean", "Only if this server owns the key in its own view"},
 	{NULL, NULL, NULL},
 };
 
@@ -54,6 +55,7 @@ static const struct rpc_field ls_params[] = {
 	{"after_base64?", "base64", "`next_base64` of the page before"},
 	{"limit?", "integer 1..10000", "Records of a page; 1,000 unless given"},
 	{"tombstones?", "boolean", "Deleted keys too"},
+	{"reserved?", "boolean", "Counters' and sets' records too, as they are stored"},
 	{NULL, NULL, NULL},
 };
 
@@ -66,25 +68,31 @@ static const struct rpc_field ls_result[] = {
 
 static const struct rpc_field watch_params[] = {
 	{"prefix?", "text", "Keys that begin with it; all unless given"},
+	{"vector?", "object", "Resume from here: the last `vector` that was told"},
+	{"reserved?", "boolean", "Counters' and sets' records too, as they are stored"},
 	{NULL, NULL, NULL},
 };
 
 static const struct rpc_field watch_result[] = {
 	{"watching", "text", "The prefix"},
+	{"resuming", "boolean", "What the vector does not cover follows"},
+	{"vector.*", "integer", "What is covered up to here, as \"id@epoch\": seq; keep it as it is"},
 	{NULL, NULL, NULL},
 };
 
 static const struct rpc_method_error write_errors[] = {
 	{RPC_NOT_READY, "before the first complete session"},
 	{RPC_BUSY, "as many writes are under way as there may be"},
-	{RPC_TOO_LARGE, "key and value are larger than one record, or the map is full"}, {0, NULL}};
+	{RPC_TOO_LARGE, "key and value are larger than one record, or the map is full"},
+	{RPC_REFUSED, "`if_owner`: another server owns the key; the message says which"}, {0, NULL}};
 static const struct rpc_method_error del_errors[] = {
 	{RPC_NOT_FOUND, "there is no such key"}, {RPC_NOT_READY, "before the first complete session"},
 	{RPC_BUSY, "as many writes are under way as there may be"}, {0, NULL}};
 static const struct rpc_method_error get_errors[] = {
 	{RPC_NOT_FOUND, "there is no such key"}, {0, NULL}};
 static const struct rpc_method_error watch_errors[] = {
-	{RPC_TOO_MANY, "as many subscribers as there may be"}, {0, NULL}};
+	{RPC_TOO_MANY, "as many watches as there may be (`map.watches_max`), or 16 on this connection"},
+	{RPC_REFUSED, "`vector` does not cover deletes that were collected here: list anew"}, {0, NULL}};
 
 #define ANSWER_DOT "\"dot\":{\"server\":\"edge-01\",\"epoch\":12,\"seq\":345}"
 #define ANSWER_RECORD                                                                              \
@@ -106,9 +114,18 @@ const struct rpc_method_info methods_map[] = {
 		.answer = "{\"records\":[" ANSWER_RECORD "],\"next\":null}"},
 	{.name = "map.watch", .summary = "Tell each change of the keys with a prefix", .stream = true,
 		.params = watch_params, .result = watch_result, .errors = watch_errors,
-		.notes = "`map.change` has the fields of `map.get`; `map.missed {}` says that the server's own "
-			 "queue of changes was full: list anew.",
-		.example = "{\"prefix\":\"greet\"}", .answer = "{\"watching\":\"greet\"}"},
+		.notes = "`map.change` has the fields of `map.get`, in the order in which changes came to this "
+			 "server. `map.vector {watching, vector}` comes within a second of a change: all that "
+			 "this vector covers has been told, and `vector` of a later `map.watch`, on this server or "
+			 "another one, resumes from there; what it does not cover is told then, each key as it is "
+			 "by then. `map.missed {watching, count, vector}` says that changes were not told, "
+			 "because this client has more than `map.watch_kib` unread or the server's own queue was "
+			 "full: resume from its vector; new changes are told meanwhile, vectors are not. "
+			 "`map.displaced` has the fields of `map.get` and `by`: a write that gave way to one that "
+			 "did not know of it. A second watch of one prefix on one connection takes the place of "
+			 "the first.",
+		.example = "{\"prefix\":\"greet\"}",
+		.answer = "{\"watching\":\"greet\",\"resuming\":false,\"vector\":{\"00000000000000a1@12\":345}}"},
 	{.name = "map.del", .summary = "Delete a key",
 		.params = key_param, .result = written_result, .errors = del_errors,
 		.example = "{\"key\":\"greeting\"}",

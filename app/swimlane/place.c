@@ -111,3 +111,10 @@ int place_roles(const struct config *config, struct place *place, char *error, s
 	place_floating(config, &allowed, place);
 	return 0;
 }
+
+unsigned place_cpu(const struct config *config, unsigned lcore)
+{
+	if (lcore == LCORE_CONTROL)
+		return config->control_cpu;
+	return lcore == LCORE_KEEPER ? config->keeper_cpu : config->lane_cpus[lcore - LCORE_LANE];
+}

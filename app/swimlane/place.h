@@ -15,6 +15,9 @@ struct place {
 	bool shared;        /* some roles share a CPU */
 };
 
+/* The CPU of an lcore, where CPUs are given. (rte_lcore_to_cpu_id() does not know --lcores.) */
+unsigned place_cpu(const struct config *config, unsigned lcore);
+
 /* Chooses, and pins the calling thread so that threads that EAL starts stay off packet CPUs. 0, or
  * -errno with a message. */
 int place_roles(const struct config *config, struct place *place, char *error, size_t error_len);

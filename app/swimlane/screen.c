@@ -2,19 +2,18 @@
 
 #include <inttypes.h>
 
-#include <rte_lcore.h>
-
 #include "log.h"
+#include "sealing.h"
 #include "swimlane_version.h"
 
-static void print_core(FILE *out, const struct start_info *info, unsigned lcore, const char *role,
-	const struct config_idle_policy *idle, const char *does)
+static void print_core(FILE *out, const struct config *c, const struct start_info *info,
+	unsigned lcore, const char *role, const struct config_idle_policy *idle, const char *does)
 {
 	char where[300], how[64] = "waits in the kernel";
 	if (info->place.cpus[0] != '\0')
 		(void)snprintf(where, sizeof(where), "any of CPUs %s", info->place.cpus);
 	else
-		(void)snprintf(where, sizeof(where), "CPU %d", rte_lcore_to_cpu_id((int)lcore));
+		(void)snprintf(where, sizeof(where), "CPU %u", place_cpu(c, lcore));
 	if (idle != NULL && idle->policy == IDLE_SPIN)
 		(void)snprintf(how, sizeof(how), "spins");
 	else if (idle != NULL)
@@ -26,12 +25,12 @@ static void print_cores(FILE *out, const struct appliance *app, const struct sta
 {
 	const struct config *c = app->config;
 	char does[64];
-	print_core(out, info, LCORE_CONTROL, "control", NULL, "RPC, health checks, log");
-	print_core(out, info, LCORE_KEEPER, "keeper", &c->keeper_idle, "map and ownership");
+	print_core(out, c, info, LCORE_CONTROL, "control", NULL, "RPC, health checks, log");
+	print_core(out, c, info, LCORE_KEEPER, "keeper", &c->keeper_idle, "map and ownership");
 	for (unsigned i = 0; i < c->lane_count; i++) {
 		(void)snprintf(does, sizeof(does), "queue %u%s", c->port.first_queue + i,
 			i == 0 ? ", membership" : "");
-		print_core(out, info, LCORE_LANE + i, "lane", &c->lane_idle, does);
+		print_core(out, c, info, LCORE_LANE + i, "lane", &c->lane_idle, does);
 	}
 	if (info->place.cpu_count == 1)
 		log_line(LOG_WARNING, "one CPU for all roles: answers wait for one another; use "
@@ -72,9 +71,17 @@ void screen_print(FILE *out, const struct appliance *app, const struct start_inf
 		info->hugepages ? "hugepages" : "ordinary pages", c->map_records_max, c->map_mib);
 	print_cores(out, app, info);
 	(void)fprintf(out, "  control   %s\n", c->control_socket);
-	if (c->insecure)
+	if (app->seal != NULL)
+		(void)fprintf(out, "  sealing   %u key%s of %s, sending with %u; %s\n",
+			app->sealing->key_count, plural(app->sealing->key_count), c->keyring,
+			app->sealing->send_id, app->sealing->choice);
+	else
 		(void)fprintf(out, "  INSECURE  packets are in the clear: anybody on this network "
 				   "can forge them\n");
+	if (app->seal == NULL)
+		log_line(LOG_WARNING,
+			"insecure: true: packets are neither encrypted nor authenticated; make a "
+			"keyring with swimlanectl key new and give seal.keyring");
 	if (c->test_shim)
 		(void)fprintf(out, "  TEST      the shim may lose packets when it is told to\n");
 	(void)fflush(out);

@@ -16,8 +16,11 @@
 #include "appliance.h"
 #include "epoch.h"
 #include "log.h"
+#include "persist.h"
 #include "place.h"
+#include "sealing.h"
 #include "start.h"
+#include "telemetry.h"
 #include "ticks.h"
 
 enum { EAL_ARGS_MAX = 64, PORT_ARGS_MAX = 16 };
@@ -184,7 +187,12 @@ static int create_rings(struct appliance *app, char *error)
 		app->lanes[i].to_keeper = ring(name, LANE_TO_KEEPER_MAX, pointer, error);
 		(void)snprintf(name, sizeof(name), "lane%u_to_lane0", i);
 		app->lanes[i].to_lane0 = ring(name, LANE_TO_LANE_MAX, pointer, error);
-		if (!app->lanes[i].to_keeper || !app->lanes[i].to_lane0)
+		(void)snprintf(name, sizeof(name), "lane%u_to_control", i);
+		app->lanes[i].to_control = ring(name, LANE_TO_CONTROL_MAX, pointer, error);
+		(void)snprintf(name, sizeof(name), "lane%u_from_control", i);
+		app->lanes[i].from_control = ring(name, LANE_TO_CONTROL_MAX, pointer, error);
+		if (!app->lanes[i].to_keeper || !app->lanes[i].to_lane0 ||
+			!app->lanes[i].to_control || !app->lanes[i].from_control)
 			return -ENOMEM;
 	}
 	return 0;
@@ -195,7 +203,8 @@ static int create_pools(struct appliance *app, char *error)
 	const struct config *c = app->config;
 	char message[NIC_ERROR_MAX];
 	uint32_t mbufs = nic_mbufs_needed(&c->port) + KEEPER_TO_LANE_MAX +
-			 c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX + 2 * NIC_BURST) +
+			 c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX +
+						 2 * LANE_TO_CONTROL_MAX + 3 * NIC_BURST) +
 			 (c->lane_count + 2u) * 2 * RTE_MEMPOOL_CACHE_MAX_SIZE / 4;
 	app->pool = nic_pool_create(
 		&c->port, "packets", rte_align32pow2(mbufs) - 1, SOCKET_ID_ANY, message);
@@ -213,7 +222,7 @@ static int create_pools(struct appliance *app, char *error)
 
 static int create_rcu(struct appliance *app, char *error)
 {
-	uint32_t threads = (uint32_t)app->config->lane_count + 2;
+	uint32_t threads = (uint32_t)app->config->lane_count + 3;
 	size_t size = rte_rcu_qsbr_get_memsize(threads);
 	app->rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
 	if (app->rcu == NULL || rte_rcu_qsbr_init(app->rcu, threads) != 0)
@@ -225,6 +234,7 @@ static int create_rcu(struct appliance *app, char *error)
 		app->lanes[i].thread = i;
 	app->keeper.thread = app->config->lane_count;
 	app->control_thread = app->config->lane_count + 1u;
+	app->telemetry_thread = app->config->lane_count + 2u;
 	return 0;
 }
 
@@ -261,6 +271,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.random_seed = seed + 1,
 		.on_change = keeper_changed,
 		.on_displaced = keeper_displaced,
+		.on_event = keeper_event,
 		.context = &app->keeper,
 	};
 	int rc = ownership_create(app, &app->keeper.ownership);
@@ -332,14 +343,29 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	nic_port_info(app->port, &nic);
 	app->at = nic.address;
 	prepare_cores(app);
-	rc = create_machines(app, info->epoch, seeds[1], error);
-	if (rc < 0)
+	uint32_t epoch = info->epoch;
+	persist_load(config, app->cluster_seed, &epoch);
+	if (epoch != info->epoch) {
+		info->epoch = epoch;
+		rc = epoch_remember(config->state_dir, epoch, error, CONFIG_ERROR_MAX);
+	}
+	if (rc == 0)
+		rc = sealing_create(app, info->epoch, error);
+	if (rc == 0)
+		rc = create_machines(app, info->epoch, seeds[1], error);
+	if (rc < 0) {
+		persist_forget();
 		return rc;
+	}
+	persist_restore(config, app->map);
 	want_seeds(app);
 	rc = nic_port_start(app->port, message);
 	if (rc < 0)
 		return fail(error, "%s", message);
 	info->port_started = true;
+	rc = telemetry_init(app);
+	if (rc < 0)
+		return fail(error, "telemetry: %s", strerror(-rc));
 	return 0;
 }
 
@@ -367,6 +393,7 @@ void appliance_stop(struct appliance *app)
 
 void appliance_destroy(struct appliance *app, struct start_info *info)
 {
+	telemetry_fini();
 	if (app->port != NULL) {
 		if (info->port_started)
 			nic_port_stop(app->port);
@@ -377,6 +404,7 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 	if (app->swim != NULL)
 		swim_destroy(app->swim);
 	ownership_destroy(app->keeper.ownership);
+	sealing_destroy(app);
 	free(app->change_pool);
 	free(app->command_pool);
 	rte_mempool_free(app->pool);

@@ -67,6 +67,9 @@ struct map_memory {
 };
 
 enum map_event_kind {
+	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
+	 */
+	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -210,7 +213,8 @@ int map_retire_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const v
  * vector covered. The map is then as ready as one that was away since. 0; -ENOSPC if there is no
  * room, -EINVAL for what no map holds; after either, map_restore_none_owner() empties it again. */
 int map_restore_record_owner(struct map *map, const struct wire_record *record);
-int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint64_t floor);
+int map_restore_end_owner(struct map *map, const struct version_vector *vv,
+	const struct version_vector *collected, uint64_t floor);
 void map_restore_none_owner(struct map *map);
 
 /* ---- protocol ---- */
@@ -274,6 +278,10 @@ uint64_t map_seq_reader(const struct map *map, struct actor actor);
 
 /* What map_seq_reader() says of all actors, one after the other. */
 void map_vector_reader(const struct map *map, struct version_vector *vv);
+/* The collected vector: who does not cover it has not seen some deletes, which are gone here. */
+void map_collected_reader(const struct map *map, struct version_vector *vv);
+/* Grows by one when a full-state join begins to remove records, and again when it is done. */
+uint32_t map_joins_reader(const struct map *map);
 /* The reported vectors of all members that are not forgotten (dead ones too), without this server's
  * own. Rows 0 … MAP_REPORTS_MAX - 1; false: that row is nobody's. */
 bool map_report_reader(const struct map *map, uint32_t row, struct map_report *report);

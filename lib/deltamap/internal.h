@@ -4,16 +4,12 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "deltamap/blocks.h"
+#include "deltamap/bounds.h"
 #include "deltamap/mutation.h"
 #include "deltamap/store.h"
 
 enum {
-	OUT_MAX = 256,          /* small messages waiting to be sent */
-	PUSH_QUEUE_MAX = 16384, /* writes waiting for their packet */
-	PUSH_JOBS_MAX = 64,     /* packets on their way to all peers, or to some */
 	PUSH_FANOUT_MAX = 16,
-	ASSEMBLIES_MAX = 8, /* version requests of several parts */
-	PENDING_MAX = 512,  /* packets of one session to be sent; above: asked for again */
 	VECTOR_PER_PACKET = 60,
 	WINDOW = WIRE_SESSION_WINDOW,
 	SESSION_HEAD = WIRE_MESSAGE_HEADER_LEN + 22,
@@ -52,8 +48,6 @@ struct row {
 	uint64_t synced;        /* vector hash of this replica when the row was last equal to it */
 	_Atomic uint64_t *seqs; /* entries, by actor slot */
 };
-
-enum { PROBES_MAX = 512, DUE_PER_TICK = 64 };
 
 /* What lanes have heard in probes: the last of each id. A torn one does not add up. */
 struct probe_box {
@@ -131,7 +125,7 @@ struct pulling {
 	uint64_t progress_ns;
 	uint64_t asked_ns;
 	struct version_vector vector, collected;
-	struct early early[WINDOW];
+	struct early early[EARLY_MAX];
 };
 
 struct assembly {
@@ -153,6 +147,7 @@ struct map {
 	_Atomic uint64_t last_seq;
 	_Atomic uint64_t floor;
 	_Atomic bool ready;
+	_Atomic uint32_t joins; /* odd while a full-state join removes records */
 
 	struct peer peers[SW_MEMBERS_MAX]; /* live */
 	uint32_t peer_count;
@@ -215,7 +210,7 @@ bool member_is_over(const struct map *map, struct actor actor);
 void members_tick(struct map *map, uint64_t now_ns);
 
 /* report.c */
-int report_init(struct map *map);
+int report_init(struct map *map, struct blocks *blocks);
 /* Gives each member that is waited for its row. */
 void report_members(struct map *map);
 void report_vector(
@@ -270,8 +265,10 @@ enum merge_result map_merge_record(
 bool map_adopt(struct map *map, record_ref ref);
 /* Written anew, above the floor. False: no room. */
 bool map_lift(struct map *map, record_ref ref);
-/* The next dot of this server's, now in its vector. seq 0: there is none. */
+/* The next dot of this server's; seq 0: there is none. It is taken by map_own_done(), once what has
+ * it is published and told. */
 struct dot map_own_dot(struct map *map);
+void map_own_done(struct map *map, struct dot dot);
 void map_event(struct map *map, const struct map_event *event);
 void map_changed(struct map *map, const struct record *r, bool local, bool gone);
 /* Does the vector reach a dot by what was written (not because its epoch is closed)? */

@@ -16,7 +16,7 @@ static int allocate(struct map *map)
 	map->pulling.got = blocks_take(blocks, map->got_words * sizeof(uint64_t));
 	if (map->pulling.got == NULL ||
 		store_init(&map->store, blocks, n, map->config.bytes_max) < 0 ||
-		report_init(map) < 0)
+		report_init(map, blocks) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
 		map->serving[i].refs = blocks_take(blocks, (n + 1) * sizeof(record_ref));
@@ -462,6 +462,22 @@ void map_vector_reader(const struct map *map, struct version_vector *vv)
 		uint64_t seq = atomic_load_explicit(&a->seq, memory_order_acquire);
 		if (seq > 0)
 			(void)vv_raise(vv, a->actor, seq); /* as many as the map has: they fit */
+	}
+}
+
+uint32_t map_joins_reader(const struct map *map)
+{
+	return atomic_load_explicit(&map->joins, memory_order_acquire);
+}
+
+void map_collected_reader(const struct map *map, struct version_vector *vv)
+{
+	vv_clear(vv);
+	for (uint32_t i = 0; i < ACTOR_SLOTS; i++) {
+		const struct actor_slot *a = &map->store.actors[i];
+		if (atomic_load_explicit(&a->state, memory_order_acquire) == SLOT_USED)
+			(void)vv_raise(vv, a->actor,
+				atomic_load_explicit(&a->collected, memory_order_acquire));
 	}
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "deltamap/internal.h"
+#include "deltamap/typed.h"
 #include "rendezvous/rendezvous.h"
 
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len)
@@ -55,6 +56,23 @@ void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 	map->config.on_change(map->config.context, &view, local);
 }
 
+static void tell_displaced(struct map *map, const struct wire_record *w, struct map_view theirs,
+	const struct map_view *mine, int order, bool rival)
+{
+	if (map->config.on_displaced == NULL)
+		return;
+	theirs.key = w->key;
+	theirs.key_len = w->key_len;
+	theirs.key_hash = mine->key_hash;
+	theirs.value = w->value;
+	theirs.value_len = w->value_len;
+	theirs.tombstone = (w->flags & WIRE_RECORD_TOMBSTONE) != 0;
+	theirs.dot = w->dot;
+	theirs.written_ms = w->written_ms;
+	map->config.on_displaced(
+		map->config.context, order > 0 ? &theirs : mine, order > 0 ? mine : &theirs, rival);
+}
+
 void map_event(struct map *map, const struct map_event *event)
 {
 	if (map->config.on_event != NULL)
@@ -67,44 +85,33 @@ bool map_reaches(const struct map *map, struct dot dot)
 	return vv_reach(store_seq(s, store_actor_reader(s, dot.actor))) >= dot.seq;
 }
 
-static struct dot next_dot(const struct map *map)
+struct dot map_own_dot(struct map *map)
 {
 	uint64_t seq = vv_reach(store_seq(&map->store, map->self_slot)) + 1;
-	bool none = map->self_slot == NO_ACTOR || seq > SEQ_MAX;
-	return (struct dot){map->self, none ? 0 : seq};
+	if (map->self_slot == NO_ACTOR || seq > SEQ_MAX)
+		return (struct dot){map->self, 0};
+	return (struct dot){map->self, seq};
 }
 
-static void own_dot_is_taken(struct map *map, struct dot dot)
+/* The vector last: who reads that it covers a write finds the record, and its change told. */
+void map_own_done(struct map *map, struct dot dot)
 {
 	store_raise(&map->store, map->self_slot, dot.seq);
 	atomic_store_explicit(&map->last_seq, dot.seq, memory_order_release);
 }
 
-struct dot map_own_dot(struct map *map)
+/* Of two writes with one clock, neither knew of the other. */
+static void displaced(
+	struct map *map, const struct wire_record *w, struct dot winner, struct dot loser)
 {
-	struct dot dot = next_dot(map);
-	if (dot.seq > 0)
-		own_dot_is_taken(map, dot);
-	return dot;
-}
-
-/* Of two versions of a key: told before the one is gone. */
-static void tell_displaced(struct map *map, const struct wire_record *w, struct map_view theirs,
-	const struct map_view *mine, int order, bool rival)
-{
-	map->counters.rivals += rival;
-	if (map->config.on_displaced == NULL || (!rival && w->key[0] != '\0'))
-		return;
-	theirs.key = w->key;
-	theirs.key_len = w->key_len;
-	theirs.key_hash = mine->key_hash;
-	theirs.value = w->value;
-	theirs.value_len = w->value_len;
-	theirs.tombstone = (w->flags & WIRE_RECORD_TOMBSTONE) != 0;
-	theirs.dot = w->dot;
-	theirs.written_ms = w->written_ms;
-	map->config.on_displaced(
-		map->config.context, order > 0 ? &theirs : mine, order > 0 ? mine : &theirs, rival);
+	struct map_event event = {.kind = MAP_EVENT_DISPLACED,
+		.key = w->key,
+		.key_len = w->key_len,
+		.winner = winner,
+		.loser = loser};
+	map->counters.rivals++;
+	map->counters.displaced++;
+	map_event(map, &event);
 }
 
 /* A record for an absent key that had been here: what came after it was collected. The vector tells
@@ -242,11 +249,14 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 			theirs = {.clock = w->clock, .weight = weight, .author = w->author};
 		store_view(store_at(s, old), &mine);
 		int order = map_stamp_compare(&theirs, &mine);
-		/* With one clock, neither knew of the other. */
 		rival = theirs.clock == mine.clock &&
 			theirs.author.actor.id != mine.author.actor.id;
-		if (order != 0)
+		if (order != 0 && (rival || typed_is_reserved(w->key, w->key_len)))
 			tell_displaced(map, w, theirs, &mine, order, rival);
+		if (rival && order < 0)
+			displaced(map, w, mine.author, w->author);
+		else if (rival)
+			displaced(map, w, w->author, mine.author);
 		if (order == 0 && !dot_equal(w->dot, mine.dot))
 			take_over_dot(map, old, w->dot);
 		if (order <= 0) {
@@ -283,6 +293,8 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 	mark(map, ref, how);
 	map->counters.merged++;
 	map_changed(map, r, lifted, false);
+	if (lifted || beyond)
+		map_own_done(map, r->dot);
 	return MERGE_NEW;
 }
 
@@ -293,6 +305,7 @@ bool map_adopt(struct map *map, record_ref ref)
 		return false;
 	redot(map, store_at(&map->store, next));
 	store_publish(&map->store, next, ref);
+	map_own_done(map, store_at(&map->store, next)->dot);
 	return true;
 }
 
@@ -304,6 +317,7 @@ bool map_lift(struct map *map, record_ref ref)
 	lift(map, store_at(&map->store, next));
 	store_publish(&map->store, next, ref);
 	map_changed(map, store_at(&map->store, next), true, false);
+	map_own_done(map, store_at(&map->store, next)->dot);
 	return true;
 }
 
@@ -319,14 +333,13 @@ static int check_local(const struct map *map, size_t key_len, size_t value_len)
 }
 
 /* Is a write of this life above `o` at the same clock? */
-static bool is_above(
-	const struct map *map, uint64_t hash, struct dot author, const struct record *o)
+static bool is_above(const struct map *map, uint64_t hash, const struct record *o)
 {
 	struct map_view theirs, mine = {.clock = o->clock,
 					.weight = stamp_weight(hash, map->self),
-					.author = author};
+					.author = {map->self, 1}};
 	store_view(o, &theirs);
-	return map_stamp_compare(&mine, &theirs) > 0;
+	return !actor_equal(map->self, o->author.actor) && map_stamp_compare(&mine, &theirs) > 0;
 }
 
 /* A write that knows what it replaces takes that clock + 1; a birth stands above the floor. */
@@ -346,8 +359,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 		return 0;
 	uint64_t floor = MAP_MUTANT(NO_FLOOR_AT_BIRTH) ? 0 : map_floor(map);
 	uint64_t clock = (o != NULL ? o->clock : floor) + 1;
-	struct dot dot = next_dot(map);
-	if (kind == WRITE_RETIRE && is_above(map, hash, dot, o))
+	if (kind == WRITE_RETIRE && is_above(map, hash, o))
 		clock = o->clock;
 	*error = -EOVERFLOW;
 	if (vv_reach(store_seq(s, map->self_slot)) >= SEQ_MAX || clock > MAP_CLOCK_MAX)
@@ -361,21 +373,20 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 		.key_len = (uint8_t)key_len,
 		.value_len = (uint16_t)value_len,
 		.clock = clock,
-		.author = dot,
-		.dot = dot,
+		.author = map_own_dot(map),
 		.written_ms = wall_ms,
 		.key = key,
 		.value = value};
+	w.dot = w.author;
 	if (tombstone) {
 		w.flags |= WIRE_RECORD_PREVIOUS;
 		w.previous = o->author;
 	}
 	fill(store_at(s, ref), &w, hash, stamp_weight(hash, map->self));
 	store_at(s, ref)->actor_slot = map->self_slot;
-	/* The vector last: who reads that it covers this write finds it, and its change told. */
 	store_publish(s, ref, old);
 	map_changed(map, store_at(s, ref), true, false);
-	own_dot_is_taken(map, dot);
+	map_own_done(map, w.dot);
 	if (MAP_MUTANT(NO_TOMBSTONE) && tombstone)
 		store_remove(s, ref);
 	return ref;

@@ -206,6 +206,7 @@ static void tell_reconciled(struct map *map)
 		.count = map->join_dropped,
 		.lifted = map->join_lifted};
 	map->counters.reconciles++;
+	atomic_fetch_add_explicit(&map->joins, 1, memory_order_acq_rel);
 	map_event(map, &event);
 }
 
@@ -333,7 +334,7 @@ static bool begin(struct map *map, uint64_t now_ns, const struct wire_session_da
 	p->heads = data->heads;
 	p->asked = data->packets < WINDOW ? data->packets : WINDOW;
 	memset(p->got, 0, (data->packets + 63) / 64 * sizeof(p->got[0]));
-	for (uint32_t i = 0; i < WINDOW; i++)
+	for (uint32_t i = 0; i < EARLY_MAX; i++)
 		p->early[i].len = 0;
 	return true;
 }
@@ -360,7 +361,7 @@ static bool is_wanted(const struct pulling *p, const struct wire_session_data *d
 static void keep_early(struct pulling *p, uint32_t index, const struct sw_reader *messages)
 {
 	size_t len = sw_reader_left(messages);
-	if (index >= WINDOW || len > sizeof(p->early[0].bytes))
+	if (index >= EARLY_MAX || len > sizeof(p->early[0].bytes))
 		return;
 	p->early[index].len = (uint16_t)len;
 	memcpy(p->early[index].bytes, messages->at, len);
@@ -389,7 +390,7 @@ static bool take_in(struct map *map, uint64_t now_ns, uint32_t index, struct sw_
 static bool take_early(struct map *map, uint64_t now_ns)
 {
 	struct pulling *p = &map->pulling;
-	for (uint32_t i = p->heads; i < WINDOW && i < p->packets; i++) {
+	for (uint32_t i = p->heads; i < EARLY_MAX && i < p->packets; i++) {
 		if (p->early[i].len == 0 || is_in(p, i))
 			continue;
 		struct sw_reader messages = sw_reader_init(p->early[i].bytes, p->early[i].len);

@@ -54,6 +54,9 @@ static bool join_record(struct map *map, record_ref ref, const struct version_ve
 bool reconcile_join(struct map *map, const struct version_vector *theirs)
 {
 	struct store *s = &map->store;
+	/* One that was given up half-way leaves it odd, for the next one to end. */
+	if (map_joins_reader(map) % 2 == 0)
+		atomic_fetch_add_explicit(&map->joins, 1, memory_order_acq_rel);
 	for (uint32_t n = 0; n < BUCKETS_PER_TICK && map->join_bucket <= s->bucket_mask; n++) {
 		record_ref ref =
 			atomic_load_explicit(&s->buckets[map->join_bucket], memory_order_relaxed);

@@ -5,10 +5,10 @@
 
 enum { ODD_PROBES = 3 };
 
-int report_init(struct map *map)
+int report_init(struct map *map, struct blocks *blocks)
 {
-	map->row_seqs =
-		blocks_take(&map->blocks, (size_t)MAP_REPORTS_MAX * ACTOR_SLOTS * sizeof(uint64_t));
+	map->row_seqs = blocks_take(
+		blocks, (size_t)MAP_REPORTS_MAX * ACTOR_SLOTS * sizeof(map->row_seqs[0]));
 	if (map->row_seqs == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < MAP_REPORTS_MAX; i++)

@@ -4,7 +4,7 @@
 
 int map_restore_record_owner(struct map *map, const struct wire_record *record)
 {
-	switch (map_merge_record(map, record, MERGE_SESSION)) {
+	switch (map_merge_record(map, record, MERGE_REPAIR)) {
 	case MERGE_NEW:
 	case MERGE_OLDER:
 	case MERGE_COLLECTED: return 0;
@@ -15,15 +15,29 @@ int map_restore_record_owner(struct map *map, const struct wire_record *record)
 	return -EINVAL;
 }
 
-int map_restore_end_owner(struct map *map, const struct version_vector *vv, uint64_t floor)
+int map_restore_end_owner(struct map *map, const struct version_vector *vv,
+	const struct version_vector *collected, uint64_t floor)
 {
 	if (floor > MAP_CLOCK_MAX)
 		return -EINVAL;
+	for (uint32_t i = 0; i < vv->count; i++)
+		if (store_actor(&map->store, vv->entries[i].actor, true) == NO_ACTOR)
+			return -ENOSPC;
+	/* Nothing that is held lies beyond a cap of this vector, but who wrote the file may have
+	 * been closed itself: it is this server's earlier life. */
+	if (!closing_learn(map, vv))
+		return -ENOSPC;
 	for (uint32_t i = 0; i < vv->count; i++) {
 		uint16_t slot = store_actor(&map->store, vv->entries[i].actor, true);
 		if (slot == NO_ACTOR)
 			return -ENOSPC;
 		store_raise(&map->store, slot, vv->entries[i].seq);
+	}
+	for (uint32_t i = 0; i < collected->count; i++) {
+		uint16_t slot = store_actor(&map->store, collected->entries[i].actor, true);
+		if (slot == NO_ACTOR)
+			return -ENOSPC;
+		map->store.actors[slot].collected = vv_reach(collected->entries[i].seq);
 	}
 	if (floor > map_floor(map))
 		atomic_store_explicit(&map->floor, floor, memory_order_release);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "deltamap/bounds.h"
 
 /* Bytes of a record with its key and value. */
 static const uint32_t class_bytes[STORE_CLASSES] = {
@@ -16,7 +17,7 @@ _Static_assert(sizeof(struct record) + MAP_PAYLOAD_MAX <= 1536,
 int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uint64_t bytes_max)
 {
 	memset(s, 0, sizeof(*s));
-	uint32_t buckets = 1024;
+	uint32_t buckets = BUCKETS_MIN;
 	while (buckets < records_max && buckets < (1u << 30))
 		buckets *= 2;
 	uint64_t units = bytes_max / STORE_UNIT;

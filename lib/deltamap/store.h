@@ -26,18 +26,17 @@ enum {
 /* What a reader needs to find a key stands together, right before the key: of a record that it
  * walks past it touches one cache line. */
 struct record {
-	record_ref
-		older; /* the same actor's records by seq; owner only, as all down to tomb_older */
+	record_ref older; /* the same actor's records by seq; owner only, as all down to `dead` */
 	record_ref newer;
 	record_ref free_next;
 	uint16_t actor_slot;
 	uint16_t pins;
 	uint8_t class;
-	bool dead;    /* replaced; freed when no longer pinned */
-	uint8_t mark; /* the reconciliation in which the peer was last seen to hold this key */
+	bool dead; /* replaced; freed when no longer pinned */
+	/* immutable from here, but for `next`, and mark and tomb_older, which are the owner's */
 	uint8_t rival;
+	uint8_t mark; /* the reconciliation in which the peer was last seen to hold this key */
 	record_ref tomb_older; /* the same actor's tombstones; the other way: free_next */
-	/* immutable from here, but for `next` */
 	uint64_t key_hash;
 	uint64_t clock;
 	uint64_t weight;
@@ -61,15 +60,15 @@ enum slot_state { SLOT_EMPTY, SLOT_USED, SLOT_GONE, SLOT_SEALED, SLOT_FREE };
 
 /* One actor: its records and how far this replica's vector reaches. */
 struct actor_slot {
-	struct actor actor;    /* set before SLOT_USED, constant while it is that */
-	_Atomic uint8_t state; /* enum slot_state; owner: rw, readers: ro */
-	bool ahead;            /* holds records that the vector does not cover */
-	bool blocked;          /* has tombstones that wait for this replica's own vector */
-	bool over;             /* no more is written under it: see closing.c */
-	_Atomic uint64_t seq;  /* the vector's entry, as it is; owner: rw, readers: ro */
-	uint64_t cap;          /* at which it is known to be closed; 0: it is not */
-	uint64_t collected;    /* the highest seq of a tombstone that was collected here */
-	uint64_t unknown_ns;   /* since when membership has had no word of it; 0: it has */
+	struct actor actor;         /* set before SLOT_USED, constant while it is that */
+	_Atomic uint8_t state;      /* enum slot_state; owner: rw, readers: ro */
+	bool ahead;                 /* holds records that the vector does not cover */
+	bool blocked;               /* has tombstones that wait for this replica's own vector */
+	bool over;                  /* no more is written under it: see closing.c */
+	_Atomic uint64_t seq;       /* the vector's entry, as it is; owner: rw, readers: ro */
+	uint64_t cap;               /* at which it is known to be closed; 0: it is not */
+	_Atomic uint64_t collected; /* the highest seq of a tombstone that was collected here */
+	uint64_t unknown_ns;        /* since when membership has had no word of it; 0: it has */
 	record_ref oldest, newest;
 	record_ref tomb_oldest, tomb_newest;
 };

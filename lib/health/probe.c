@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "health/expect.h"
 #include "health/probe_error.h"
 
 enum {
@@ -58,6 +59,7 @@ struct probe {
 	bool failed; /* by itself, not by its timeout: nothing of it goes on */
 	bool body_cut;
 	bool body_found;
+	uint32_t headers_missing; /* bit i: line i of those expected */
 	size_t body_len;
 	size_t tail_len;
 	char tail[sizeof(
@@ -119,7 +121,8 @@ static void finish(struct transfers *transfers, CURL *easy, CURLcode code)
 		.detail = probe->detail,
 		.socket_errno = probe->socket_errno,
 		.body_cut = probe->body_cut,
-		.body_found = probe->body_found};
+		.body_found = probe->body_found,
+		.headers_missing = probe->headers_missing};
 	struct probe_result result;
 	probe_judge(probe->origin, &end, &result);
 	void *owner = probe->owner;
@@ -233,6 +236,14 @@ static size_t take_body(char *bytes, size_t one, size_t len, void *arg)
 	return 0; /* ends the transfer */
 }
 
+static size_t take_header(char *bytes, size_t one, size_t len, void *arg)
+{
+	struct probe *probe = arg;
+	(void)one;
+	headers_meet(probe->origin->expect_headers, bytes, len, &probe->headers_missing);
+	return len;
+}
+
 static CURLcode set_common(struct probe *probe, const char *url)
 {
 	const struct health_origin *origin = probe->origin;
@@ -285,6 +296,11 @@ static CURLcode set_callbacks(struct probe *probe)
 		code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	if (code == CURLE_OK)
 		code = curl_easy_setopt(easy, CURLOPT_WRITEDATA, probe);
+	if (code == CURLE_OK && probe->headers_missing)
+		code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+	/* Data without a function would send the headers to take_body. */
+	if (code == CURLE_OK && probe->headers_missing)
+		code = curl_easy_setopt(easy, CURLOPT_HEADERDATA, probe);
 	if (code == CURLE_OK)
 		code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	if (code == CURLE_OK)
@@ -292,21 +308,42 @@ static CURLcode set_callbacks(struct probe *probe)
 	return code;
 }
 
-/* The URL's host gives SNI and the name in the certificate; where to connect is said beside it. */
-static CURLcode set_host(struct probe *probe, const char *place)
+/* libcurl wants a semicolon behind the name of a header that is empty. */
+static bool add_header(struct probe *probe, const char *name, const char *value)
+{
+	char line[HEALTH_HEADERS_BYTES + 8];
+	(void)snprintf(line, sizeof(line), value[0] ? "%s: %s" : "%s;", name, value);
+	struct curl_slist *longer = curl_slist_append(probe->headers, line);
+	if (!longer)
+		return false;
+	probe->headers = longer;
+	return true;
+}
+
+static CURLcode set_headers(struct probe *probe)
 {
 	const struct health_origin *origin = probe->origin;
-	char header[sizeof(origin->host) + 8], connect_to[CONNECT_TO_MAX];
-	snprintf(header, sizeof(header), "Host: %s", origin->host);
-	snprintf(connect_to, sizeof(connect_to), "::%s:%u", place, origin->port);
-	probe->headers = curl_slist_append(NULL, header);
-	probe->connect_to = curl_slist_append(NULL, connect_to);
-	if (!probe->headers || !probe->connect_to)
+	char name[HEALTH_HEADERS_BYTES], value[HEALTH_HEADERS_BYTES];
+	size_t at = 0;
+	if (origin->host[0] && !add_header(probe, "Host", origin->host))
 		return CURLE_OUT_OF_MEMORY;
-	CURLcode code = curl_easy_setopt(probe->easy, CURLOPT_HTTPHEADER, probe->headers);
-	if (code == CURLE_OK)
-		code = curl_easy_setopt(probe->easy, CURLOPT_CONNECT_TO, probe->connect_to);
-	return code;
+	while (headers_next(origin->headers, &at, name, value))
+		if (!add_header(probe, name, value))
+			return CURLE_OUT_OF_MEMORY;
+	if (!probe->headers)
+		return CURLE_OK;
+	return curl_easy_setopt(probe->easy, CURLOPT_HTTPHEADER, probe->headers);
+}
+
+/* The URL's host gives SNI and the name in the certificate; where to connect is said beside it. */
+static CURLcode set_place(struct probe *probe, const char *place)
+{
+	char connect_to[CONNECT_TO_MAX];
+	snprintf(connect_to, sizeof(connect_to), "::%s:%u", place, probe->origin->port);
+	probe->connect_to = curl_slist_append(NULL, connect_to);
+	if (!probe->connect_to)
+		return CURLE_OUT_OF_MEMORY;
+	return curl_easy_setopt(probe->easy, CURLOPT_CONNECT_TO, probe->connect_to);
 }
 
 static CURLcode set_up(struct probe *probe)
@@ -320,8 +357,10 @@ static CURLcode set_up(struct probe *probe)
 	CURLcode code = set_common(probe, url);
 	if (code == CURLE_OK)
 		code = set_callbacks(probe);
+	if (code == CURLE_OK && origin->type != HEALTH_TCP)
+		code = set_headers(probe);
 	if (code == CURLE_OK && origin->host[0])
-		code = set_host(probe, place);
+		code = set_place(probe, place);
 	return code;
 }
 
@@ -341,6 +380,7 @@ struct probe *probe_start(struct probe_pool *pool, const struct health_origin *o
 	probe->transfers = numeric ? &pool->by_address : &pool->by_name;
 	probe->origin = origin;
 	probe->owner = owner;
+	probe->headers_missing = (1u << headers_count(origin->expect_headers)) - 1;
 	probe->easy = curl_easy_init();
 	if (!probe->easy || set_up(probe) != CURLE_OK ||
 		curl_multi_add_handle(probe->transfers->multi, probe->easy) != CURLM_OK) {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "health/expect.h"
+
 __attribute__((format(printf, 2, 3))) static void fail(
 	struct probe_result *result, const char *format, ...)
 {
@@ -139,20 +141,26 @@ static void fail_transfer(const struct health_origin *origin, const struct probe
 	}
 }
 
-static bool is_expected_status(const struct health_origin *origin, long status)
-{
-	if (origin->expect_status)
-		return status == origin->expect_status;
-	return status >= 200 && status <= 399;
-}
-
 static void fail_status(
 	const struct health_origin *origin, long status, struct probe_result *result)
 {
-	if (origin->expect_status)
-		fail(result, "status %ld, expected %u", status, origin->expect_status);
+	char expected[HEALTH_STATUS_RANGES_MAX * 12];
+	expect_status_words(origin, expected, sizeof(expected));
+	fail(result, "status %ld, expected %s", status, expected);
+}
+
+static void fail_header(
+	const struct health_origin *origin, uint32_t missing, struct probe_result *result)
+{
+	char name[HEALTH_HEADERS_BYTES], value[HEALTH_HEADERS_BYTES];
+	size_t at = 0;
+	uint32_t i = 0;
+	while (headers_next(origin->expect_headers, &at, name, value) && !(missing >> i & 1))
+		i++;
+	if (value[0])
+		fail(result, "header %.60s does not contain \"%.120s\"", name, value);
 	else
-		fail(result, "status %ld, expected 2xx or 3xx", status);
+		fail(result, "header %.60s is missing", name);
 }
 
 void probe_judge(const struct health_origin *origin, const struct probe_end *end,
@@ -165,10 +173,12 @@ void probe_judge(const struct health_origin *origin, const struct probe_end *end
 	if (http)
 		curl_easy_getinfo(end->easy, CURLINFO_RESPONSE_CODE, &status);
 	/* A wrong status says more than how the rest of that answer ended. */
-	if (http && status >= 200 && !is_expected_status(origin, status))
+	if (http && status >= 200 && !expect_status_has(origin, status))
 		fail_status(origin, status, result);
 	else if (end->code != CURLE_OK && !end->body_cut)
 		fail_transfer(origin, end, status, result);
+	else if (http && end->headers_missing)
+		fail_header(origin, end->headers_missing, result);
 	else if (http && origin->expect_body[0] && !end->body_found)
 		fail(result, "body does not contain \"%s\"", origin->expect_body);
 }

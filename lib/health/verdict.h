@@ -15,3 +15,7 @@ struct probe_result {
  * the caller, 0 at first. True if the state changed. */
 bool verdict_take(struct health_verdict *verdict, uint32_t *streak,
 	const struct health_origin *origin, const struct probe_result *result, uint64_t now_ms);
+
+/* In maintenance: not checked, and told as that. True if the state changed. */
+bool verdict_rest(
+	struct health_verdict *verdict, const struct health_origin *origin, uint64_t now_ms);

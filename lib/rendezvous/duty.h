@@ -12,9 +12,10 @@
  *               it finds next, so that whoever waits for it to write does not wait in vain.
  *
  * So in a settled view one server does the work of a key, and two while one stands in or hands
- * over; three can meet only where views differ for a moment. A gap is no longer than from the last
- * work to the suspicion. (Owners by rank: rendezvous.h. That two do harmless work rather than none
- * is section 7 of the design: no lock, no lease.)
+ * over. Nobody beyond the ranks that are kept ever begins, so that SW_OWNER_RANKS is the most that
+ * can meet in one view, and twice that while two sides of a cut come together. A gap is no longer
+ * than from the last work to the suspicion. (Owners by rank: rendezvous.h. That two do harmless
+ * work rather than none is section 7 of the design: no lock, no lease.)
  *
  * Pure: a function of what the caller knows; any core.
  */

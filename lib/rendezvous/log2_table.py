@@ -27,7 +27,7 @@ print("""/* 2^32 * (1 - log2(1 + i/1024)), rounded, for i = 0 ... 1024. Made by 
 #include <stdint.h>
 
 /* clang-format off */
-static const uint64_t log2_table[1025] = {""")
+static const uint64_t rendezvous_log2_table[1025] = {""")
 for i in range(0, len(values), 8):
     print("\t" + " ".join(f"{v}," for v in values[i:i + 8]))
 print("};\n/* clang-format on */")

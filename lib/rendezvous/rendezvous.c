@@ -11,7 +11,9 @@
 enum { SEGMENT_BITS = 10, FRACTION_BITS = 32, SCORE_SHIFT = 52 };
 
 _Static_assert(SW_WEIGHT_MAX < 1 << (64 - SCORE_SHIFT), "the score's dividend fits 64 bits");
-_Static_assert(sizeof(log2_table) / sizeof(log2_table[0]) == (1 << SEGMENT_BITS) + 1, "table");
+_Static_assert(
+	sizeof(rendezvous_log2_table) / sizeof(rendezvous_log2_table[0]) == (1 << SEGMENT_BITS) + 1,
+	"table");
 
 uint64_t rendezvous_cluster_seed(const char *cluster_name)
 {
@@ -37,8 +39,9 @@ uint64_t rendezvous_neg_log2(uint64_t weight)
 	uint64_t below_one = (x << zeros) << 1; /* what follows the first one */
 	uint32_t i = (uint32_t)(below_one >> (64 - SEGMENT_BITS));
 	uint64_t fraction = (uint32_t)(below_one >> (64 - SEGMENT_BITS - FRACTION_BITS));
-	uint64_t step = ((log2_table[i] - log2_table[i + 1]) * fraction) >> FRACTION_BITS;
-	return ((uint64_t)zeros << FRACTION_BITS) + log2_table[i] - step;
+	uint64_t step = ((rendezvous_log2_table[i] - rendezvous_log2_table[i + 1]) * fraction) >>
+			FRACTION_BITS;
+	return ((uint64_t)zeros << FRACTION_BITS) + rendezvous_log2_table[i] - step;
 }
 
 uint64_t rendezvous_score(uint64_t weight, uint16_t server_weight)

@@ -14,13 +14,20 @@ static void free_call(struct rpc_call *call)
 	free(call);
 }
 
+static void end_call(struct rpc_call *call)
+{
+	struct rpc_connection *connection = call->connection;
+	free_call(call);
+	rpc_connection_call_ended(connection);
+}
+
 /* Every answered call passes here once. */
 static void answered(struct rpc_call *call)
 {
 	assert(!call->answered);
 	call->answered = true;
 	if (!call->running)
-		free_call(call);
+		end_call(call);
 }
 
 void rpc_call_run(struct rpc_connection *connection, const struct rpc_method_entry *entry,
@@ -42,7 +49,7 @@ void rpc_call_run(struct rpc_connection *connection, const struct rpc_method_ent
 		rpc_error(call, RPC_INTERNAL, "the method \"%s\" gave no answer", entry->name);
 	call->running = false;
 	if (call->answered)
-		free_call(call);
+		end_call(call);
 }
 
 void rpc_call_gone(struct rpc_call *call)

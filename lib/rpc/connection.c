@@ -13,9 +13,19 @@
 
 enum { CLOSING_WAIT_S = 5 };
 
+struct evbuffer *rpc_connection_output(const struct rpc_connection *c)
+{
+	return c->io != NULL ? bufferevent_get_output(c->io) : c->reply;
+}
+
+void *rpc_connection_owner(const struct rpc_connection *c)
+{
+	return c->owner;
+}
+
 size_t rpc_connection_backlog(const struct rpc_connection *c)
 {
-	return evbuffer_get_length(bufferevent_get_output(c->io));
+	return evbuffer_get_length(rpc_connection_output(c));
 }
 
 size_t rpc_connection_backlog_low(const struct rpc_connection *c)
@@ -25,7 +35,7 @@ size_t rpc_connection_backlog_low(const struct rpc_connection *c)
 
 int rpc_connection_send(struct rpc_connection *c, const json_t *message)
 {
-	struct evbuffer *output = bufferevent_get_output(c->io);
+	struct evbuffer *output = rpc_connection_output(c);
 	char *text = json_dumps(message, JSON_COMPACT);
 	if (text == NULL)
 		return -EINVAL;
@@ -52,7 +62,7 @@ void rpc_connection_send_result(struct rpc_connection *c, const json_t *id, char
 	if (!ok || evbuffer_add_reference(line, text, len, free_text, text) < 0)
 		free(text);
 	else if (evbuffer_add(line, "}\n", 2) == 0)
-		(void)evbuffer_add_buffer(bufferevent_get_output(c->io), line);
+		(void)evbuffer_add_buffer(rpc_connection_output(c), line);
 	free(number);
 	if (line != NULL)
 		evbuffer_free(line);
@@ -95,6 +105,11 @@ static void take_line(struct rpc_connection *c, const char *line, size_t len)
 		} else if (entry->params != NULL &&
 			   !rpc_schema_check(entry->params, request.params, error, sizeof(error))) {
 			code = RPC_INVALID_PARAMS;
+		} else if (c->io == NULL && entry->info != NULL && entry->info->stream) {
+			code = RPC_REFUSED;
+			(void)snprintf(error, sizeof(error),
+				"%s sends notifications: ask it over the control socket",
+				entry->name);
 		}
 	}
 	if (code != 0) {
@@ -170,7 +185,7 @@ static bool hung_up(const struct rpc_connection *c)
 
 void rpc_connection_settle(struct rpc_connection *c)
 {
-	if (rpc_connection_backlog(c) > 0)
+	if (c->io == NULL || rpc_connection_backlog(c) > 0)
 		return;
 	if (c->closing || (c->ended && c->in_flight == 0 && c->subscriptions == 0))
 		rpc_connection_drop(c);
@@ -249,6 +264,40 @@ int rpc_connection_open(struct rpc_server *server, struct bufferevent *io)
 	return 0;
 }
 
+struct rpc_connection *rpc_connection_of_one(struct rpc_server *server,
+	void (*on_finished)(struct rpc_connection *connection, void *context), void *context,
+	void *owner)
+{
+	struct rpc_connection *c = calloc(1, sizeof(*c));
+	if (c == NULL || (c->reply = evbuffer_new()) == NULL) {
+		free(c);
+		return NULL;
+	}
+	c->server = server;
+	c->on_finished = on_finished;
+	c->context = context;
+	c->owner = owner;
+	TAILQ_INIT(&c->calls);
+	TAILQ_INIT(&c->subscribers);
+	TAILQ_INSERT_TAIL(&server->connections, c, link);
+	server->stats.clients++;
+	return c;
+}
+
+void rpc_connection_take_one(struct rpc_connection *c, const char *text, size_t len)
+{
+	c->taking = true;
+	take_line(c, len > 0 ? text : " ", len > 0 ? len : 1); /* nothing is not JSON */
+	c->taking = false;
+	rpc_connection_call_ended(c);
+}
+
+void rpc_connection_call_ended(struct rpc_connection *c)
+{
+	if (c->io == NULL && !c->taking && c->in_flight == 0 && c->on_finished != NULL)
+		c->on_finished(c, c->context);
+}
+
 void rpc_connection_drop(struct rpc_connection *c)
 {
 	struct rpc_call *call;
@@ -259,6 +308,9 @@ void rpc_connection_drop(struct rpc_connection *c)
 		rpc_call_gone(call);
 	while ((subscriber = TAILQ_FIRST(&c->subscribers)) != NULL)
 		rpc_subscriber_gone(subscriber);
-	bufferevent_free(c->io);
+	if (c->io != NULL)
+		bufferevent_free(c->io);
+	else
+		evbuffer_free(c->reply);
 	free(c);
 }

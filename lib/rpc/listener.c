@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -104,8 +107,35 @@ static int check_stale(
 		strerror(-rc));
 }
 
+/* The group's number; -1: there is no such group. */
+static int64_t find_group(const char *group)
+{
+	char *end;
+	const struct group *found = getgrnam(group);
+	unsigned long number = strtoul(group, &end, 10);
+	if (found != NULL)
+		return found->gr_gid;
+	return *group != '\0' && *end == '\0' && number < UINT32_MAX ? (int64_t)number : -1;
+}
+
+static int give_to_group(const char *path, const char *group)
+{
+	int64_t gid = group != NULL ? find_group(group) : 0;
+	if (group == NULL)
+		return 0;
+	if (gid < 0)
+		return -ENOENT;
+	return chown(path, (uid_t)-1, (gid_t)gid) < 0 ? -errno : 0;
+}
+
+int rpc_listener_permit(const char *path, unsigned mode, const char *group)
+{
+	int rc = give_to_group(path, group);
+	return rc == 0 && chmod(path, mode) < 0 ? -errno : rc;
+}
+
 static int bind_and_listen(struct rpc_listener *listener, const struct sockaddr_un *address,
-	unsigned mode, char *error, size_t error_len)
+	unsigned mode, const char *group, char *error, size_t error_len)
 {
 	struct stat st;
 	const char *path = listener->path;
@@ -117,6 +147,8 @@ static int bind_and_listen(struct rpc_listener *listener, const struct sockaddr_
 	if (lstat(path, &st) < 0) {
 		rc = -errno;
 		step = "stat";
+	} else if ((rc = give_to_group(path, group)) < 0) {
+		step = rc == -ENOENT ? "no such group" : "chown to the group";
 	} else if (chmod(path, mode) < 0) {
 		rc = -errno;
 		step = "chmod";
@@ -134,8 +166,8 @@ static int bind_and_listen(struct rpc_listener *listener, const struct sockaddr_
 	return 0;
 }
 
-int rpc_listener_open(struct rpc_listener *listener, const char *path, unsigned mode, char *error,
-	size_t error_len)
+int rpc_listener_open(struct rpc_listener *listener, const char *path, unsigned mode,
+	const char *group, char *error, size_t error_len)
 {
 	struct sockaddr_un address;
 	*listener = (struct rpc_listener){.fd = -1};
@@ -160,7 +192,7 @@ int rpc_listener_open(struct rpc_listener *listener, const char *path, unsigned 
 				strerror(errno));
 	}
 	if (rc == 0)
-		rc = bind_and_listen(listener, &address, mode, error, error_len);
+		rc = bind_and_listen(listener, &address, mode, group, error, error_len);
 	if (rc < 0 && listener->fd >= 0) {
 		(void)close(listener->fd);
 		listener->fd = -1;

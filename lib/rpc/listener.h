@@ -15,9 +15,12 @@ struct rpc_listener {
 
 /* Replaces the socket file of a process that is gone; refuses when somebody answers there
  * (-EADDRINUSE), when the path is something else than a socket (-EEXIST), or otherwise with the
- * system's -errno. Who may connect is settled (mode) before anybody can. */
-int rpc_listener_open(struct rpc_listener *listener, const char *path, unsigned mode, char *error,
-	size_t error_len);
+ * system's -errno. Who may connect is settled (mode, and group unless NULL: a name or a number)
+ * before anybody can. */
+int rpc_listener_open(struct rpc_listener *listener, const char *path, unsigned mode,
+	const char *group, char *error, size_t error_len);
+/* Mode and group of a socket that is open. 0, -ENOENT without such a group, -errno. */
+int rpc_listener_permit(const char *path, unsigned mode, const char *group);
 void rpc_listener_close(struct rpc_listener *listener);
 
 /* sun_path from `path`; -ENAMETOOLONG if it does not fit, -EINVAL if empty. */

@@ -48,6 +48,7 @@ enum rpc_code {
 struct rpc_server_config {
 	const char *socket_path;
 	unsigned socket_mode;       /* permissions of the socket file, e.g. 0660 */
+	const char *socket_group;   /* name or number; NULL: as it comes */
 	unsigned clients_max;       /* 0: 256 */
 	unsigned request_bytes_max; /* 0: 65,536 */
 	unsigned in_flight_max;     /* for each client; 0: 64 */
@@ -106,6 +107,11 @@ void rpc_defer(struct rpc_call *call, void (*on_gone)(struct rpc_call *call, voi
  * already, or no memory: answer RPC_TOO_MANY. */
 struct rpc_subscriber *rpc_subscribe(struct rpc_call *call,
 	void (*on_gone)(struct rpc_subscriber *subscriber, void *context), void *context);
+
+/* Bytes that its client has not read yet, of answers and of all its subscriptions. */
+size_t rpc_subscriber_backlog(const struct rpc_subscriber *subscriber);
+/* Did that call come on its connection? */
+bool rpc_subscriber_is_of(const struct rpc_subscriber *subscriber, const struct rpc_call *call);
 
 /* Sends {"jsonrpc":"2.0","method":method,"params":params}; takes the reference (NULL: none). False
  * if the subscriber's backlog was full and it missed this. */

@@ -120,8 +120,8 @@ int rpc_server_create(struct event_base *base, const struct rpc_server_config *c
 			error, error_len, "control socket %s: out of memory", config->socket_path);
 		return rc;
 	}
-	rc = rpc_listener_open(
-		&s->listener, config->socket_path, config->socket_mode, error, error_len);
+	rc = rpc_listener_open(&s->listener, config->socket_path, config->socket_mode,
+		config->socket_group, error, error_len);
 	if (rc < 0)
 		goto fail;
 

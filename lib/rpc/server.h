@@ -52,7 +52,11 @@ struct rpc_subscriber {
 struct rpc_connection {
 	TAILQ_ENTRY(rpc_connection) link;
 	struct rpc_server *server;
-	struct bufferevent *io;
+	struct bufferevent *io; /* NULL: of one request, which came otherwise */
+	struct evbuffer *reply; /* of that one */
+	void (*on_finished)(struct rpc_connection *connection, void *context);
+	void *context, *owner;
+	bool taking; /* that one is being read */
 	TAILQ_HEAD(, rpc_call) calls;
 	unsigned in_flight;
 	TAILQ_HEAD(, rpc_subscriber) subscribers;
@@ -84,6 +88,18 @@ const struct rpc_method_entry *rpc_server_find(const struct rpc_server *server, 
 /* Takes io, also on failure (-ENOMEM). */
 int rpc_connection_open(struct rpc_server *server, struct bufferevent *io);
 void rpc_connection_drop(struct rpc_connection *connection);
+
+/* Of one request that came over another protocol: on_finished is called once it is answered, with
+ * the answer (none for a notification) in rpc_connection_output(), and drops the connection; not
+ * called if it is dropped before. NULL without memory. */
+struct rpc_connection *rpc_connection_of_one(struct rpc_server *server,
+	void (*on_finished)(struct rpc_connection *connection, void *context), void *context,
+	void *owner);
+void rpc_connection_take_one(struct rpc_connection *connection, const char *text, size_t len);
+void *rpc_connection_owner(const struct rpc_connection *connection);
+struct evbuffer *rpc_connection_output(const struct rpc_connection *connection);
+/* A call of it is gone: it may be finished. connection may be gone afterwards. */
+void rpc_connection_call_ended(struct rpc_connection *connection);
 
 /* Drops it if there is nothing left to do for it; connection may be gone afterwards. */
 void rpc_connection_settle(struct rpc_connection *connection);

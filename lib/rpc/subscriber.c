@@ -7,7 +7,7 @@ struct rpc_subscriber *rpc_subscribe(struct rpc_call *call,
 	void (*on_gone)(struct rpc_subscriber *subscriber, void *context), void *context)
 {
 	struct rpc_connection *connection = call->connection;
-	if (connection->subscriptions >= RPC_SUBSCRIPTIONS_MAX)
+	if (connection->io == NULL || connection->subscriptions >= RPC_SUBSCRIPTIONS_MAX)
 		return NULL;
 	struct rpc_subscriber *s = calloc(1, sizeof(*s));
 	if (s == NULL)
@@ -65,4 +65,14 @@ bool rpc_notify(struct rpc_subscriber *s, const char *method, json_t *params)
 		return miss(s);
 	c->server->stats.notifications++;
 	return true;
+}
+
+size_t rpc_subscriber_backlog(const struct rpc_subscriber *s)
+{
+	return rpc_connection_backlog(s->connection);
+}
+
+bool rpc_subscriber_is_of(const struct rpc_subscriber *s, const struct rpc_call *call)
+{
+	return s->connection == call->connection;
 }

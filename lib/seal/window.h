@@ -2,9 +2,10 @@
  *
  * A ring of words, each 48 bits of block number and 16 of bitmap; counter c belongs to block c / 16
  * and its word is that block modulo the ring (the block ring of RFC 6479, each block with its
- * number, so that there is no separate edge to keep in step). A word that holds a newer block tells
- * that the counter is too old. One compare-and-swap accepts: any number of lanes may share a
- * window, and of two that accept the same counter at once one loses.
+ * number, so that there is no separate edge to keep in step). Counters are 1 … SEAL_COUNTER_MAX. A
+ * word that holds a newer block tells that the counter is too old. One compare-and-swap accepts:
+ * any number of lanes may share a window, and of two that accept the same counter at once one
+ * loses.
  */
 #pragma once
 
@@ -33,10 +34,9 @@ static inline bool window_admits(uint64_t word, uint64_t counter)
 static inline bool window_may_accept(const struct window *w, uint64_t counter)
 {
 	uint64_t block = counter / WINDOW_BLOCK;
-	return counter != 0 && counter <= SEAL_COUNTER_MAX &&
-	       window_admits(
-		       atomic_load_explicit(&w->words[block % WINDOW_WORDS], memory_order_relaxed),
-		       counter);
+	return window_admits(
+		atomic_load_explicit(&w->words[block % WINDOW_WORDS], memory_order_relaxed),
+		counter);
 }
 
 /* Only of an authentic packet: true once for each counter. */

@@ -163,7 +163,8 @@ def how_to_talk(screen, the_lab, enter=""):
 def summary(screen, story, ok, servers, logs):
     screen.line()
     names = {"crash_known_ms": "a crash was known to all after", "takeover_ms": "its origins had new owners after",
-             "verdict_ms": "a broken origin was known to all after", "heal_equal_ms": "healed maps were equal after"}
+             "verdict_ms": "a broken origin was known to all after", "heal_equal_ms": "healed maps were equal after",
+             "unchecked_ms": "no origin was unchecked for longer than"}
     for key, words in names.items():
         value = story.figures[key]
         screen.line(f"  {words:42}{'not seen' if value is None else f'{value:,} ms'}")
@@ -304,7 +305,8 @@ def main(arguments):
         return 1 if left else 0
     catch_signals()
     result = {"ok": False, "servers": options.servers, "crash_known_ms": None, "takeover_ms": None,
-              "verdict_ms": None, "heal_equal_ms": None, "steps": []}
+              "verdict_ms": None, "heal_equal_ms": None, "unchecked_ms": None, "unchecked_bound_ms": None,
+              "steps": []}
     try:
         code = session(options, screen, result, arguments)
     except Interrupted as interruption:

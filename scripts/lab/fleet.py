@@ -13,7 +13,7 @@ name: {name}
 cluster: {cluster}
 profile: {profile}
 zone: lab
-insecure: true
+{sealing}
 state_dir: {state_dir}
 seeds:
 {seeds}
@@ -75,6 +75,23 @@ class Fleet:
         self.servers = [Server(self, n) for n in range(1, network.servers + 1)]
         self.by_name = {s.name: s for s in self.servers}
 
+    @property
+    def keyring(self):
+        return self.folder / "keyring"
+
+    def key(self, *arguments):
+        """swimlanectl key …, on the keyring that all servers read."""
+        verb, *rest = arguments
+        subprocess.run([str(self.options.ctl), "key", verb, str(self.keyring), *map(str, rest)], check=True,
+                       stdout=subprocess.DEVNULL, timeout=10)
+
+    def sealing(self):
+        if not self.options.sealed:
+            return "insecure: true"
+        if not self.keyring.exists():
+            self.key("new")
+        return f"seal: {{keyring: {self.keyring}}}"
+
     def running(self):
         return [s for s in self.servers if s.alive()]
 
@@ -86,7 +103,7 @@ class Fleet:
         server.state_dir.mkdir(exist_ok=True)
         server.config.write_text(CONFIG.format(
             name=server.name, cluster=self.network.prefix, profile=self.options.profile,
-            state_dir=server.state_dir, kind=self.options.kind, udp_port=UDP_PORT,
+            sealing=self.sealing(), state_dir=server.state_dir, kind=self.options.kind, udp_port=UDP_PORT,
             seeds="\n".join(f"  - {s.address}:{UDP_PORT}" for s in seeds),
             ramp_us=50, ceiling_us=self.options.ceiling_us,
             hugepages="auto" if self.options.hugepages else "off", megabytes=self.options.megabytes,

@@ -7,7 +7,7 @@ import math
 import subprocess
 import time
 
-from . import host, maps
+from . import gaps, host, maps
 from .screen import ms
 
 ORIGIN = {"interval_ms": 500, "timeout_ms": 250, "rise": 2, "fall": 2}
@@ -24,13 +24,16 @@ class Story:
         self.feed = lab.feed
         self.screen = screen
         self.steps = []
-        self.figures = {"crash_known_ms": None, "takeover_ms": None, "verdict_ms": None, "heal_equal_ms": None}
+        self.figures = {"crash_known_ms": None, "takeover_ms": None, "verdict_ms": None, "heal_equal_ms": None,
+                        "unchecked_ms": None, "unchecked_bound_ms": None}
+        self.windows = []  # (what happened, from, to): when origins changed hands
 
     def tell(self):
         """All steps in order, until one is not seen. Whether all were."""
         plan = [("members", self.members), ("origins", self.origins), ("crash", self.crash),
                 ("takeover", self.takeover), ("verdict", self.verdict), ("mend", self.mend),
-                ("return", self.comeback), ("partition", self.partition), ("heal", self.heal)]
+                ("return", self.comeback), ("drain", self.drain), ("partition", self.partition),
+                ("heal", self.heal), ("unchecked", self.unchecked)]
         for position, (name, step) in enumerate(plan):
             try:
                 detail = step()
@@ -165,6 +168,7 @@ class Story:
         if moved:
             raise NotSeen(f"origins of living servers changed owners: {', '.join(moved)}")
         self.figures["takeover_ms"] = math.ceil(latest)
+        self.windows.append(("the crash", self.killed_ms, time.time() * 1000))
         return (f"each of its {len(self.orphans)} origins has a new owner that checked it within "
                 f"{self.figures['takeover_ms']} ms; the other {len(others)} stayed where they were")
 
@@ -239,6 +243,44 @@ class Story:
         owners = self.owners_agree()
         return owners and all(owners[o] == self.victim.name for o in self.orphans)
 
+    # ---- a drain ----
+
+    def drain(self):
+        owners = self.see(self.owners_agree, 10, "the same owners on every server")
+        name = max(sorted(set(owners.values())), key=lambda s: list(owners.values()).count(s))
+        drained = self.fleet.by_name[name]
+        its = sorted(o for o in owners if owners[o] == name)
+        self.screen.head(f"{name} is drained: it owns {', '.join(its)}")
+        from_ms = time.time() * 1000
+        drained.call("drain", on=True)
+        self.see(lambda: self.handed_over(drained), 20, f"{name} has handed everything over")
+        done_ms = time.time() * 1000
+        new = self.see(self.owners_agree, 10, "the same owners on every server")
+        moved = sorted(o for o in owners if new[o] != owners[o])
+        if moved != its:
+            raise NotSeen(f"the origins that changed owners are not those of {name}: {', '.join(moved)}")
+        late = [o for o in its if not self.checked_by_another(o, drained, from_ms, done_ms)]
+        if late:
+            raise NotSeen(f"{name} said that it is done, and nobody else had checked {', '.join(late)}")
+        self.screen.say(f"handed over after {ms(done_ms - from_ms)}: each was checked by its new owner before")
+        drained.call("drain", on=False)
+        self.see(lambda: self.owners_agree() == owners, 20, f"{name} owns {', '.join(its)} again")
+        self.feed.until(lambda: all(self.settled(s) for s in self.fleet.running()), 10)
+        self.windows.append(("the drain", from_ms, time.time() * 1000))
+        return f"{name} handed {len(its)} origins over in {ms(done_ms - from_ms)}; only those moved, and came back"
+
+    def settled(self, server):
+        duties = server.call("duties")
+        return duties["hand_over"]["now"] == 0 and duties["stand_in"]["now"] == 0
+
+    def handed_over(self, server):
+        duties = server.call("duties")
+        return duties["owner"]["now"] == 0 and duties["hand_over"]["now"] == 0
+
+    def checked_by_another(self, origin, server, from_ms, to_ms):
+        return any(c.origin == origin and c.client != server.address and c.at_ms <= to_ms + 50
+                   for c in self.lab.origins.checks(from_ms))
+
     # ---- a partition, writes on both sides, healing ----
 
     def partition(self):
@@ -247,7 +289,7 @@ class Story:
         self.majority = self.fleet.servers[:-count]
         names = [" ".join(s.name for s in side) for side in (self.majority, self.minority)]
         self.screen.head(f"a partition: {names[0]} │ {names[1]}")
-        cut_ms = time.time() * 1000
+        cut_ms = self.cut_ms = time.time() * 1000
         mark = self.feed.mark()
         self.lab.network.part([s.number for s in self.minority])
         for side, gone in ((self.majority, self.minority), (self.minority, self.majority)):
@@ -311,6 +353,9 @@ class Story:
             self.screen.say(f"{server.name} took {len(came):3} records, the last after {ms(last - healed_ms)}")
         self.figures["heal_equal_ms"] = math.ceil(latest - healed_ms)
         self.see(self.fleet.await_all_alive, 1, "all members alive again on every server")
+        self.see(self.owners_agree, 20, "the same owners on every server")
+        self.see(lambda: all(self.settled(s) for s in servers), 20, "every origin handed back to its owner")
+        self.windows.append(("the partition", self.cut_ms, time.time() * 1000))
         claims = sorted({dumps[s.name][f"demo/both/{n}"]["value"] for s in servers for n in range(5)})
         self.screen.say(f"contested keys are settled the same way everywhere: {', '.join(claims)}")
         records = len(next(iter(dumps.values())))
@@ -320,3 +365,24 @@ class Story:
     def still_missing(self, mark, before, wanted):
         notes = self.feed.since(mark)
         return [maps.arrivals(notes, before, wanted, s.name)[1] for s in self.fleet.running()]
+
+    # ---- was any origin left alone? ----
+
+    def unchecked(self):
+        """No origin went unchecked for longer than its interval, the suspicion and 100 ms, by nginx's log."""
+        interval_ms = ORIGIN["interval_ms"]
+        bound_ms = interval_ms + self.fleet.servers[0].call("status")["suspicion_ms"] + 100
+        checks, names = self.lab.origins.checks(), self.lab.origins.names
+        self.screen.head("how long was an origin unchecked? nginx's access log says")
+        rows, worst = [], gaps.Gap(0.0, "", 0.0)
+        for what, from_ms, to_ms in self.windows:
+            gap = gaps.longest(checks, names, from_ms, to_ms)
+            count, most = gaps.beside(checks, names, from_ms, to_ms, interval_ms)
+            rows.append([what, ms(gap.ms), gap.origin, ms(gap.from_ms - from_ms), count, most])
+            worst = max(worst, gap)
+        self.screen.table(["during", "longest unchecked", "origin", "from its begin", "checks beside another's",
+                           "servers at most"], rows)
+        self.figures.update(unchecked_ms=math.ceil(worst.ms), unchecked_bound_ms=bound_ms)
+        if worst.ms > bound_ms:
+            raise NotSeen(f"{worst.origin} went unchecked for {ms(worst.ms)}: longer than {bound_ms} ms")
+        return f"never longer than {math.ceil(worst.ms)} ms; the bound is {bound_ms} ms"

@@ -19,7 +19,8 @@ static void must(bool holds)
 static void check_taken(const struct config *c)
 {
 	struct swim_profile times;
-	must(c->name[0] != '\0' && c->cluster[0] != '\0' && c->id != 0 && c->insecure);
+	must(c->name[0] != '\0' && c->cluster[0] != '\0' && c->id != 0 &&
+		c->insecure == (c->keyring[0] == '\0'));
 	must(c->weight >= 1 && c->weight <= SW_WEIGHT_MAX);
 	must(c->seed_count <= SW_SEEDS_MAX && c->origin_count <= CONFIG_ORIGINS_MAX);
 	must(c->lane_count >= 1 && c->lane_count <= SW_LANES_MAX);

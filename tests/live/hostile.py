@@ -66,4 +66,4 @@ def body(test, the_lab):
     fleet.put(server, "after", "still writing")
 
 
-sys.exit(main("hostile", body, servers=3))
+sys.exit(main("hostile", body, servers=3, sealed=False))

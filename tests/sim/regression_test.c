@@ -41,6 +41,14 @@ static const struct found finds[] = {
 		"at 2650970us crash 3\n"
 		"at 5044861us twin 2 0\n"
 		"at 5483761us crash 4\n"},
+	{"those_whose_packets_always_come_first_do_not_keep_a_server_from_the_table_of_another", 11,
+		2, 0, 10000, false, 19526479439933999ULL, 255, 500, 0, 0, 0, 21127927,
+		1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 10,
+		1 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10,
+		"at 7613633us zone 0\n"
+		"at 10813682us restart-all\n"
+		"at 11518099us starve 5 5722137ns/200534242ns\n"
+		"at 13151024us pause 1\n"},
 };
 
 SW_TEST_TABLE(regression, script, const struct found *f, finds)

@@ -142,6 +142,44 @@ SW_TEST(scene, a_swarm_seed_gives_the_same_plan_and_the_same_run)
 	}
 }
 
+/* Servers, those on one side of a cut, and packets for each server and probe interval after it at
+ * most. In quiet it is 2. */
+static const struct cut {
+	const char *name;
+	uint32_t servers;
+	uint64_t side;
+	uint64_t packets_max;
+} cuts[] = {
+	{"one_is_back_within_the_claim", 64, 1, 16},
+	{"halves_are_back_within_the_claim", 64, 0xffffffff, 25},
+	{"two_of_three_are_back_within_the_claim", 3, 1, 8},
+};
+
+SW_TEST_TABLE(scene, after_a_cut, const struct cut *cut, cuts)
+{
+	struct script script = {0};
+	script_add(&script,
+		&(struct step){.at_ns = 2 * SW_NS_PER_S, .kind = STEP_SPLIT, .set = {cut->side}});
+	struct sim_config c = small(cut->servers);
+	c.profile = swim_profile_metal;
+	c.records_max = 0;
+	struct scene *s = scene_create(&c, &script);
+	SW_ASSERT_TRUE(scene_run(s, 4 * SW_NS_PER_S));
+	uint64_t none[SCRIPT_SET_MAX / 64] = {0}, from_ns = sim_now(s->sim),
+				       packets = sim_packets(s->sim);
+	if (!scene_settle(s, none))
+		SW_FAIL("%s", s->violation.text);
+	uint64_t intervals = (sim_now(s->sim) - from_ns) / c.profile.probe_interval_ns;
+	uint64_t each = (sim_packets(s->sim) - packets) / (cut->servers * intervals);
+	SW_EXPECT_EQ(s->unseen, 0u);
+	SW_EXPECT_LE(s->members_ns, scene_claim_ns(&c));
+	printf("agreed after %.1f ms, %u packets a server and interval in %u intervals\n",
+		(double)s->members_ns / 1e6, (unsigned)each, (unsigned)intervals);
+	SW_EXPECT_LT(each, cut->packets_max);
+	scene_destroy(s);
+	script_fini(&script);
+}
+
 SW_TEST(scene, servers_in_groups_know_their_group_alone)
 {
 	struct sim_config c = small(12);

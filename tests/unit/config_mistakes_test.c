@@ -38,9 +38,9 @@ struct bad_row {
 
 static const struct bad_row bad_rows[] = {
 	{"nothing_at_all", "",
-		"f: YAML: the file is empty; begin with name, cluster, insecure and port"},
+		"f: YAML: the file is empty; begin with name, cluster, seal and port"},
 	{"only_a_comment", "# nothing\n",
-		"f: YAML: the file is empty; begin with name, cluster, insecure and port"},
+		"f: YAML: the file is empty; begin with name, cluster, seal and port"},
 	{"not_a_mapping", "- a\n",
 		"f:1: YAML: this is not a list of keys; write a line `key: value` for each"},
 	{"plain_text", "hello\n",
@@ -50,17 +50,24 @@ static const struct bad_row bad_rows[] = {
 		"f:2: cluster: is missing; give the name that all servers of this datacenter "
 		"share, e.g. "
 		"cluster: ams1\n"
-		"f:2: insecure: is missing; PACKETS ARE NOT SEALED YET, whoever can send to the "
-		"UDP port "
-		"can forge members and records; if you trust the network, say so with insecure: "
-		"true\n"
 		"f:2: port: is missing; say which network port to use, e.g. port: {kind: af_xdp, "
 		"interface: eth0}"},
-	{"insecure_false", "name: a\ncluster: b\ninsecure: false\nport: {kind: vdev}\n",
-		"f:3: insecure: 'false' cannot be: PACKETS ARE NOT SEALED YET, whoever can send to "
-		"the "
-		"UDP port can forge members and records; if you trust the network, say so with "
-		"insecure: true"},
+	{"neither_sealed_nor_insecure",
+		"name: a\ncluster: b\ninsecure: false\nport: {kind: af_xdp, interface: eth0}\n",
+		"f:1: seal: is missing; make a key with swimlanectl key new /etc/swimlane/keyring "
+		"and give seal: {keyring: /etc/swimlane/keyring}, or, if whoever can send to the "
+		"UDP port may forge members and records, say insecure: true"},
+	{"both_sealed_and_insecure", BASE "seal: {keyring: /etc/swimlane/keyring}\n",
+		"f:3: insecure: is true although there is a keyring; remove it (packets are "
+		"sealed), or remove seal (packets are in the clear)"},
+	{"sealed_without_a_keyring",
+		"name: a\ncluster: b\nseal: {}\nport: {kind: af_xdp, interface: eth0}\n",
+		"f:3: seal.keyring: is missing; give the file of the cluster's keys, made with "
+		"swimlanectl key new FILE"},
+	{"keyring_with_a_relative_path",
+		"name: a\ncluster: b\nseal: {keyring: keys}\n"
+		"port: {kind: af_xdp, interface: eth0}\n",
+		"f:3: seal.keyring: 'keys' is not an absolute path; let it begin with /"},
 	{"several_mistakes_are_told_in_order_of_lines",
 		"name: a b\nclustr: c\ninsecure: yes\nport:\n  kind: afxdp\n  udp_port: 0\n",
 		"f:1: name: 'a b' has a character that a name cannot have; use letters, digits, "
@@ -114,13 +121,13 @@ static const struct bad_row bad_rows[] = {
 		"f:5: seeds[0]: is a list; give one plain value"},
 	{"origin_that_is_text", BASE "origins: [http://a/]\n",
 		"f:5: origins[0]: is a single value; give the keys of one origin (name, url, "
-		"interval_ms, "
-		"timeout_ms, rise, fall, expect_status, expect_body, host, verify_tls)"},
+		"interval_ms, fast_interval_ms, jitter_pct, timeout_ms, rise, fall, expect_status, "
+		"expect_body, headers, expect_headers, host, verify_tls)"},
 	{"origins_by_name", BASE "origins: {a: {url: http://a/}}\n",
 		"f:5: origins: is a section of keys; give a list, each item with its keys (name, "
 		"url, "
-		"interval_ms, timeout_ms, rise, fall, expect_status, expect_body, host, "
-		"verify_tls)"},
+		"interval_ms, fast_interval_ms, jitter_pct, timeout_ms, rise, fall, expect_status, "
+		"expect_body, headers, expect_headers, host, verify_tls)"},
 	{"empty_value", BASE "zone:\n", "f:5: zone: is empty; give a value or remove the key"},
 	{"empty_number", BASE "weight:\n",
 		"f:5: weight: '' is not a number; give a number from 1 to 1000"},
@@ -166,7 +173,8 @@ static const struct bad_row bad_rows[] = {
 	{"nested_too_deeply",
 		BASE "x: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 		"f:5: x: unknown key; the keys here are name, id, cluster, profile, zone, weight, "
-		"state_dir, seeds, insecure, port, cores, memory, membership, map, ownership, "
+		"state_dir, seeds, seal, insecure, port, cores, memory, membership, map, "
+		"ownership, "
 		"health, "
 		"origins, control, log, test\n"
 		"f:5: x: nested too deeply; no key has more than three levels"},
@@ -354,8 +362,8 @@ static const struct bad_row bad_rows[] = {
 		"f:10: origins[1].timeout_ms: must be a number from 10 to 500; correct it"},
 	{"origin_with_a_status_that_no_answer_has",
 		BASE "origins:\n- {name: a, url: http://a/, expect_status: 199}\n",
-		"f:6: origins[0].expect_status: '199' is out of range; give a number from 200 to "
-		"599"},
+		"f:6: origins[0].expect_status: \"199\" is not a list of statuses from 200 to 599, "
+		"as in \"200,204,300-399\"; correct it"},
 	{"origin_with_keys_that_its_type_lacks",
 		BASE "origins:\n- name: a\n  url: tcp://a:25\n  expect_status: 200\n",
 		"f:8: origins[0].expect_status: tcp has none; correct it"},

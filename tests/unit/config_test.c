@@ -48,6 +48,8 @@ SW_TEST(config, defaults_are_those_of_the_reference)
 	SW_EXPECT_STR(c.state_dir, "");
 	SW_EXPECT_EQ(c.seed_count, 0u);
 	SW_EXPECT_TRUE(c.insecure);
+	SW_EXPECT_STR(c.keyring, "");
+	SW_EXPECT_EQ(c.crypto, SEAL_AUTO);
 	SW_EXPECT_EQ(c.port.kind, NIC_AF_XDP);
 	SW_EXPECT_STR(c.port.interface, "eth0");
 	SW_EXPECT_EQ(c.port.address.port, 7946);
@@ -73,7 +75,7 @@ SW_TEST(config, defaults_are_those_of_the_reference)
 	SW_EXPECT_TRUE(c.health_enabled);
 	SW_EXPECT_EQ(c.health.checks_per_s_max, 1000u);
 	SW_EXPECT_EQ(c.health.concurrent_max, 256u);
-	SW_EXPECT_EQ(c.health.refresh_ms, 60000u);
+	SW_EXPECT_EQ(c.health.refresh_ms, 10000u);
 	SW_EXPECT_EQ(c.origin_count, 0u);
 	SW_EXPECT_STR(c.control_socket, "/run/swimlane/control.sock");
 	SW_EXPECT_EQ(c.control_mode, 0660u);

@@ -23,8 +23,7 @@ static int64_t reported(struct world *w, uint32_t server, uint32_t member, struc
 	for (uint32_t row = 0; row < MAP_REPORTS_MAX; row++)
 		if (map_report_reader(w->maps[server], row, &report) &&
 			report.actor.id == w->actors[member].id)
-			return (int64_t)map_reported_reader(
-				w->maps[server], row, report.actor, of);
+			return (int64_t)map_reported_reader(w->maps[server], row, report.actor, of);
 	return -1;
 }
 
@@ -167,7 +166,8 @@ static void on_event(struct world *w, uint32_t server, const struct map_event *e
 	repairs += event->kind == MAP_EVENT_REPAIRED;
 }
 
-static void forge(struct world *w, uint32_t server, const char *key, const char *value, uint64_t seq)
+static void forge(
+	struct world *w, uint32_t server, const char *key, const char *value, uint64_t seq)
 {
 	uint8_t bytes[256];
 	struct sw_writer writer = sw_writer_init(bytes, sizeof(bytes));

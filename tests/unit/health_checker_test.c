@@ -155,7 +155,8 @@ SW_TEST(checker, new_definition_is_checked_at_once_and_keeps_the_verdict)
 	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
 	SW_EXPECT_FALSE(run(world, 2, 100));
 	SW_EXPECT_EQ(world->requests, 2);
-	origin.expect_status = 204;
+	origin.expect_status[0] = (struct health_status_range){204, 204};
+	origin.expect_status_count = 1;
 	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
 	SW_ASSERT_TRUE(run(world, 2, 2000));
 	SW_EXPECT_FALSE(world->told[1].changed);
@@ -265,4 +266,46 @@ SW_TEST(checker, callback_is_required)
 	SW_EXPECT_EQ(health_checker_create(base, &(struct health_config){0}, &checker), -EINVAL);
 	SW_EXPECT_TRUE(checker == NULL);
 	event_base_free(base);
+}
+
+SW_TEST(checker, pace_is_faster_while_the_verdict_may_change)
+{
+	struct world *world = world_create((struct health_config){0});
+	struct health_origin origin = origin_of(world, "web", "/status");
+	struct health_verdict up = {.state = HEALTH_UP};
+	origin.interval_ms = 60000;
+	origin.fast_interval_ms = 100;
+	origin.fall = 5;
+	world->status = 500;
+	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, &up), 0);
+	SW_ASSERT_TRUE(run(world, 2, 3000));
+	SW_EXPECT_EQ(world->told[1].verdict.state, HEALTH_DOWN);
+	SW_EXPECT_EQ(world->requests, 5);
+	SW_EXPECT_FALSE(run(world, 3, 400)); /* settled: at the interval again */
+	SW_EXPECT_EQ(world->requests, 5);
+	world_destroy(world);
+}
+
+SW_TEST(checker, origin_in_maintenance_is_told_and_not_checked)
+{
+	struct world *world = world_create((struct health_config){.refresh_ms = 250});
+	struct health_origin origin = origin_of(world, "web", "/");
+	origin.interval_ms = origin.timeout_ms = 100;
+	expect_verdict(world, &origin, HEALTH_UP, "");
+	strcpy(origin.maintenance, "new disks");
+	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
+	SW_ASSERT_TRUE(run(world, 2, 2000));
+	uint32_t requests = world->requests;
+	SW_EXPECT_TRUE(world->told[1].changed);
+	SW_EXPECT_EQ(world->told[1].verdict.state, HEALTH_MAINTENANCE);
+	SW_EXPECT_STR(world->told[1].verdict.error, "new disks");
+	SW_ASSERT_TRUE(run(world, 3, 2000)); /* so that nobody takes it for stale */
+	SW_EXPECT_FALSE(world->told[2].changed);
+	SW_EXPECT_EQ(world->requests, requests);
+	origin.maintenance[0] = '\0';
+	SW_EXPECT_EQ(health_checker_put(world->checker, &origin, NULL), 0);
+	SW_ASSERT_TRUE(run(world, 4, 2000));
+	SW_EXPECT_EQ(world->told[3].verdict.state, HEALTH_UP);
+	SW_EXPECT_GT(world->requests, requests);
+	world_destroy(world);
 }

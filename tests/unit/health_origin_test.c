@@ -53,6 +53,40 @@ static const struct bad_row bad_rows[] = {
 	{"fall_huge", "{\"url\": \"http://a/\", \"fall\": 4294967297}", "fall: "},
 	{"status_199", "{\"url\": \"http://a/\", \"expect_status\": 199}", "expect_status: "},
 	{"status_600", "{\"url\": \"http://a/\", \"expect_status\": 600}", "expect_status: "},
+	{"status_list", "{\"url\": \"http://a/\", \"expect_status\": \"200;204\"}",
+		"expect_status: "},
+	{"status_list_end", "{\"url\": \"http://a/\", \"expect_status\": \"200,\"}",
+		"expect_status: "},
+	{"status_list_down", "{\"url\": \"http://a/\", \"expect_status\": \"299-200\"}",
+		"expect_status: "},
+	{"status_list_out", "{\"url\": \"http://a/\", \"expect_status\": \"200-600\"}",
+		"expect_status: "},
+	{"status_list_long",
+		"{\"url\": \"http://a/\", \"expect_status\": "
+		"\"200,201,202,203,204,205,206,207,208\"}",
+		"expect_status: more than 8"},
+	{"fast_over_interval",
+		"{\"url\": \"http://a/\", \"interval_ms\": 500, \"fast_interval_ms\": 501}",
+		"fast_interval_ms: "},
+	{"timeout_over_fast",
+		"{\"url\": \"http://a/\", \"fast_interval_ms\": 500, \"timeout_ms\": 501}",
+		"timeout_ms: "},
+	{"jitter_51", "{\"url\": \"http://a/\", \"jitter_pct\": 51}", "jitter_pct: "},
+	{"headers_number", "{\"url\": \"http://a/\", \"headers\": 1}", "headers: "},
+	{"header_number", "{\"url\": \"http://a/\", \"headers\": {\"A\": 1}}", "headers: A "},
+	{"header_name", "{\"url\": \"http://a/\", \"headers\": {\"A b\": \"1\"}}", "headers: "},
+	{"header_no_name", "{\"url\": \"http://a/\", \"headers\": {\"\": \"1\"}}", "headers: "},
+	{"header_line", "{\"url\": \"http://a/\", \"headers\": {\"A\": \"1\\r\\nB: 2\"}}",
+		"headers: "},
+	{"header_host", "{\"url\": \"http://a/\", \"headers\": {\"host\": \"b\"}}",
+		"headers: Host "},
+	{"header_text", "{\"url\": \"http://a/\", \"headers\": \"A: 1\\nB\"}", "headers: \"B\""},
+	{"headers_of_tcp", "{\"url\": \"tcp://a:1\", \"headers\": {\"A\": \"1\"}}", "headers: "},
+	{"too_many_headers",
+		"{\"url\": \"http://a/\", \"expect_headers\": "
+		"\"A:1\\nB:1\\nC:1\\nD:1\\nE:1\\nF:1\\nG:1\\nH:1\\nI:1\"}",
+		"expect_headers: more than 8"},
+	{"maintenance_switch", "{\"url\": \"http://a/\", \"maintenance\": true}", "maintenance: "},
 	{"body_number", "{\"url\": \"http://a/\", \"expect_body\": 1}", "expect_body: "},
 	{"url_number", "{\"url\": 1}", "url: "},
 	{"url_empty", "{\"url\": \"\"}", "url: "},
@@ -153,7 +187,7 @@ SW_TEST(origin, defaults_are_filled_in)
 	SW_EXPECT_EQ(o.timeout_ms, 1000);
 	SW_EXPECT_EQ(o.rise, 2);
 	SW_EXPECT_EQ(o.fall, 3);
-	SW_EXPECT_EQ(o.expect_status, 0);
+	SW_EXPECT_EQ(o.expect_status_count, 0);
 	SW_EXPECT_STR(o.expect_body, "");
 	SW_EXPECT_TRUE(o.verify_tls);
 	parse("{\"type\": \"http\", \"address\": \"10.1.0.7\", \"interval_ms\": 300}", &o);
@@ -205,6 +239,10 @@ SW_TEST(origin, json_round_trips)
 		"\"caf\\u00e9\"}",
 		"{\"type\": \"https\", \"address\": \"a\", \"interval_ms\": 100, \"timeout_ms\": "
 		"10}",
+		"{\"url\": \"http://a/\", \"expect_status\": \"200,204,300-399\", "
+		"\"fast_interval_ms\": 1000, \"jitter_pct\": 0, \"maintenance\": \"new disks\"}",
+		"{\"url\": \"http://a/\", \"expect_status\": \"200\", \"headers\": "
+		"\"X-A:  1 \\nX-B:\", \"expect_headers\": {\"Server\": \"\"}}",
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct health_origin origin, again;
@@ -223,7 +261,7 @@ SW_TEST(origin, json_round_trips)
 
 SW_TEST(verdict, json_round_trips)
 {
-	struct health_verdict verdict = {HEALTH_DOWN, 1700000000123, 1700000001123, UINT32_MAX,
+	struct health_verdict verdict = {HEALTH_DOWN, 1700000000123, 1700000001123, UINT32_MAX, 77,
 		INT64_MAX, "connect to 10.1.0.7:80: connection refused"};
 	struct health_verdict again;
 	json_t *json = health_verdict_to_json(&verdict);
@@ -268,6 +306,43 @@ SW_TEST(verdict, json_without_a_key_or_with_a_wrong_one_is_refused)
 	SW_EXPECT_EQ(health_verdict_from_json(json, &again), -EINVAL);
 	json_decref(json);
 	SW_EXPECT_EQ(health_verdict_from_json(NULL, &again), -EINVAL);
+}
+
+SW_TEST(verdict, latency_is_averaged_over_successes)
+{
+	struct health_origin origin = {.rise = 1, .fall = 1};
+	struct health_verdict verdict = {0};
+	uint32_t streak = 0;
+	struct probe_result fast = {.ok = true, .latency_us = 800},
+			    slow = {.ok = true, .latency_us = 1600},
+			    failed = {.latency_us = 100000, .error = "why"};
+	(void)verdict_take(&verdict, &streak, &origin, &fast, 1);
+	SW_EXPECT_EQ(verdict.latency_avg_us, 800);
+	(void)verdict_take(&verdict, &streak, &origin, &slow, 2);
+	SW_EXPECT_EQ(verdict.latency_avg_us, 900);
+	SW_EXPECT_EQ(verdict.latency_us, 1600);
+	(void)verdict_take(&verdict, &streak, &origin, &failed, 3);
+	SW_EXPECT_EQ(verdict.latency_avg_us, 900);
+	for (int i = 0; i < 200; i++)
+		(void)verdict_take(&verdict, &streak, &origin, &fast, 4);
+	SW_EXPECT_LE(verdict.latency_avg_us, 807); /* integers: within an eighth of the step */
+	SW_EXPECT_GE(verdict.latency_avg_us, 800);
+}
+
+SW_TEST(verdict, maintenance_ends_with_the_next_result)
+{
+	struct health_origin origin = {.rise = 5, .fall = 5, .maintenance = "new disks"};
+	struct health_verdict verdict = {.state = HEALTH_UP, .checks = 9};
+	struct probe_result failed = {.error = "why"};
+	uint32_t streak = 0;
+	SW_EXPECT_TRUE(verdict_rest(&verdict, &origin, 10));
+	SW_EXPECT_FALSE(verdict_rest(&verdict, &origin, 11));
+	SW_EXPECT_EQ(verdict.state, HEALTH_MAINTENANCE);
+	SW_EXPECT_EQ(verdict.since_ms, 10);
+	SW_EXPECT_EQ(verdict.checks, 9);
+	SW_EXPECT_STR(verdict.error, "new disks");
+	SW_EXPECT_TRUE(verdict_take(&verdict, &streak, &origin, &failed, 12));
+	SW_EXPECT_EQ(verdict.state, HEALTH_DOWN);
 }
 
 struct sequence_row {

@@ -40,20 +40,22 @@ SW_TEST(check, host_is_sent_as_given)
 struct status_row {
 	const char *name;
 	int status;
-	uint16_t expected;
+	struct health_status_range expected;
 	enum health_state state;
 	const char *error;
 };
 
 static const struct status_row status_rows[] = {
-	{"any_200", 200, 0, HEALTH_UP, ""},
-	{"any_204", 204, 0, HEALTH_UP, ""},
-	{"any_301_not_followed", 301, 0, HEALTH_UP, ""},
-	{"any_404", 404, 0, HEALTH_DOWN, "status 404, expected 2xx or 3xx"},
-	{"any_503", 503, 0, HEALTH_DOWN, "status 503, expected 2xx or 3xx"},
-	{"wanted_404", 404, 404, HEALTH_UP, ""},
-	{"wanted_200_got_204", 204, 200, HEALTH_DOWN, "status 204, expected 200"},
-	{"wanted_301", 301, 301, HEALTH_UP, ""},
+	{"any_200", 200, {0}, HEALTH_UP, ""},
+	{"any_204", 204, {0}, HEALTH_UP, ""},
+	{"any_301_not_followed", 301, {0}, HEALTH_UP, ""},
+	{"any_404", 404, {0}, HEALTH_DOWN, "status 404, expected 2xx or 3xx"},
+	{"any_503", 503, {0}, HEALTH_DOWN, "status 503, expected 2xx or 3xx"},
+	{"wanted_404", 404, {404, 404}, HEALTH_UP, ""},
+	{"wanted_200_got_204", 204, {200, 200}, HEALTH_DOWN, "status 204, expected 200"},
+	{"wanted_4xx", 404, {400, 499}, HEALTH_UP, ""},
+	{"wanted_4xx_got_500", 500, {400, 499}, HEALTH_DOWN, "status 500, expected 400-499"},
+	{"wanted_301", 301, {301, 301}, HEALTH_UP, ""},
 };
 
 SW_TEST_TABLE(check, status_is_judged, const struct status_row *row, status_rows)
@@ -61,10 +63,65 @@ SW_TEST_TABLE(check, status_is_judged, const struct status_row *row, status_rows
 	struct world *world = world_create((struct health_config){0});
 	struct health_origin origin = origin_of(world, "web", "/status");
 	world->status = row->status;
-	origin.expect_status = row->expected;
+	origin.expect_status[0] = row->expected;
+	origin.expect_status_count = row->expected.first > 0;
 	expect_verdict(world, &origin, row->state, row->error);
 	SW_EXPECT_EQ(world->requests, 1);
 	SW_EXPECT_STR(world->uri, "/status");
+	world_destroy(world);
+}
+
+SW_TEST(check, any_of_several_statuses_will_do)
+{
+	struct world *world = world_create((struct health_config){0});
+	struct health_origin origin = origin_of(world, "web", "/status");
+	origin.expect_status[0] = (struct health_status_range){200, 204};
+	origin.expect_status[1] = (struct health_status_range){301, 301};
+	origin.expect_status[2] = (struct health_status_range){401, 403};
+	origin.expect_status_count = 3;
+	world->status = 401;
+	expect_verdict(world, &origin, HEALTH_UP, "");
+	strcpy(origin.name, "other");
+	world->status = 302;
+	expect_verdict(world, &origin, HEALTH_DOWN, "status 302, expected 200-204, 301 or 401-403");
+	world_destroy(world);
+}
+
+SW_TEST(check, headers_are_sent)
+{
+	struct world *world = world_create((struct health_config){0});
+	struct health_origin origin = origin_of(world, "web", "/");
+	strcpy(origin.headers, "X-Check: swim lane\nX-Empty: \n");
+	expect_verdict(world, &origin, HEALTH_UP, "");
+	SW_EXPECT_STR(world->header, "swim lane");
+	SW_EXPECT_TRUE(world->empty_header);
+	world_destroy(world);
+}
+
+struct header_row {
+	const char *name;
+	const char *expected;
+	enum health_state state;
+	const char *error;
+};
+
+/* The answers say "Content-Type: text/plain; charset=utf-8". */
+static const struct header_row header_rows[] = {
+	{"text_within", "Content-Type: plain\n", HEALTH_UP, ""},
+	{"other_case_of_the_name", "content-TYPE: utf-8\n", HEALTH_UP, ""},
+	{"any_value", "Content-Type: \n", HEALTH_UP, ""},
+	{"other_text", "Content-Type: html\n", HEALTH_DOWN,
+		"header Content-Type does not contain \"html\""},
+	{"absent", "Content-Type: plain\nX-None: \n", HEALTH_DOWN, "header X-None is missing"},
+	{"beginning_of_a_name", "Content-Typ: \n", HEALTH_DOWN, "header Content-Typ is missing"},
+};
+
+SW_TEST_TABLE(check, headers_are_looked_at, const struct header_row *row, header_rows)
+{
+	struct world *world = world_create((struct health_config){0});
+	struct health_origin origin = origin_of(world, "web", "/");
+	strcpy(origin.expect_headers, row->expected);
+	expect_verdict(world, &origin, row->state, row->error);
 	world_destroy(world);
 }
 

@@ -35,6 +35,8 @@ static void reply(struct evhttp_request *request, int status, const char *body, 
 {
 	struct evbuffer *buffer = evbuffer_new();
 	evbuffer_add(buffer, body, len);
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+		"text/plain; charset=utf-8");
 	evhttp_send_reply(request, status, "because", buffer);
 	evbuffer_free(buffer);
 }
@@ -83,6 +85,10 @@ static void on_request(struct evhttp_request *request, void *arg)
 	world->requests++;
 	snprintf(world->host, sizeof(world->host), "%s", host ? host : "");
 	snprintf(world->uri, sizeof(world->uri), "%s", uri);
+	const char *check = evhttp_find_header(headers, "X-Check");
+	const char *empty = evhttp_find_header(headers, "X-Empty");
+	snprintf(world->header, sizeof(world->header), "%s", check ? check : "");
+	world->empty_header = empty && empty[0] == '\0';
 	struct timeval pause = {0, 60000};
 	if (strcmp(uri, "/status") == 0) {
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Location", "/gone");
@@ -166,6 +172,7 @@ struct health_origin origin_of(const struct world *world, const char *name, cons
 		.address = "127.0.0.1",
 		.port = world->port,
 		.interval_ms = 1000,
+		.jitter_pct = 10,
 		.timeout_ms = 500,
 		.rise = 2,
 		.fall = 3};

@@ -32,7 +32,8 @@ struct world {
 	uint32_t waiting; /* at /hang */
 	struct evhttp_request *unanswered[UNANSWERED_MAX];
 	uint32_t unanswered_count;
-	char host[256], uri[512];
+	char host[256], uri[512], header[64]; /* X-Check */
+	bool empty_header;                    /* X-Empty came, empty */
 	const char *remove_when_told;
 	struct event *chunk_timer;
 	struct evhttp_request *chunked;

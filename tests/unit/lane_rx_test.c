@@ -82,7 +82,7 @@ static void feed(struct appliance_world *w, unsigned lane, const uint8_t *bytes,
 {
 	struct nic_datagram d = frame_of(w, bytes, len);
 	SW_ASSERT_TRUE(d.mbuf != NULL);
-	lane_receive(&w->app.lanes[lane], w->now_ns, &d);
+	lane_receive(&w->app.lanes[lane], w->now_ns, &d, 1);
 }
 
 static uint64_t drops(const struct appliance_world *w, unsigned lane)
@@ -357,7 +357,7 @@ SW_TEST_TABLE(lane_rx, ping_is_answered_in_its_own_mbuf_by, const struct lane_ro
 	struct nic_datagram in = frame_of(w, d.bytes, draft_finish(&d));
 	struct rte_mbuf *m = in.mbuf;
 	uint64_t answered = lane->counters.answered, counter = lane->counter;
-	lane_receive(lane, w->now_ns, &in);
+	lane_receive(lane, w->now_ns, &in, 1);
 	nic_flush(w->app.port, lane->index);
 	void *out = NULL;
 	SW_ASSERT_EQ(rte_ring_dequeue(w->out[row->lane], &out), 0);
@@ -386,7 +386,7 @@ SW_TEST(lane_rx, ping_in_an_mbuf_without_room_for_the_answer_is_dropped)
 	in.mbuf->data_off = (uint16_t)(in.mbuf->data_off + moved);
 	in.payload += moved;
 	uint64_t before = c->drops[DROP_WIRE + WIRE_ERR_SHORT], answered = c->answered;
-	lane_receive(&w->app.lanes[0], w->now_ns, &in);
+	lane_receive(&w->app.lanes[0], w->now_ns, &in, 1);
 	SW_EXPECT_EQ(c->drops[DROP_WIRE + WIRE_ERR_SHORT], before + 1);
 	SW_EXPECT_EQ(c->answered, answered);
 	appliance_world_expect_no_leak(w);
@@ -405,7 +405,7 @@ SW_TEST(lane_rx, new_record_reaches_the_keeper_by_reference)
 	struct nic_datagram in = frame_of(w, d.bytes, len);
 	struct rte_mbuf *m = in.mbuf;
 	uint64_t before = w->app.lanes[1].counters.to_keeper;
-	lane_receive(&w->app.lanes[1], w->now_ns, &in);
+	lane_receive(&w->app.lanes[1], w->now_ns, &in, 1);
 	SW_EXPECT_EQ(w->app.lanes[1].counters.to_keeper, before + 1);
 	void *got = NULL;
 	SW_ASSERT_EQ(rte_ring_dequeue(w->app.lanes[1].to_keeper, &got), 0);

@@ -5,8 +5,8 @@
 
 #include "methods.h"
 
-static const struct rpc_method_info *const tables[] = {
-	methods_daemon, methods_cluster, methods_ownership, methods_map, methods_origins};
+static const struct rpc_method_info *const tables[] = {methods_daemon, methods_cluster,
+	methods_ownership, methods_map, methods_spread, methods_typed, methods_origins};
 
 static void expect_fits(
 	const char *method, const char *what, const struct rpc_field *fields, const char *text)

@@ -45,7 +45,7 @@ static uint64_t next_number(const char **rest)
 static void check_table(const char *rest)
 {
 	uint64_t i = next_number(&rest);
-	SW_EXPECT_EQ(log2_table[i], next_number(&rest));
+	SW_EXPECT_EQ(rendezvous_log2_table[i], next_number(&rest));
 }
 
 static void check_log(const char *rest)

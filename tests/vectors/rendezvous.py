@@ -9,8 +9,18 @@ script; the order of servers comes from exact arithmetic. Lines:
   table I VALUE           log H L TRUE (2^32 * -log2((H + 1) / 2^64), rounded down)
   server ID HASH          weight KEY_HASH SERVER_HASH WEIGHT
   score H W SCORE         rank KEY_HASH N ID:W ... INDEX ...
+  id NAME ID              key CLUSTER KEY KEY_HASH
+  owners CLUSTER KEY N NAME:WEIGHT:ZONE ... NAME ...    in the order of their ranks
+  zones  CLUSTER KEY N NAME:WEIGHT:ZONE ... NAME ...    the same, zone-aware
+
+Hashes of names and keys come from the xxhash library.
 """
+import ctypes
 import random
+
+XXHASH = ctypes.CDLL("libxxhash.so.0")
+XXHASH.XXH3_64bits_withSeed.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64]
+XXHASH.XXH3_64bits_withSeed.restype = ctypes.c_uint64
 
 BITS = 400
 MASK = (1 << 64) - 1
@@ -84,6 +94,42 @@ def rank(key, servers):
     return sorted(range(len(servers)), key=order)
 
 
+def xxh3(text, seed=0):
+    return XXHASH.XXH3_64bits_withSeed(text.encode(), len(text.encode()), seed)
+
+
+def server_id(name):
+    return xxh3(name) or 1
+
+
+def key_hash(cluster, key):
+    return xxh3(key, xxh3(cluster))
+
+
+def zone_aware(order, servers):
+    other = next((i for i in order if servers[i][2] != servers[order[0]][2]), None)
+    return order if other is None else [order[0], other] + [i for i in order[1:] if i != other]
+
+
+def print_names(rng):
+    names = [f"edge-{n:02}" for n in range(1, 65)]
+    for name in names[:20] + ["s1", "x" * 63]:
+        print("id", name, server_id(name))
+    keys = ["k", "origin/shop", "origin/" + "long" * 40, "key-of-250-bytes-" + "y" * 233]
+    for cluster in ("ams1", "paris", "x"):
+        for key in keys:
+            print("key", cluster, key, key_hash(cluster, key))
+    for n in (1, 2, 5, 16, 64):
+        for kind in range(4):
+            servers = [(name, 100 if kind < 2 else rng.randint(1, 1000), f"z{rng.randint(1, 3 if n > 2 else 1)}")
+                       for name in rng.sample(names, n)]
+            key = f"origin/{rng.randint(1, 99999)}"
+            order = rank(key_hash("ams1", key), [(server_id(name), w) for name, w, _ in servers])
+            for word, found in (("owners", order), ("zones", zone_aware(order, servers))):
+                print(word, "ams1", key, n, *(":".join(map(str, s)) for s in servers),
+                      *(servers[i][0] for i in found))
+
+
 def main():
     rng = random.Random(64)
     for i, value in enumerate(TABLE):
@@ -106,6 +152,7 @@ def main():
             servers = [(rng.getrandbits(64), 100 if kind < 2 else rng.randint(1, 1000)) for _ in range(n)]
             key = rng.getrandbits(64)
             print("rank", key, n, *(f"{s}:{w}" for s, w in servers), *rank(key, servers))
+    print_names(rng)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "crash.h"
+#include "handover.h"
 #include "lifeguard.h"
 #include "swim_paper.h"
 
@@ -27,6 +28,7 @@ static struct lifeguard_result lifeguard_results[LIFEGUARD_CONFIGURATIONS];
 static struct crash_result crash_results[CRASH_CASES];
 static struct swim_paper_result swim_result;
 static double sim_speed;
+static struct handover_result handover_result;
 
 static void advance(void *context)
 {
@@ -44,11 +46,12 @@ static void finish(const struct progress *p)
 
 static int usage(FILE *to)
 {
-	fputs("swimlane-experiments swim | lifeguard | crash | all [options]\n"
+	fputs("swimlane-experiments swim | lifeguard | crash | handover | all [options]\n"
 	      "  swim         load, first detection, dissemination, round robin (Das et al. 2002)\n"
 	      "  lifeguard    false positives and detection under anomalies (Dadgar et al. 2017, "
 	      "V)\n"
 	      "  crash        from a crash to known by all, for each profile\n"
+	      "  handover     how long an origin goes unchecked when its owner goes\n"
 	      "  --quick      fewer of everything\n"
 	      "  --seed N     the run is a function of it (default 1)\n"
 	      "  --runs N     crash: crashes of each row; lifeguard: passes through the plan\n"
@@ -119,6 +122,30 @@ static void run_crash(const struct options *o)
 	printf("\n64 complete servers, metal, quiet: %.1f virtual seconds for each second of one "
 	       "core\n\n",
 		sim_speed);
+}
+
+static void run_handover(const struct options *o)
+{
+	struct handover_plan plan = handover_plan_64;
+	plan.seed = o->seed;
+	plan.events = o->runs > 0 ? o->runs : o->quick ? 3 : plan.events;
+	struct progress p = {"handover", 0, HANDOVER_SCENES * plan.events, o->tty};
+	handover_run(&plan, &handover_result, advance, &p);
+	finish(&p);
+	printf("handover of origins: lan profile, 50 us links, seed %llu\n\n",
+		(unsigned long long)o->seed);
+	handover_print(&plan, &handover_result);
+	printf("\n");
+}
+
+static void json_handover(void)
+{
+	struct handover_result *r = &handover_result;
+	printf(", \"unchecked_bound_ms\": %.0f", r->bound_ms);
+	for (enum handover_scene s = 0; s < HANDOVER_SCENES; s++)
+		printf(", \"unchecked_ms_max_%s\": %.0f, \"checked_at_once_max_%s\": %u",
+			handover_scene_name(s), samples_quantile(&r->gap_ms[s], 1),
+			handover_scene_name(s), r->at_once_max[s]);
 }
 
 static void json_swim(void)
@@ -206,7 +233,8 @@ int main(int argc, char **argv)
 	bool swim = all || strcmp(what, "swim") == 0,
 	     lifeguard = all || strcmp(what, "lifeguard") == 0;
 	bool crash = all || strcmp(what, "crash") == 0;
-	if (!swim && !lifeguard && !crash)
+	bool handover = all || strcmp(what, "handover") == 0;
+	if (!swim && !lifeguard && !crash && !handover)
 		return usage(stderr);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (swim)
@@ -215,6 +243,8 @@ int main(int argc, char **argv)
 		run_lifeguard(&o);
 	if (crash)
 		run_crash(&o);
+	if (handover)
+		run_handover(&o);
 	if (o.json) {
 		printf("{\"seed\": %llu, \"quick\": %s", (unsigned long long)o.seed,
 			o.quick ? "true" : "false");
@@ -224,6 +254,8 @@ int main(int argc, char **argv)
 			json_lifeguard();
 		if (crash)
 			json_crash();
+		if (handover)
+			json_handover();
 		printf("}\n");
 	}
 	return 0;

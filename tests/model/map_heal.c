@@ -1,0 +1,125 @@
+/* Faults end: everybody hears of everybody, packets arrive in order, and all pull from all. */
+#include "base/random.h"
+#include "map_internal.h"
+
+#include <string.h>
+
+enum { QUEUE_MAX = 1024, ROUNDS_MAX = 20, STILL_ROUNDS = 2 };
+
+struct calm {
+	struct world *world;
+	uint32_t head, tail;
+	const char *broken;
+	struct packet queue[QUEUE_MAX];
+};
+
+static struct calm calm;
+
+static void put_packet(void *context, const struct packet *packet)
+{
+	struct calm *c = context;
+	if (c->head - c->tail == QUEUE_MAX) {
+		c->broken = "calm replicas come to rest";
+		return;
+	}
+	struct packet *to = &c->queue[c->head++ % QUEUE_MAX];
+	memcpy(to, packet, offsetof(struct packet, bytes) + packet->len);
+}
+
+static void step(struct calm *c, enum step_kind kind, uint32_t a, uint32_t b)
+{
+	struct step t = {.kind = kind, .a = (uint8_t)a, .b = (uint8_t)b};
+	const char *broken;
+	if (c->broken != NULL)
+		return;
+	(void)world_step(c->world, &t, NULL, put_packet, c, &broken);
+	c->broken = c->broken != NULL ? c->broken : broken;
+}
+
+static void deliver_all(struct calm *c)
+{
+	while (c->head != c->tail && c->broken == NULL) {
+		static struct packet p;
+		const struct packet *at = &c->queue[c->tail++ % QUEUE_MAX];
+		memcpy(&p, at, offsetof(struct packet, bytes) + at->len);
+		struct step t = {.kind = STEP_DELIVER, .a = p.to};
+		const char *broken;
+		(void)world_step(c->world, &t, &p, put_packet, c, &broken);
+		c->broken = c->broken != NULL ? c->broken : broken;
+	}
+}
+
+static void for_all_pairs(struct calm *c, enum step_kind kind)
+{
+	struct world *w = c->world;
+	for (uint32_t i = 0; i < w->replicas; i++)
+		for (uint32_t k = 0; k < w->replicas; k++) {
+			if (i == k || !w->nodes[i].up || !w->nodes[k].up)
+				continue;
+			step(c, kind, i, k);
+			deliver_all(c);
+		}
+}
+
+/* Of what there is to agree on. */
+static uint64_t digest(const struct world *w)
+{
+	uint64_t h = 0;
+	for (uint32_t i = 0; i < w->replicas; i++) {
+		const struct map *m = world_map(i);
+		if (!w->nodes[i].up)
+			continue;
+		h = sw_mix64(h + map_vector_hash(m) + w->nodes[i].ready);
+		h = sw_mix64(h + map_content_hash(m) + map_tombstone_count(m));
+		h = sw_mix64(h + w->nodes[i].epoch);
+	}
+	return h;
+}
+
+static void go_on_if_forgotten(struct calm *c)
+{
+	struct world *w = c->world;
+	for (uint32_t i = 0; i < w->replicas; i++) {
+		bool forgotten = false;
+		for (uint32_t k = 0; k < w->replicas; k++)
+			forgotten |= w->nodes[k].up && w->nodes[k].forgotten[i];
+		if (forgotten && w->nodes[i].up)
+			step(c, STEP_GO_ON, i, 0);
+	}
+	deliver_all(c);
+}
+
+static void round_of_all(struct calm *c)
+{
+	struct world *w = c->world;
+	bool any_ready = false;
+	for_all_pairs(c, STEP_LEARN);
+	for_all_pairs(c, STEP_PULL);
+	for_all_pairs(c, STEP_REPORT);
+	for (uint32_t i = 0; i < w->replicas; i++)
+		any_ready |= w->nodes[i].up && w->nodes[i].ready;
+	for (uint32_t i = 0; i < w->replicas && !any_ready; i++)
+		if (w->nodes[i].up)
+			step(c, STEP_SILENCE, i, 0);
+}
+
+const char *world_heal(struct world *w)
+{
+	struct calm *c = &calm;
+	uint16_t held[KEYS];
+	int still = 0;
+	c->world = w;
+	c->head = c->tail = 0;
+	c->broken = NULL;
+	check_held(w, held);
+	if (w->forgotten_go_on)
+		go_on_if_forgotten(c);
+	for (int round = 0; still < STILL_ROUNDS && c->broken == NULL; round++) {
+		uint64_t before = digest(w);
+		round_of_all(c);
+		still = digest(w) == before ? still + 1 : 0;
+		if (round == ROUNDS_MAX)
+			c->broken = "calm replicas come to rest";
+	}
+	return c->broken != NULL ? c->broken : check_healed(w, held);
+}

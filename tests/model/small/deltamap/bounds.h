@@ -1,0 +1,14 @@
+/* The sizes of lib/deltamap/bounds.h for the model's build. */
+#pragma once
+
+enum {
+	OUT_MAX = 16,
+	PUSH_QUEUE_MAX = 16,
+	PUSH_JOBS_MAX = 2,
+	ASSEMBLIES_MAX = 2,
+	PENDING_MAX = 32,
+	EARLY_MAX = 16,
+	PROBES_MAX = 64,
+	DUE_PER_TICK = 64,
+	BUCKETS_MIN = 8,
+};
