@@ -32,8 +32,8 @@ static struct map *with_peers(const struct map_config *c)
 	struct map *m = map_create(c, SW_NS_PER_S);
 	struct map_peer peers[PEERS];
 	for (uint32_t i = 0; i < PEERS; i++)
-		peers[i] = (struct map_peer){
-			.actor = {i + 2, 1}, .at = {.port = (uint16_t)(i + 2)}};
+		peers[i] =
+			(struct map_peer){.actor = {i + 2, 1}, .at = {.port = (uint16_t)(i + 2)}};
 	map_peers_owner(m, SW_NS_PER_S, NULL, 0, true);
 	map_tick_owner(m, SW_NS_PER_S);
 	map_peers_owner(m, SW_NS_PER_S, peers, PEERS, true);
