@@ -1,8 +1,8 @@
 /* Why a rule "of concurrent writes rendezvous chooses" alone does not converge, and the stamps do.
  *
  * w(A) > w(B) > w(C); c1 overwrites a1 knowingly; b1 is concurrent with both. Whoever compares two
- * records at a time by that rule, and forgets the loser, ends with any of the three, depending on what
- * came first, under one and the same vector: a1 beats b1, b1 beats c1, but c1 follows a1. */
+ * records at a time by that rule, and forgets the loser, ends with any of the three, depending on
+ * what came first, under one and the same vector: a1 beats b1, b1 beats c1, but c1 follows a1. */
 #include <stdio.h>
 #include <string.h>
 
