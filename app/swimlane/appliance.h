@@ -159,6 +159,7 @@ struct keeper_command {
 enum map_change_kind {
 	CHANGE_RECORD,    /* entered the map */
 	CHANGE_DISPLACED, /* gave way to another that did not know of it, or never got in */
+	CHANGE_COLLECTED, /* a tombstone that left the map */
 	CHANGE_EVENT,     /* of the map itself; `view` has its key alone */
 };
 
@@ -176,9 +177,9 @@ struct keeper_counters {
 	uint64_t packets;
 	uint64_t sent;
 	uint64_t commands;
-	uint64_t not_owner;
 	uint64_t no_mbuf;
 	uint64_t changes_missed;
+	uint64_t not_owner;
 } __attribute__((aligned(64)));
 
 struct keeper {
@@ -241,6 +242,8 @@ int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* The map's on_collect. */
+void keeper_collected(void *keeper, const struct map_view *tombstone);
 /* The map's on_event. */
 void keeper_event(void *keeper, const struct map_event *event);
 /* The map's on_displaced. */

@@ -80,6 +80,7 @@ struct config {
 	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
 	uint32_t map_watches_max;
 	uint32_t map_watch_kib; /* unread by a watch's client, at most */
+	uint32_t map_deletes_kept;
 	bool map_persist;
 	uint32_t map_persist_interval_s;
 

@@ -97,6 +97,7 @@ struct config_file {
 		uint32_t packets_per_s_max;
 		uint32_t watches_max;
 		uint32_t watch_kib;
+		uint32_t deletes_kept;
 		bool persist;
 		uint32_t persist_interval_s;
 	} map;

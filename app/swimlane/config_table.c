@@ -190,6 +190,8 @@ const struct config_key config_keys[] = {
 		.help = "Most watches (RPC `map.watch`) at once"},
 	{NUMBER("map.watch_kib", map.watch_kib), .min = 16, .max = 4096, .unit = "KiB", .value = "1024",
 		.help = "A watch whose client has more than this unread misses changes, and is told so"},
+	{NUMBER("map.deletes_kept", map.deletes_kept), .min = 16, .max = 10000000, .value = "8192",
+		.help = "Latest collected deletes that a watch can still be told of when it resumes"},
 	{SWITCH("map.persist", map.persist), .value = "false",
 		.help = "Keep a copy of the map in `state_dir`, and start from it"},
 	{NUMBER("map.persist_interval_s", map.persist_interval_s), .min = 1, .max = 86400, .unit = "s",

@@ -153,6 +153,7 @@ void config_take(
 	config->map_packets_per_s_max = file->map.packets_per_s_max;
 	config->map_watches_max = file->map.watches_max;
 	config->map_watch_kib = file->map.watch_kib;
+	config->map_deletes_kept = file->map.deletes_kept;
 	config->map_persist = file->map.persist;
 	config->map_persist_interval_s = file->map.persist_interval_s;
 	config->ownership_stable_us = us_of_ms(file->ownership.stable_ms);

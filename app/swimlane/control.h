@@ -74,6 +74,7 @@ struct control {
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
 	struct watch *watches; /* watch_max */
+	struct deletes *deletes;
 	uint32_t watch_max;
 	struct watch_counters watch_counters;
 	struct version_vector vector; /* scratch */

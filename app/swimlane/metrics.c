@@ -345,6 +345,8 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 		&view_get_reader(control->app->board)->counters, "");
 	single(&e, "keeper", counters_keeper, &control->app->keeper.counters, "");
 	single(&e, "map", counters_map, map_counters(control->app->map), "");
+	single(&e, "watch", counters_watch, &control->watch_counters, "");
+	single(&e, "persist", counters_persist, persist_counters(control), "");
 	single(&e, "rpc", counters_rpc, &rpc, "");
 	single(&e, "health", counters_health, &health, "");
 	http(&e);

@@ -272,6 +272,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.on_change = keeper_changed,
 		.on_displaced = keeper_displaced,
 		.on_event = keeper_event,
+		.on_collect = keeper_collected,
 		.context = &app->keeper,
 	};
 	int rc = ownership_create(app, &app->keeper.ownership);

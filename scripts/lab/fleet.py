@@ -28,8 +28,9 @@ memory:
   hugepages: {hugepages}
   megabytes: {megabytes}
 map:
-  records_max: 20000
-ownership:
+  records_max: {records_max}
+  megabytes: {map_megabytes}
+{map_lines}ownership:
   stable_ms: {stable_ms}
 control:
   socket: {socket}
@@ -107,7 +108,10 @@ class Fleet:
             seeds="\n".join(f"  - {s.address}:{UDP_PORT}" for s in seeds),
             ramp_us=50, ceiling_us=self.options.ceiling_us,
             hugepages="auto" if self.options.hugepages else "off", megabytes=self.options.megabytes,
-            stable_ms=self.options.stable_ms, socket=server.socket))
+            stable_ms=self.options.stable_ms, socket=server.socket,
+            records_max=self.options.records_max, map_megabytes=self.options.map_megabytes,
+            map_lines="".join(f"  {line}\n" for line in self.options.map_lines))
+            + "".join(f"{line}\n" for line in self.options.more_lines))
 
     def start(self, server, timeout_s=30):
         """Starts a server and waits until its RPC answers and the feed hears it."""

@@ -5,7 +5,9 @@
 #include "appliance.h"
 #include "counters.h"
 #include "health/health.h"
+#include "persist.h"
 #include "rpc/rpc.h"
+#include "watch.h"
 
 /* Every 64-bit word from `first` to `end` of a struct is told exactly once. */
 static void expect_all(const struct counter *list, const char *of, size_t first, size_t end)
@@ -35,6 +37,8 @@ SW_TEST(counters, every_counter_is_told)
 	expect_all(counters_keeper, "keeper_counters", 0,
 		offsetof(struct keeper_counters, not_owner) + sizeof(uint64_t));
 	expect_all(counters_map, "map_counters", 0, sizeof(struct map_counters));
+	expect_all(counters_watch, "watch_counters", 0, sizeof(struct watch_counters));
+	expect_all(counters_persist, "persist_counters", 0, sizeof(struct persist_counters));
 	expect_all(counters_rpc, "rpc_server_stats", 0, sizeof(struct rpc_server_stats));
 	expect_all(counters_health, "health_stats", 0, sizeof(struct health_stats));
 }
