@@ -9,16 +9,11 @@
 #include "map_explore.h"
 #include "map_swarm.h"
 
-enum map_mutation map_mutation, map_mutation_too;
+enum map_mutation map_mutation;
 
 struct mutant {
 	const char *name;
 	bool is_efficiency; /* on its own: nothing is expected to notice */
-};
-
-/* Two rules that stand in for each other: both off. */
-struct pair {
-	enum map_mutation a, b;
 };
 
 static const struct mutant mutants[MAP_MUTATION_COUNT] = {
@@ -50,17 +45,6 @@ static const struct mutant mutants[MAP_MUTATION_COUNT] = {
 	[MAP_MUTATION_OWN_CLOSED_KEPT] = {"an own closed epoch is kept"},
 	[MAP_MUTATION_CLOSURES_NOT_LEARNED] = {"closures are not learned before a delta"},
 	[MAP_MUTATION_CLOSE_UNEQUAL] = {"epochs are closed before all have the same", true},
-};
-
-static const struct pair pairs[] = {
-	{MAP_MUTATION_COLLECT_IN_SESSION, MAP_MUTATION_ABSENT_COVERED_TAKEN},
-	{MAP_MUTATION_NO_FLOOR_IN_HEADERS, MAP_MUTATION_NO_FLOOR_AT_BIRTH},
-	{MAP_MUTATION_NO_FENCE, MAP_MUTATION_ABSENT_COVERED_TAKEN},
-	{MAP_MUTATION_NO_FENCE, MAP_MUTATION_COLLECT_IN_SESSION},
-	{MAP_MUTATION_NO_FENCE, MAP_MUTATION_CLOSE_UNEQUAL},
-	{MAP_MUTATION_NO_FIRST_SESSION, MAP_MUTATION_NO_FENCE},
-	{MAP_MUTATION_NO_FIRST_SESSION, MAP_MUTATION_COLLECT_IN_SESSION},
-	{MAP_MUTATION_CLOSE_UNEQUAL, MAP_MUTATION_COLLECT_IN_SESSION},
 };
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
@@ -132,14 +116,6 @@ int main(void)
 		map_mutation = (enum map_mutation)m;
 		bool unnoticed = mutants[m].is_efficiency;
 		wrong += try_all(mutants[m].name, unnoticed ? few : runs, states) == unnoticed;
-	}
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		char name[160];
-		map_mutation = pairs[i].a;
-		map_mutation_too = pairs[i].b;
-		(void)snprintf(name, sizeof(name), "both: %s; %s", mutants[pairs[i].a].name,
-			mutants[pairs[i].b].name);
-		wrong += !try_all(name, runs, states);
 	}
 	return wrong == 0 ? 0 : 1;
 }
