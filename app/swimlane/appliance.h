@@ -22,6 +22,7 @@
 #include "deltamap/typed.h"
 #include "currency.h"
 #include "idle.h"
+#include "map_pages.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
 #include "seal/seal.h"
@@ -213,8 +214,9 @@ struct appliance {
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
 	struct sealing *sealing;              /* control */
 
-	struct swim *swim;        /* lane 0 */
-	struct map *map;          /* keeper; readers under RCU */
+	struct swim *swim; /* lane 0 */
+	struct map *map;   /* keeper; readers under RCU */
+	struct map_pages map_pages;
 	struct view_board *board; /* members; lane 0 writes */
 	struct lane lanes[SW_LANES_MAX];
 	struct keeper keeper;

@@ -122,6 +122,9 @@ void config_free(struct config *config);
 /* Every key with its values, default and meaning, as a Markdown table. */
 void config_reference(FILE *out);
 
+/* The same as the manual page swimlane.yaml(5), in mdoc(7). */
+void config_manual(FILE *out);
+
 /* The membership times in force: the profile's, with what the file overrides. A shorter or longer
  * suspicion_us moves the profile's shortest suspicion in proportion. */
 void config_membership_times(const struct config *config, struct swim_profile *times);

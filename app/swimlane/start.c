@@ -238,13 +238,14 @@ static int create_rcu(struct appliance *app, char *error)
 	return 0;
 }
 
-static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed, char *error)
+static int create_machines(
+	struct appliance *app, const struct start_info *info, uint64_t seed, char *error)
 {
 	const struct config *c = app->config;
 	struct swim_config sc = {
 		.features = swim_features_all,
 		.id = c->id,
-		.epoch = epoch,
+		.epoch = info->epoch,
 		.instance = app->instance,
 		.weight = c->weight,
 		.at = app->at,
@@ -257,7 +258,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 	config_membership_times(c, &sc.profile);
 	uint64_t timeout_ns = sc.profile.probe_timeout_ns;
 	struct map_config mc = {
-		.self = {c->id, epoch},
+		.self = {c->id, info->epoch},
 		.cluster_seed = app->cluster_seed,
 		.records_max = c->map_records_max,
 		.bytes_max = (uint64_t)c->map_mib << 20,
@@ -275,6 +276,11 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.on_collect = keeper_collected,
 		.context = &app->keeper,
 	};
+	/* Where the keeper may run anywhere, no node is its own. */
+	bool pinned = info->place.cpus[0] == '\0';
+	mc.memory = map_pages_init(&app->map_pages,
+		pinned ? (int)rte_lcore_to_socket_id(LCORE_KEEPER) : MAP_PAGES_ANY_NODE,
+		info->hugepages);
 	int rc = ownership_create(app, &app->keeper.ownership);
 	app->swim = swim_create(&sc, ticks_now_ns());
 	app->map = map_create(&mc, ticks_now_ns());
@@ -353,7 +359,7 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	if (rc == 0)
 		rc = sealing_create(app, info->epoch, error);
 	if (rc == 0)
-		rc = create_machines(app, info->epoch, seeds[1], error);
+		rc = create_machines(app, info, seeds[1], error);
 	if (rc < 0) {
 		persist_forget();
 		return rc;
