@@ -5,7 +5,7 @@ SW_TEST_TABLE(
 	map_model, no_order_of_packets_breaks_the_map, const struct map_scope *scope, map_scopes)
 {
 	static struct map_explored e;
-	SW_ASSERT_EQ(map_explore(scope, sw_test_env_u64("SW_MODEL_STATES", 300000), &e), 0);
+	SW_ASSERT_EQ(map_explore(scope, sw_test_env_u64("SW_MODEL_STATES", 30000), &e), 0);
 	sw_test_note("%s: %llu states%s, %llu steps, %llu heals, %u packets, depth %u, "
 		     "%llu followed twice",
 		scope->name, (unsigned long long)e.states, e.whole ? ", all" : " (limit)",
