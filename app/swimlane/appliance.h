@@ -123,6 +123,7 @@ struct lane {
 	uint64_t counter;        /* of the next packet in the clear; sealed ones are seal's */
 	struct sw_random random; /* the shim's */
 	struct idle idle;
+	struct idle_bell bell;
 	struct lane_counters counters;
 	struct rte_ring *to_keeper;    /* mbufs */
 	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
@@ -187,6 +188,7 @@ struct keeper {
 	struct appliance *app;
 	uint32_t thread;
 	struct idle idle;
+	struct idle_bell bell;
 	struct keeper_counters counters;
 	uint64_t view_version;
 	uint64_t eligible_ns; /* when a member next becomes eligible again */

@@ -313,6 +313,8 @@ int keeper_run(void *arg)
 			map_tick_owner(app->map, now_ns);
 		worked |= send_packets(keeper, now_ns);
 		reclaim(keeper);
+		if (worked)
+			idle_wake(&app->lanes[0].idle);
 		deadline_ns = map_deadline(app->map);
 		idle_turn(&keeper->idle, worked, now_ns,
 			sw_min_u64(deadline_ns, keeper->eligible_ns));
