@@ -28,8 +28,10 @@ static const struct mutant mutants[MAP_MUTATION_COUNT] = {
 	[MAP_MUTATION_NO_FENCE] = {"packets of epochs that are over are taken", true},
 	[MAP_MUTATION_NO_TOMBSTONE] = {"a delete leaves no tombstone"},
 	[MAP_MUTATION_COLLECT_UNSTABLE] = {"tombstones are collected before all have them"},
-	[MAP_MUTATION_COLLECT_PREVIOUS_UNSEEN] = {"and without having seen what they replaced"},
-	[MAP_MUTATION_COLLECT_IN_SESSION] = {"and while a session is under way", true},
+	[MAP_MUTATION_COLLECT_PREVIOUS_UNSEEN] =
+		{"tombstones are collected without having seen what they replaced"},
+	[MAP_MUTATION_COLLECT_IN_SESSION] =
+		{"tombstones are collected while a session is under way", true},
 	[MAP_MUTATION_NO_FLOOR_AT_BIRTH] = {"new keys start at clock 1"},
 	[MAP_MUTATION_NO_FLOOR_AT_PUSH] = {"pushes at or below the floor make keys"},
 	[MAP_MUTATION_NO_FLOOR_IN_HEADERS] = {"the senders' floors are not adopted", true},
