@@ -143,7 +143,7 @@ void store_forget_actor(struct store *s, uint16_t slot)
 	atomic_store_explicit(&a->seq, 0, memory_order_release);
 	atomic_store_explicit(&a->state, SLOT_GONE, memory_order_release);
 	a->cap = a->unknown_ns = 0;
-	a->collected = 0;
+	atomic_store_explicit(&a->collected, 0, memory_order_relaxed);
 	a->over = a->blocked = false;
 	s->gone_open++;
 	uint32_t i = 0;
@@ -499,7 +499,7 @@ void store_clear(struct store *s)
 		struct actor_slot *a = &s->actors[s->actor_order[i]];
 		a->oldest = a->newest = a->tomb_oldest = a->tomb_newest = 0;
 		a->cap = 0;
-		a->collected = 0;
+		atomic_store_explicit(&a->collected, 0, memory_order_relaxed);
 		a->ahead = a->blocked = false;
 		atomic_store_explicit(&a->seq, 0, memory_order_release);
 	}
