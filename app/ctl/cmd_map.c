@@ -320,6 +320,8 @@ const struct ctl_command ctl_map_commands[] = {
 		run_ls, false},
 	{"map watch", "[PREFIX]", "Print changes of the map as they happen", watch_map_help,
 		watch_run_map, false},
+	{"watch", "[PREFIX]", "Print events and changes of the map as they happen", watch_help,
+		watch_run_all, false},
 	{"events", "", "Print members' changes and verdicts as they happen", watch_help,
 		watch_run_events, false},
 	{0},

@@ -256,3 +256,30 @@ int watch_run_events(struct ctl *ctl, int argc, char **argv)
 	int code = watch_options(ctl, argc, argv, 0, &limit, &stop);
 	return stop ? code : ctl_follow(ctl, "events", NULL, limit, print_event);
 }
+
+static void print_any(struct ctl *ctl, const char *method, const json_t *params)
+{
+	if (method != NULL && strcmp(method, "event") == 0)
+		print_event(ctl, method, params);
+	else
+		print_change(ctl, method, params);
+}
+
+int watch_run_all(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_limit limit = {0};
+	json_t *params = json_object(), *result;
+	bool stop;
+	int code = watch_options(ctl, argc, argv, 1, &limit, &stop);
+	if (!stop && optind < argc &&
+		json_object_set_new(params, "prefix", json_string(argv[optind])) < 0) {
+		code = ctl_usage(ctl, "the prefix is not UTF-8");
+		stop = true;
+	}
+	if (!stop && (code = ctl_call(ctl, "events", NULL, &result)) == CTL_OK) {
+		json_decref(result);
+		return ctl_follow(ctl, "map.watch", params, limit, print_any);
+	}
+	json_decref(params);
+	return code;
+}

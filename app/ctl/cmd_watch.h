@@ -1,4 +1,4 @@
-/* map watch, events */
+/* map watch, watch, events */
 #pragma once
 
 #include <stddef.h>
@@ -10,6 +10,7 @@ struct ctl;
 extern const char watch_help[];
 extern const char watch_map_help[];
 int watch_run_map(struct ctl *ctl, int argc, char **argv);
+int watch_run_all(struct ctl *ctl, int argc, char **argv);
 int watch_run_events(struct ctl *ctl, int argc, char **argv);
 
 /* A record's value on one line of at most `columns`; "(deleted)", "(binary, 12 B)". To be freed. */

@@ -17,6 +17,8 @@ static int stop_code;
 static void complain(const struct ctl *ctl, const char *format, va_list args)
 {
 	char text[ERROR_TEXT_MAX];
+	if (ctl->quiet)
+		return;
 	(void)vsnprintf(text, sizeof(text), format, args); /* cut if long: it is for people */
 	char *safe = text_safe(text, strlen(text));
 	(void)fprintf(stderr, "swimlanectl: %s%s%s\n",

@@ -28,6 +28,7 @@ struct ctl {
 	int timeout_ms;
 	bool json;
 	bool colour;
+	bool quiet; /* complain about nothing */
 	const struct ctl_command *command;
 	struct rpc_client *client; /* NULL: not connected yet */
 };
@@ -50,6 +51,8 @@ extern const struct ctl_command ctl_map_commands[];
 extern const struct ctl_command ctl_spread_commands[];
 extern const struct ctl_command ctl_typed_commands[];
 extern const struct ctl_command ctl_stats_commands[];
+extern const struct ctl_command ctl_top_commands[];
+extern const struct ctl_command ctl_daemon_commands[];
 extern const struct ctl_command ctl_raw_commands[];
 
 /* The next option of `options` (ended by a zero entry), as getopt_long() gives it; -1 after the

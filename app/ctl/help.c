@@ -13,6 +13,8 @@ static const struct ctl_command *const groups[] = {
 	ctl_spread_commands,
 	ctl_typed_commands,
 	ctl_stats_commands,
+	ctl_top_commands,
+	ctl_daemon_commands,
 	ctl_raw_commands,
 };
 
@@ -36,6 +38,13 @@ const struct ctl_command *help_find(const char *first, const char *second, int *
 				if (is_named(c, first, *words == 2 ? second : NULL))
 					return c;
 	return NULL;
+}
+
+void help_each(void (*visit)(const struct ctl_command *command, void *context), void *context)
+{
+	for (int g = 0; g < GROUPS; g++)
+		for (const struct ctl_command *c = groups[g]; c->name != NULL; c++)
+			visit(c, context);
 }
 
 static void print_line(FILE *out, const struct ctl_command *c)

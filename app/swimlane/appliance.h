@@ -34,9 +34,9 @@ enum {
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,
 	EVENTS_MAX = 1024,
-	COMMANDS_MAX = 1024,      /* local writes under way */
-	CHANGES_MAX = 2048,       /* map changes on their way to control */
-	LANE_TO_CONTROL_MAX = 64, /* packets of senders that are new here */
+	COMMANDS_MAX = 1024,       /* local writes under way */
+	CHANGES_MAX = 2048,        /* map changes on their way to control */
+	LANE_TO_CONTROL_MAX = 256, /* packets of senders that are new here */
 	SHIM_BLOCKS_MAX = 64,
 };
 
@@ -104,9 +104,16 @@ struct lane_out {
 	bool reply;
 };
 
-/* Who is new here knocks at control; each address so often only, so that a flood of forged senders
- * from one place leaves room for others. */
-enum { KNOCKS = 256 };
+/* Who is new here knocks at control: each address so often only, and then with a few packets of one
+ * life (the answer to a JOIN is several), so that a flood of forged senders from one place leaves
+ * room for others. */
+enum { KNOCKERS = 256, KNOCK_PACKETS_MAX = 16 };
+
+struct knocker {
+	uint64_t until_ns; /* others at this address must wait */
+	uint64_t instance;
+	uint32_t packets;
+};
 
 struct lane {
 	struct appliance *app;
@@ -122,7 +129,7 @@ struct lane {
 	struct rte_ring *from_control; /* the same, let in */
 	uint16_t out_count;
 	struct lane_out out[BURST];
-	uint64_t knocked_ns[KNOCKS]; /* by a hash of the address */
+	struct knocker knockers[KNOCKERS]; /* by a hash of the address */
 };
 
 enum keeper_command_kind {
@@ -200,7 +207,7 @@ struct appliance {
 	struct nic_port *port;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
-	uint32_t control_thread;
+	uint32_t control_thread, telemetry_thread;
 
 	struct seal *seal;                    /* NULL: in the clear */
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */

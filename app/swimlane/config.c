@@ -127,13 +127,28 @@ int config_load(const char *path, struct config *config, char *error)
 			path, strerror(-rc));
 	else
 		rc = config_load_text(path, text, len, config, error);
-	free(text);
-	return rc;
+	if (rc < 0) {
+		free(text);
+		return rc;
+	}
+	config->text = text;
+	config->text_len = len;
+	config->path = strdup(path);
+	if (config->path == NULL) {
+		config_free(config);
+		(void)snprintf(error, CONFIG_ERROR_MAX, "%s: out of memory; free some", path);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void config_free(struct config *config)
 {
 	free(config->origins);
+	free(config->text);
+	free(config->path);
 	config->origins = NULL;
+	config->text = NULL;
+	config->path = NULL;
 	config->origin_count = 0;
 }

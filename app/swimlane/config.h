@@ -101,6 +101,10 @@ struct config {
 
 	enum config_log log_level;
 	bool test_shim;
+
+	char *path; /* of the file, and what it said; NULL: from memory */
+	char *text;
+	size_t text_len;
 };
 
 /* Loads and checks. 0; or -errno with `error` (CONFIG_ERROR_MAX bytes) of one line for each

@@ -58,7 +58,7 @@ const struct config_key config_keys[] = {
 		.help = "Named set of times for membership and map, see Profiles"},
 	{TEXT("zone", zone, SW_ZONE_MAX), .check = config_check_name, .default_words = "none",
 		.help = "Failure zone (rack, room) of this server"},
-	{NUMBER("weight", weight), .min = 1, .max = SW_WEIGHT_MAX, .value = "100",
+	{NUMBER("weight", weight), .min = 1, .max = SW_WEIGHT_MAX, .value = "100", .live = true,
 		.help = "Share of the keys that this server is to own, in proportion to the others' weights"},
 	{TEXT("state_dir", state_dir, 255), .check = config_check_path, .default_words = "none",
 		.help = "Folder (absolute path) where the epoch is kept over restarts; without it the others remember it"},

@@ -143,6 +143,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct control *control = arg;
 	(void)what;
+	if (number == SIGHUP) {
+		reload_by_signal(control);
+		return;
+	}
 	/* The second one ends the process at once; the first after a `leave` by RPC is not the
 	 * second. */
 	if (control->signalled) {
@@ -208,6 +212,8 @@ static int open_rpc(struct control *control)
 		return rc;
 	}
 	daemon_methods(control);
+	log_methods(control);
+	reload_methods(control);
 	cluster_methods(control);
 	map_methods(control);
 	ls_methods(control);
@@ -229,14 +235,14 @@ static int open_rpc(struct control *control)
 
 static int open_loop(struct control *control)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	control->base = event_base_new();
 	if (control->base == NULL)
 		return -ENOMEM;
 	control->tick = event_new(control->base, -1, 0, on_tick, control);
 	if (control->tick == NULL)
 		return -ENOMEM;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		control->signals[i] = evsignal_new(control->base, numbers[i], on_signal, control);
 		if (control->signals[i] == NULL || event_add(control->signals[i], NULL) < 0)
 			return -ENOMEM;
@@ -249,18 +255,19 @@ static void close_control(struct control *control)
 	rpc_http_destroy(control->http);
 	if (control->rpc != NULL)
 		rpc_server_destroy(control->rpc);
-	keys_fini(control);
 	persist_fini(control);
 	watch_fini(control); /* after the server, which tells them that their clients are gone */
 	jobs_fini(control);
 	origins_fini(control);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (control->signals[i] != NULL)
 			event_free(control->signals[i]);
 	if (control->tick != NULL)
 		event_free(control->tick);
 	if (control->base != NULL)
 		event_base_free(control->base);
+	free(control->reloaded);
+	free(control->reloaded_origins);
 	free(control);
 }
 
@@ -271,13 +278,15 @@ int control_run(struct appliance *app, const struct start_info *info)
 	if (control == NULL)
 		return 1;
 	control->app = app;
+	/* Not const where it came from: main() has it. */
+	control->config = (struct config *)(uintptr_t)app->config;
 	control->info = info;
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
-	if (open_loop(control) == 0 && keys_init(control) == 0 && jobs_init(control) == 0 &&
-		watch_init(control) == 0 && persist_init(control) == 0 &&
-		origins_init(control) == 0 && open_rpc(control) == 0) {
+	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
+		persist_init(control) == 0 && origins_init(control) == 0 &&
+		open_rpc(control) == 0) {
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

@@ -35,6 +35,12 @@ struct subscription {
 	struct rpc_subscriber *subscriber; /* NULL: free */
 };
 
+/* When a core's loop was last seen to have turned. */
+struct progress {
+	uint64_t loops;
+	uint64_t moved_ns;
+};
+
 /* A counter's cell of an earlier life of this server, being taken over. */
 struct leftover {
 	enum { LEFTOVER_NEW, LEFTOVER_ASKED, LEFTOVER_FOLDED } state;
@@ -54,19 +60,13 @@ struct waiting {
 	uint64_t start_ns, end_ns;
 };
 
-/* When a core's loop was last seen to have turned. */
-struct progress {
-	uint64_t loops;
-	uint64_t moved_ns;
-};
-
 struct control {
 	struct appliance *app;
+	struct config *config; /* app's own: what a reload changes in it, control alone reads */
 	const struct start_info *info;
 	struct event_base *base;
 	struct event *tick;
-	struct event *signals[2];
-	struct event *hangup; /* SIGHUP */
+	struct event *signals[3];
 	struct rpc_server *rpc;
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
@@ -106,7 +106,11 @@ struct control {
 	uint64_t members_seen;
 	uint32_t epoch, epoch_written; /* own, and what the state folder has */
 	uint64_t next_port_ns;
-	uint32_t origins_put; /* of the configuration */
+	uint32_t origins_put;                   /* of the configuration */
+	struct health_origin *reloaded_origins; /* to be put; NULL: none */
+	uint32_t reloaded_count, reloaded_put;
+	char *reloaded; /* what the file said at the last reload; NULL: none yet */
+	size_t reloaded_len;
 	bool was_ready;
 	bool leaving;
 	bool signalled;
@@ -145,6 +149,15 @@ json_t *dot_to_json(const struct control *control, struct dot dot);
 /* control_http.c: 0, also if none was asked for, or -errno after logging why. */
 int http_open(struct control *control);
 
+/* control_reload.c */
+void reload_methods(struct control *control);
+void reload_by_signal(struct control *control);
+/* A reload brings this key into force. */
+bool reload_is_live(const char *key);
+
+/* control_log.c */
+void log_methods(struct control *control);
+
 /* control_daemon.c */
 void daemon_methods(struct control *control);
 
@@ -166,8 +179,8 @@ void ls_methods(struct control *control);
 json_t *record_to_json(const struct control *control, const struct map_view *view);
 
 /* control_keys.c */
-int keys_init(struct control *control);
-void keys_fini(struct control *control);
+/* Reads the keyring again, and logs what came of it. 0 or -errno. */
+int keys_renew(struct control *control, char *error);
 void keys_methods(struct control *control);
 json_t *keys_to_json(const struct control *control);
 
@@ -193,6 +206,8 @@ int origins_init(struct control *control);
 void origins_fini(struct control *control);
 void origins_methods(struct control *control);
 void origins_tick(struct control *control);
+/* Puts the origins of a reloaded file that are new or defined otherwise; takes the memory. */
+void origins_reload(struct control *control, struct health_origin *origins, uint32_t count);
 void origins_changed(struct control *control, const struct map_change *change);
 /* The name of an origin's record; false if it is none, or deleted. */
 bool origins_name(const struct map_view *view, char name[HEALTH_NAME_MAX + 1]);

@@ -1,9 +1,5 @@
-/* keys, keys.reload, SIGHUP */
+/* keys, keys.reload */
 #include "control.h"
-
-#include <signal.h>
-
-#include <event2/event.h>
 
 #include "log.h"
 #include "sealing.h"
@@ -50,8 +46,10 @@ static void keys(struct control *control, struct rpc_call *call, json_t *params)
 	rpc_result(call, keys_to_json(control));
 }
 
-static int reload(struct control *control, char *error)
+int keys_renew(struct control *control, char *error)
 {
+	if (control->app->seal == NULL)
+		return 0;
 	int rc = sealing_reload(control->app, error);
 	if (rc < 0)
 		log_line(LOG_ERROR, "the keyring stays as it was: %s", error);
@@ -65,36 +63,10 @@ static void keys_reload(struct control *control, struct rpc_call *call, json_t *
 {
 	char error[SEAL_ERROR_MAX];
 	(void)params;
-	if (reload(control, error) < 0)
+	if (keys_renew(control, error) < 0)
 		rpc_error(call, RPC_REFUSED, "%s", error);
 	else
 		rpc_result(call, keys_to_json(control));
-}
-
-static void on_hangup(evutil_socket_t number, short what, void *arg)
-{
-	struct control *control = arg;
-	char error[SEAL_ERROR_MAX];
-	(void)number;
-	(void)what;
-	control_online(control);
-	if (control->app->seal != NULL)
-		(void)reload(control, error); /* has said so */
-	else
-		log_line(LOG_INFO, "SIGHUP: packets are in the clear, there is no keyring to read");
-	control_offline(control);
-}
-
-int keys_init(struct control *control)
-{
-	control->hangup = evsignal_new(control->base, SIGHUP, on_hangup, control);
-	return control->hangup == NULL || event_add(control->hangup, NULL) < 0 ? -1 : 0;
-}
-
-void keys_fini(struct control *control)
-{
-	if (control->hangup != NULL)
-		event_free(control->hangup);
 }
 
 void keys_methods(struct control *control)

@@ -149,6 +149,54 @@ static void put_configured(struct control *control)
 	}
 }
 
+void origins_reload(struct control *control, struct health_origin *origins, uint32_t count)
+{
+	free(control->reloaded_origins);
+	control->reloaded_origins = origins;
+	control->reloaded_count = count;
+	control->reloaded_put = 0;
+}
+
+/* As the map has it already, in so many words: not put again. */
+static bool is_defined_so(const struct control *control, const char *key, const char *text)
+{
+	struct map_view view;
+	return map_get_reader(control->app->map, key, strlen(key), &view) && !view.tombstone &&
+	       view.value_len == strlen(text) && memcmp(view.value, text, view.value_len) == 0;
+}
+
+static int put_origin(struct control *control, const struct health_origin *o)
+{
+	char key[SW_KEY_MAX + 1];
+	json_t *json = health_origin_to_json(o);
+	char *text = json_dumps(json, JSON_COMPACT);
+	int rc = text == NULL ? -ENOMEM : 0;
+	(void)snprintf(key, sizeof(key), ORIGIN "%s", o->name);
+	if (rc == 0 && !is_defined_so(control, key, text))
+		rc = commands_submit(control, KEEPER_PUT, key, text, strlen(text), NULL, NULL);
+	json_decref(json);
+	free(text);
+	return rc;
+}
+
+static void put_reloaded(struct control *control)
+{
+	if (control->reloaded_origins == NULL || !map_ready(control->app->map))
+		return;
+	for (int i = 0; i < WRITES_A_TICK && control->reloaded_put < control->reloaded_count; i++) {
+		const struct health_origin *o = &control->reloaded_origins[control->reloaded_put];
+		int rc = put_origin(control, o);
+		if (rc == -EBUSY)
+			return;
+		if (rc < 0)
+			log_line(LOG_ERROR, "origins: %s is not put into the map: %s", o->name,
+				strerror(-rc));
+		control->reloaded_put++;
+	}
+	if (control->reloaded_put == control->reloaded_count)
+		origins_reload(control, NULL, 0);
+}
+
 void origins_tick(struct control *control)
 {
 	uint64_t version =
@@ -158,6 +206,7 @@ void origins_tick(struct control *control)
 		control->reconcile = true;
 	}
 	put_configured(control);
+	put_reloaded(control);
 	if (control->checker == NULL)
 		return;
 	if (control->reconcile)
@@ -394,6 +443,48 @@ static void health(struct control *control, struct rpc_call *call, json_t *param
 			json_pack("{s:[o]}", "origins", health_to_json(control, only, &view)));
 }
 
+struct summary {
+	json_int_t counts[3]; /* by enum health_state */
+	json_t *not_up;
+	json_int_t limit;
+};
+
+static json_t *not_up_to_json(struct control *control, const char *name, const char *state)
+{
+	struct health_verdict verdict;
+	struct map_view view;
+	char writer[64];
+	json_t *j = json_pack("{s:s, s:s}", "name", name, "state", state);
+	if (!origins_verdict(control, name, &verdict, &view))
+		return j;
+	json_object_set_new(j, "since_ms", json_integer((json_int_t)verdict.since_ms));
+	json_object_set_new(j, "error", json_string(verdict.error));
+	json_object_set_new(
+		j, "writer", json_string(server_name(control, view.author.actor.id, writer)));
+	return j;
+}
+
+static void health_summary(struct control *control, struct rpc_call *call, json_t *params)
+{
+	json_t *limit = json_object_get(params, "limit"), *state;
+	struct summary s = {.not_up = json_array(), .limit = 10};
+	const char *name;
+	if (json_is_integer(limit))
+		s.limit = json_integer_value(limit);
+	json_object_foreach(control->verdicts, name, state)
+	{
+		const char *text = json_string_value(state);
+		bool up = strcmp(text, health_state_name(HEALTH_UP)) == 0;
+		bool down = strcmp(text, health_state_name(HEALTH_DOWN)) == 0;
+		s.counts[up ? HEALTH_UP : down ? HEALTH_DOWN : HEALTH_UNKNOWN]++;
+		if (!up && (json_int_t)json_array_size(s.not_up) < s.limit)
+			json_array_append_new(s.not_up, not_up_to_json(control, name, text));
+	}
+	rpc_result(call, json_pack("{s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
+				 s.counts[HEALTH_DOWN], "unknown", s.counts[HEALTH_UNKNOWN],
+				 "not_up", s.not_up));
+}
+
 void origins_methods(struct control *control)
 {
 	control_add(control, "origin.add", origin_add);
@@ -401,4 +492,5 @@ void origins_methods(struct control *control)
 	control_add(control, "origin.maintenance", origin_maintenance);
 	control_add(control, "origin.list", origin_list);
 	control_add(control, "health", health);
+	control_add(control, "health.summary", health_summary);
 }

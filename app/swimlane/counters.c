@@ -83,6 +83,7 @@ const struct counter counters_keeper[] = {
 	COUNTS(EVENTS, not_owner, "Writes refused because another server owns the key"),
 	COUNTS(DROPS, no_mbuf, "No packet buffer was free"),
 	COUNTS(DROPS, changes_missed, "Changes that control did not take in time: watchers list anew"),
+	COUNTS(DROPS, not_owner, "Writes refused because this server does not own the key"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF
@@ -155,6 +156,24 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, session_packets_again, "Packets of sessions that were asked for again"),
 	COUNTS(DROPS, malformed, "Messages that could not be read"),
 	COUNTS(DROPS, output_full, "Messages dropped because the output queue was full"),
+	COUNTS(EVENTS, displaced, "Concurrent writes of which rendezvous chose one"),
+	COUNTS(EVENTS, absent_covered, "Records that came again after they had been collected"),
+	COUNTS(EVENTS, collected, "Tombstones collected"),
+	COUNTS(EVENTS, reports, "Vectors sent to servers that had not heard one for long"),
+	COUNTS(EVENTS, closed, "Epochs closed, here or by others"),
+	COUNTS(EVENTS, adopted, "Records of closed epochs that this server took over"),
+	COUNTS(EVENTS, markers, "Marks that others must reconcile, for what was collected beyond a cap"),
+	COUNTS(EVENTS, dropped_actors, "Entries of closed epochs that left the vector"),
+	COUNTS(EVENTS, own_closed, "Times that this server went on under a new epoch"),
+	COUNTS(EVENTS, reconciles, "Reconciliations done"),
+	COUNTS(EVENTS, reconcile_told, "Servers that were told to reconcile"),
+	COUNTS(EVENTS, reconcile_dropped, "Records dropped by reconciliation"),
+	COUNTS(EVENTS, reconcile_skipped, "Records not taken by reconciliation"),
+	COUNTS(EVENTS, lifted, "Records that reconciliation wrote anew"),
+	COUNTS(EVENTS, stale, "Servers that were not merged from before they reconciled"),
+	COUNTS(EVENTS, relayed, "Pushes handed on"),
+	COUNTS(EVENTS, alarms, "Servers with the same vector and other content"),
+	COUNTS(EVENTS, repairs, "Repairs by comparison"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF

@@ -1,6 +1,5 @@
 #include "appliance.h"
 
-/* A new sender's packets before the first is through are lost, and come again. */
 #define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
 
 _Static_assert((int)NIC_BURST <= (int)SEAL_BURST && (int)BURST <= (int)SEAL_BURST,
@@ -204,19 +203,25 @@ static void receive_clear(struct lane *lane, uint64_t now_ns, struct nic_datagra
 		drop(lane, d->mbuf, DROP_WIRE + e);
 }
 
-/* A sender that is new here, or says so: control finds out. */
-static void knock(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+/* True if this packet may be handed to control now. */
+static bool may_knock(
+	struct lane *lane, uint64_t now_ns, const struct sw_endpoint *from, uint64_t instance)
 {
-	uint32_t address, at;
-	memcpy(&address, d->from.addr + 12, sizeof(address));
-	at = (uint32_t)sw_mix64(address) % KNOCKS;
-	if (now_ns < lane->knocked_ns[at]) {
-		drop(lane, d->mbuf, DROP_NEW_SENDER);
-		return;
-	}
-	lane->knocked_ns[at] = now_ns + KNOCK_INTERVAL_NS;
+	uint64_t address;
+	memcpy(&address, from->addr + 8, sizeof(address));
+	struct knocker *k = &lane->knockers[sw_mix64(address) % KNOCKERS];
+	if (now_ns >= k->until_ns)
+		*k = (struct knocker){now_ns + KNOCK_INTERVAL_NS, instance, 0};
+	return k->instance == instance && k->packets++ < KNOCK_PACKETS_MAX;
+}
+
+/* A sender that is new here, or says so: control finds out. */
+static void knock(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *d, const struct wire_header *h)
+{
 	*packet_meta(d->mbuf) = (struct packet_meta){d->from, d->payload_offset, d->payload_len};
-	if (rte_ring_sp_enqueue(lane->to_control, d->mbuf) != 0)
+	if (!may_knock(lane, now_ns, &d->from, h->instance) ||
+		rte_ring_sp_enqueue(lane->to_control, d->mbuf) != 0)
 		drop(lane, d->mbuf, DROP_NEW_SENDER);
 }
 
@@ -234,7 +239,7 @@ static void take_opened(struct lane *lane, uint64_t now_ns, struct nic_datagram 
 		lane->counters.packets += handle(lane, now_ns, d, &p->h,
 			sw_reader_init(d->payload + WIRE_HEADER_LEN, p->h.body_len));
 	else if (p->result == SEAL_SENDER && !admitted)
-		knock(lane, now_ns, d);
+		knock(lane, now_ns, d, &p->h);
 	else
 		drop(lane, d->mbuf, reasons[p->result]);
 }

@@ -145,8 +145,9 @@ int main(int argc, char **argv)
 		if (code == 0)
 			printf("%s: correct\n", o.config);
 	} else {
+		log_open();
 		log_level(config.log_level);
-		/* Until control is there to read the keyring again. */
+		/* Until control is there to read configuration and keyring again. */
 		(void)signal(SIGHUP, SIG_IGN);
 		if (getenv(NO_HUGEPAGES) != NULL)
 			config.hugepages = HUGEPAGES_OFF;

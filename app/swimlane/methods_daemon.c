@@ -75,6 +75,30 @@ static const struct rpc_field stats_result[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct rpc_field reload_result[] = {
+	{"file", "text", "What was read"},
+	{"changed[].key", "text", "As in the configuration"},
+	{"changed[].change", "in_force | restart | failed",
+		"`restart`: told until then; `failed`: as it was, see `error`"},
+	{"changed[].error?", "text", ""},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field level_params[] = {
+	{"level?", "error | warning | info | debug", "As it is unless given"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field level_result[] = {
+	{"level", "text", "Now, until a reload changes `log.level` or a restart"},
+	{"before", "text", ""},
+	{"configured", "text", ""},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_method_error reload_errors[] = {
+	{RPC_REFUSED, "the file has a mistake: nothing has changed, and the message has every one"}, {0, NULL}};
+
 static const struct rpc_field shim_params[] = {
 	{"drop_percent?", "integer 0..100", "Of received packets; as it is unless given"},
 	{"block?[]", "text", "Servers or addresses whose packets are dropped; as they are unless given"},
@@ -122,6 +146,16 @@ const struct rpc_method_info methods_daemon[] = {
 			 "`dead`, `left`, `forgotten`, `changed`, `running`, `epoch`, `stand_down`, `ready`, "
 			 "`verdict`, `taken_over` or `standing_in`.",
 		.answer = "{}"},
+	{.name = "reload", .summary = "Read the configuration again, and bring into force what can be",
+		.result = reload_result, .errors = reload_errors,
+		.notes = "The same as SIGHUP. Origins that are new in the file, or defined otherwise, are put into the "
+			 "map; those that are gone from it stay there. The token's file is read again in any case.",
+		.answer = "{\"file\":\"/etc/swimlane.yaml\",\"changed\":[{\"key\":\"log.level\",\"change\":\"in_force\"},"
+			  "{\"key\":\"map.records_max\",\"change\":\"restart\"}]}", .writes = true},
+	{.name = "log.level", .summary = "Which messages are logged; with a level, change it",
+		.params = level_params, .result = level_result,
+		.example = "{\"level\":\"warning\"}",
+		.answer = "{\"level\":\"warning\",\"before\":\"info\",\"configured\":\"info\"}", .writes = true},
 	{.name = "test.shim", .summary = "Lose packets on purpose",
 		.params = shim_params, .result = shim_result,
 		.notes = "Only where the configuration says `test: {shim: true}`.",

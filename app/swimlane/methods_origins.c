@@ -56,6 +56,23 @@ static const struct rpc_field health_result[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct rpc_field summary_params[] = {
+	{"limit?", "integer 0..1000", "Most origins in `not_up`; 10 unless given"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field summary_result[] = {
+	{"up", "integer", "Origins by their last verdict"},
+	{"down", "integer", ""},
+	{"unknown", "integer", ""},
+	{"not_up[].name", "text", "Some of them"},
+	{"not_up[].state", "down | unknown", ""},
+	{"not_up[].since_ms?", "integer", "When the state began"},
+	{"not_up[].error?", "text", "Why the last check failed"},
+	{"not_up[].writer?", "text", "Who wrote the verdict"},
+	{NULL, NULL, NULL},
+};
+
 static const struct rpc_method_error write_errors[] = {
 	{RPC_NOT_READY, "before the first complete session"},
 	{RPC_BUSY, "as many writes are under way as there may be"},
@@ -90,6 +107,10 @@ const struct rpc_method_info methods_origins[] = {
 		.notes = "An origin in maintenance is not checked; everybody sees the state `maintenance` with the reason.",
 		.example = "{\"name\":\"shop\",\"reason\":\"new disks\"}",
 		.answer = "{\"name\":\"shop\"," ANSWER_DOT "}", .writes = true},
+	{.name = "health.summary", .summary = "How many origins are up, and some that are not",
+		.params = summary_params, .result = summary_result, .example = "{\"limit\":5}",
+		.answer = "{\"up\":117,\"down\":1,\"unknown\":0,\"not_up\":[{\"name\":\"shop\",\"state\":\"down\","
+			  "\"since_ms\":1766428800000,\"error\":\"connection refused\",\"writer\":\"edge-01\"}]}"},
 	{.name = "origin.rm", .summary = "Stop checking an origin",
 		.params = name_param, .result = written_result, .errors = rm_errors,
 		.example = "{\"name\":\"shop\"}", .answer = "{\"name\":\"shop\"," ANSWER_DOT "}", .writes = true},

@@ -65,6 +65,23 @@ void sealing_destroy(struct appliance *app)
 	app->sealing = NULL;
 }
 
+static int try_key(struct sealing *s, const uint8_t *packet, const struct wire_header *h)
+{
+	struct seal *seal = s->app->seal;
+	if (seal_knows(seal, h->sender, h->instance))
+		return 0; /* by an earlier packet, or by what members told */
+	if (h->instance == s->forged_instance && actor_equal(h->sender, s->forged))
+		return -EBADMSG;
+	s->knocks--;
+	int rc = seal_admit_owner(seal, packet, h);
+	s->counters.admitted += rc == 0;
+	if (rc == -EBADMSG) {
+		s->forged = h->sender;
+		s->forged_instance = h->instance;
+	}
+	return rc;
+}
+
 /* A packet of a sender that no lane knows: if it is authentic the lane gets it back. */
 static void admit(struct sealing *s, struct lane *lane, struct rte_mbuf *m)
 {
@@ -72,11 +89,9 @@ static void admit(struct sealing *s, struct lane *lane, struct rte_mbuf *m)
 	const uint8_t *packet = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta.payload_offset);
 	struct wire_header h;
 	struct sw_reader body;
-	uint32_t lives = seal_lives(s->app->seal);
 	/* The lane has read it before. */
 	(void)wire_read_header(packet, meta.payload_len, s->app->cluster_tag, &h, &body);
-	int rc = seal_admit_owner(s->app->seal, packet, &h);
-	s->counters.admitted += seal_lives(s->app->seal) - lives;
+	int rc = try_key(s, packet, &h);
 	if (rc == 0 && rte_ring_sp_enqueue(lane->from_control, m) == 0)
 		return;
 	s->counters.answer_full += rc == 0;
@@ -95,7 +110,9 @@ static void admit_some(struct sealing *s, uint64_t now_ns)
 		s->knocks = (uint32_t)sw_min_u64(more, SEALING_KNOCKS_MAX);
 		s->refilled_ns = now_ns;
 	}
-	for (bool any = true; any && s->knocks > 0;) {
+	s->forged = (struct actor){0, 0};
+	bool any = true;
+	for (unsigned turns = 0; any && turns < LANE_TO_CONTROL_MAX; turns++) {
 		any = false;
 		for (uint16_t l = 0; l < s->app->config->lane_count && s->knocks > 0; l++) {
 			struct lane *lane = &s->app->lanes[l];
@@ -103,7 +120,6 @@ static void admit_some(struct sealing *s, uint64_t now_ns)
 			if (rte_ring_sc_dequeue(lane->to_control, (void **)&m) != 0)
 				continue;
 			any = true;
-			s->knocks--;
 			admit(s, lane, m);
 		}
 	}

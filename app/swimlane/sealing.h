@@ -20,6 +20,8 @@ struct sealing {
 	struct sealing_counters counters;
 	uint64_t members_seen;
 	uint64_t refilled_ns;
+	struct actor forged; /* the last that was found so; of this turn */
+	uint64_t forged_instance;
 	uint32_t knocks; /* that may still be looked at now */
 	uint64_t reloads;
 	bool exhausted_told;

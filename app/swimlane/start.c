@@ -20,6 +20,7 @@
 #include "place.h"
 #include "sealing.h"
 #include "start.h"
+#include "telemetry.h"
 #include "ticks.h"
 
 enum { EAL_ARGS_MAX = 64, PORT_ARGS_MAX = 16 };
@@ -221,7 +222,7 @@ static int create_pools(struct appliance *app, char *error)
 
 static int create_rcu(struct appliance *app, char *error)
 {
-	uint32_t threads = (uint32_t)app->config->lane_count + 2;
+	uint32_t threads = (uint32_t)app->config->lane_count + 3;
 	size_t size = rte_rcu_qsbr_get_memsize(threads);
 	app->rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
 	if (app->rcu == NULL || rte_rcu_qsbr_init(app->rcu, threads) != 0)
@@ -233,6 +234,7 @@ static int create_rcu(struct appliance *app, char *error)
 		app->lanes[i].thread = i;
 	app->keeper.thread = app->config->lane_count;
 	app->control_thread = app->config->lane_count + 1u;
+	app->telemetry_thread = app->config->lane_count + 2u;
 	return 0;
 }
 
@@ -362,6 +364,9 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	if (rc < 0)
 		return fail(error, "%s", message);
 	info->port_started = true;
+	rc = telemetry_init(app);
+	if (rc < 0)
+		return fail(error, "telemetry: %s", strerror(-rc));
 	return 0;
 }
 
@@ -389,6 +394,7 @@ void appliance_stop(struct appliance *app)
 
 void appliance_destroy(struct appliance *app, struct start_info *info)
 {
+	telemetry_fini();
 	if (app->port != NULL) {
 		if (info->port_started)
 			nic_port_stop(app->port);

@@ -106,6 +106,7 @@ struct map_config {
 	uint64_t resend_ns; /* missing session packets are asked for again after this silence */
 	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
 	uint64_t first_after_ns;     /* nobody to start from for this long: be the first */
+	uint32_t actors_high; /* entries of the vector above which the oldest closed go; 0: 768 */
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */

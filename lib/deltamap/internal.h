@@ -42,6 +42,9 @@ struct row {
 	_Atomic uint32_t epoch;
 	_Atomic bool live;
 	_Atomic uint64_t at_ns;
+	uint64_t odd_content, odd_vector, odd_mine; /* unequal content under equal vectors */
+	uint32_t odd_probes;                        /* that said so */
+	uint64_t next_alarm_ns;
 	uint64_t synced;        /* vector hash of this replica when the row was last equal to it */
 	_Atomic uint64_t *seqs; /* entries, by actor slot */
 };
@@ -154,16 +157,20 @@ struct map {
 	uint32_t row_end; /* all from here on were never used */
 	_Atomic uint64_t *row_seqs;
 	struct probe_box probes[PROBES_MAX];
+	uint64_t buckets[WIRE_BUCKETS_COUNT]; /* of the request that is taken in */
 	_Atomic uint64_t probed[PROBES_MAX / 64];
 	uint64_t next_look_ns;
 	uint32_t next_look;
 	uint64_t next_report_ns;
 	uint32_t next_report;
 	uint64_t next_collect_ns;
-	uint64_t input_floor;   /* of the packet that is taken in */
-	uint64_t blocked_hash;  /* the vector's, when blocked tombstones were last looked at */
-	uint32_t horizon_epoch; /* the largest that has left the vector */
-	uint8_t mark;           /* of the reconciliation under way */
+	uint64_t input_floor;  /* of the packet that is taken in */
+	uint64_t blocked_hash; /* the vector's, when blocked tombstones were last looked at */
+	uint64_t next_horizon_ns;
+	uint32_t horizon_looks;  /* that found something waiting */
+	uint64_t horizon_marker; /* seq of this server's own; 0: none yet */
+	uint16_t horizon_marker_slot;
+	uint8_t mark; /* of the reconciliation under way */
 	uint32_t join_bucket;
 	uint64_t join_dropped, join_lifted;
 	_Atomic uint32_t closed_epoch; /* of this server's own, by others */
@@ -227,6 +234,13 @@ void collect_vector(const struct map *map, struct version_vector *vv);
 bool closing_learn(struct map *map, const struct version_vector *vv);
 bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap);
 void closing_slot(struct map *map, uint16_t slot);
+
+/* horizon.c */
+#define MAP_HORIZON_ID UINT64_MAX /* no server's: its entry is the horizon */
+uint32_t horizon_epoch(const struct map *map);
+uint32_t horizon_of(const struct version_vector *vv);
+bool horizon_is_entry(struct actor actor);
+void horizon_tick(struct map *map, uint64_t now_ns);
 
 /* reconcile.c */
 void reconcile_begin(struct map *map);
@@ -293,6 +307,8 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 void pull_tick(struct map *map, uint64_t now_ns);
 uint64_t pull_deadline(const struct map *map);
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id);
+/* Asks for what lies in the parts of the map that differ. False: not now. */
+bool pull_repair(struct map *map, uint64_t now_ns, uint64_t server_id);
 /* Queues this replica's vector, in parts, with what `like` says of it. */
 void pull_send_vector(
 	struct map *map, uint64_t to_id, const struct sw_endpoint *to, const struct out *like);

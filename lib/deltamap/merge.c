@@ -194,6 +194,45 @@ static void mark(struct map *map, record_ref ref, enum merge_how how)
 		store_at(&map->store, ref)->mark = map->mark;
 }
 
+/* A copy of a published record that will take its place; 0: no room. */
+static record_ref copy_of(struct map *map, record_ref ref)
+{
+	struct wire_record w;
+	const struct record *o = store_at(&map->store, ref);
+	record_ref next =
+		map->self_slot == NO_ACTOR ? 0 : store_alloc(&map->store, o->key_len, o->value_len);
+	if (next == 0)
+		return 0;
+	map_record_to_wire(o, &w);
+	fill(store_at(&map->store, next), &w, o->key_hash, o->weight);
+	store_at(&map->store, next)->rival = o->rival;
+	return next;
+}
+
+/* The same record under another dot, of an epoch that goes on, where this one's is to leave the
+ * vector: see horizon.c. If there is no room it is offered again. */
+static void take_over_dot(struct map *map, record_ref ref, struct dot dot)
+{
+	struct store *s = &map->store;
+	const struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
+	if (a->cap == 0 || a->actor.epoch > horizon_epoch(map))
+		return;
+	uint16_t slot = store_actor(s, dot.actor, true);
+	if (slot == NO_ACTOR || s->actors[slot].cap != 0)
+		return;
+	record_ref next = copy_of(map, ref);
+	if (next == 0)
+		return;
+	struct record *r = store_at(s, next);
+	r->dot = dot;
+	r->actor_slot = slot;
+	if (dot_equal(r->dot, r->author))
+		r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
+	else
+		r->flags |= WIRE_RECORD_ADOPTED;
+	store_publish(s, next, ref);
+}
+
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w, enum merge_how how)
 {
 	struct store *s = &map->store;
@@ -218,8 +257,10 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 			displaced(map, w, mine.author, w->author);
 		else if (rival)
 			displaced(map, w, w->author, mine.author);
+		if (order == 0 && !dot_equal(w->dot, mine.dot))
+			take_over_dot(map, old, w->dot);
 		if (order <= 0) {
-			mark(map, old, how);
+			mark(map, store_find(s, hash, w->key, w->key_len), how);
 			map->counters.older++;
 			return MERGE_OLDER;
 		}
@@ -255,21 +296,6 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 	if (lifted || beyond)
 		map_own_done(map, r->dot);
 	return MERGE_NEW;
-}
-
-/* A copy of a published record that will take its place; 0: no room. */
-static record_ref copy_of(struct map *map, record_ref ref)
-{
-	struct wire_record w;
-	const struct record *o = store_at(&map->store, ref);
-	record_ref next =
-		map->self_slot == NO_ACTOR ? 0 : store_alloc(&map->store, o->key_len, o->value_len);
-	if (next == 0)
-		return 0;
-	map_record_to_wire(o, &w);
-	fill(store_at(&map->store, next), &w, o->key_hash, o->weight);
-	store_at(&map->store, next)->rival = o->rival;
-	return next;
 }
 
 bool map_adopt(struct map *map, record_ref ref)

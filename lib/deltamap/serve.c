@@ -100,18 +100,44 @@ static void want_window(struct serving *sv)
 		want_packet(sv, i);
 }
 
-/* `theirs` NULL: everything, and what was collected here. */
-static void take_snapshot(struct map *map, struct serving *sv, const struct version_vector *theirs)
+static void gather_delta(struct map *map, struct serving *sv, const struct version_vector *theirs)
 {
-	sv->ref_count = 0;
 	for (uint32_t i = 0; i < map->store.actor_count; i++) {
 		const struct actor_slot *a = &map->store.actors[map->store.actor_order[i]];
 		if (a->newest != 0)
 			gather(map, sv, a, theirs != NULL ? vv_get(theirs, a->actor) : 0);
 	}
+}
+
+/* The asker's parts of the content hash are in map->buckets. */
+static void gather_repair(struct map *map, struct serving *sv)
+{
+	struct store *s = &map->store;
+	for (uint32_t b = 0; b <= s->bucket_mask; b++) {
+		uint32_t part = b % WIRE_BUCKETS_COUNT;
+		if (map->buckets[part] == s->bucket_sums[part])
+			continue;
+		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
+		for (; ref != 0;
+			ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed)) {
+			store_pin(s, ref);
+			sv->refs[sv->ref_count++] = ref;
+		}
+	}
+}
+
+static void take_snapshot(struct map *map, struct serving *sv, const struct wire_version_req *req,
+	const struct version_vector *theirs)
+{
+	bool everything = req->first_session || req->reconcile;
+	sv->ref_count = 0;
+	if (req->repair)
+		gather_repair(map, sv);
+	else
+		gather_delta(map, sv, everything ? NULL : theirs);
 	map_vector_owner(map, &sv->vector);
 	vv_clear(&sv->collected);
-	if (theirs == NULL)
+	if (everything)
 		collect_vector(map, &sv->collected);
 	cut_into_packets(map, sv);
 	sv->snapshot = map->next_snapshot++;
@@ -146,8 +172,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv->nonce = req->nonce;
 	sv->last_ns = now_ns;
 	map->counters.sessions++;
-	bool full = req->first_session || req->reconcile || req->repair;
-	take_snapshot(map, sv, full ? NULL : theirs);
+	take_snapshot(map, sv, req, theirs);
 }
 
 /* A whole vector of a member's: what it reports, what it has closed, and whether it may have a
@@ -156,7 +181,8 @@ static void take_vector(struct map *map, uint64_t now_ns, const struct wire_head
 	const struct peer *peer, const struct wire_version_req *req,
 	const struct version_vector *theirs)
 {
-	report_vector(map, now_ns, header->sender, theirs);
+	if (!req->repair)
+		report_vector(map, now_ns, header->sender, theirs);
 	if (!MAP_MUTANT(CLOSURES_NOT_LEARNED) && !closing_learn(map, theirs)) {
 		if (!req->report)
 			refuse(map, header, &peer->at, req->nonce, WIRE_REFUSE_BUSY);
@@ -273,23 +299,22 @@ static void put_part(struct sw_writer *w, const struct version_vector *vv, uint3
 	put(w, vv->entries + first, n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
 }
 
-/* For a test build: what the key holds by now, instead of what the packet held. */
-static record_ref as_of_now(struct map *map, record_ref ref)
+static bool is_held(const struct map *map, record_ref ref)
 {
 	const struct record *r = store_at(&map->store, ref);
-	record_ref now = store_find(&map->store, r->key_hash, record_key(r), r->key_len);
-	return now != 0 ? now : ref;
+	return store_find(&map->store, r->key_hash, record_key(r), r->key_len) == ref;
 }
 
+/* In a test build a packet that was lost may be made anew: what has been replaced by then would
+ * stand in a later one, which this snapshot does not have. */
 static void put_records(struct map *map, struct serving *sv, uint32_t index, struct sw_writer *w)
 {
 	uint32_t data = index - sv->heads;
 	bool anew = MAP_MUTANT(ENCODED_ANEW) && index < sv->sent_to;
 	for (uint32_t i = sv->starts[data]; i < sv->starts[data + 1]; i++) {
 		struct wire_record record;
-		record_ref ref = anew ? as_of_now(map, sv->refs[i]) : sv->refs[i];
-		map_record_to_wire(store_at(&map->store, ref), &record);
-		if (!anew || wire_record_len(&record) <= sw_writer_left(w))
+		map_record_to_wire(store_at(&map->store, sv->refs[i]), &record);
+		if (!anew || is_held(map, sv->refs[i]))
 			wire_put_record(w, &record);
 	}
 }

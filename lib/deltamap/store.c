@@ -364,7 +364,9 @@ static void count(struct store *s, const struct record *r, int by)
 	atomic_fetch_add_explicit(&s->record_count, n, memory_order_relaxed);
 	if (r->flags & WIRE_RECORD_TOMBSTONE)
 		atomic_fetch_add_explicit(&s->tombstone_count, n, memory_order_relaxed);
-	add_hash(&s->content_hash, by > 0 ? content_of(r) : -content_of(r));
+	uint64_t content = by > 0 ? content_of(r) : -content_of(r);
+	add_hash(&s->content_hash, content);
+	s->bucket_sums[r->key_hash % WIRE_BUCKETS_COUNT] += content;
 }
 
 void store_publish(struct store *s, record_ref ref, record_ref old)

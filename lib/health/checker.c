@@ -228,6 +228,17 @@ bool health_checker_remove(struct health_checker *checker, const char *name)
 	return true;
 }
 
+void health_checker_limits(struct health_checker *checker, uint32_t checks_per_s_max,
+	uint32_t concurrent_max, uint32_t refresh_ms)
+{
+	struct health_config *c = &checker->config;
+	c->refresh_ms = refresh_ms;
+	schedule_limits(&checker->schedule, checks_per_s_max ? checks_per_s_max : RATE_DEFAULT,
+		concurrent_max ? concurrent_max : CONCURRENT_DEFAULT);
+	if (checker->timer)
+		arm(checker);
+}
+
 bool health_checker_tell(struct health_checker *checker, const char *name)
 {
 	struct checked *checked = find(checker, name);
@@ -261,11 +272,10 @@ int health_checker_create(struct event_base *base, const struct health_config *c
 		return -ENOMEM;
 	struct health_config *c = &checker->config;
 	*c = *config;
-	c->checks_per_s_max = c->checks_per_s_max ? c->checks_per_s_max : RATE_DEFAULT;
-	c->concurrent_max = c->concurrent_max ? c->concurrent_max : CONCURRENT_DEFAULT;
 	c->ca_file = NULL; /* the pool has its own copy */
 	checker->base = base;
-	schedule_init(&checker->schedule, c->checks_per_s_max, c->concurrent_max, config->seed);
+	schedule_init(&checker->schedule, config->seed);
+	health_checker_limits(checker, c->checks_per_s_max, c->concurrent_max, c->refresh_ms);
 	checker->timer = evtimer_new(base, on_timer, checker);
 	int rc = checker->timer ? name_table_init(&checker->names, config->seed) : -ENOMEM;
 	if (rc == 0)

@@ -141,6 +141,9 @@ int health_checker_put(struct health_checker *checker, const struct health_origi
 	const struct health_verdict *last);
 /* Stops checking it; a check under way is cancelled and not told. False if it was not known. */
 bool health_checker_remove(struct health_checker *checker, const char *name);
+/* Other limits from now on; as in struct health_config. */
+void health_checker_limits(struct health_checker *checker, uint32_t checks_per_s_max,
+	uint32_t concurrent_max, uint32_t refresh_ms);
 /* What the next check finds is told even if the verdict stays the same. False if not known. */
 bool health_checker_tell(struct health_checker *checker, const char *name);
 /* Checks that were carried out since it was put; 0 if it is not known. */

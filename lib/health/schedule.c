@@ -6,13 +6,16 @@
 /* The caller's loop may wake by the millisecond: what it may make up for. */
 enum { RATE_SLACK_MS = 10 };
 
-void schedule_init(struct schedule *schedule, uint32_t checks_per_s_max, uint32_t concurrent_max,
-	uint64_t seed)
+void schedule_init(struct schedule *schedule, uint64_t seed)
+{
+	*schedule = (struct schedule){.random = sw_random_seed(seed)};
+}
+
+void schedule_limits(struct schedule *schedule, uint32_t checks_per_s_max, uint32_t concurrent_max)
 {
 	assert(checks_per_s_max > 0 && concurrent_max > 0);
-	*schedule = (struct schedule){.random = sw_random_seed(seed),
-		.concurrent_max = concurrent_max,
-		.rate_ns = SW_NS_PER_S / checks_per_s_max};
+	schedule->concurrent_max = concurrent_max;
+	schedule->rate_ns = SW_NS_PER_S / checks_per_s_max;
 }
 
 void schedule_fini(struct schedule *schedule)
@@ -34,7 +37,7 @@ static void stop(struct schedule *schedule, struct schedule_entry *entry, uint64
 	if (!entry->running)
 		return;
 	entry->running = false;
-	if (schedule->in_flight-- == schedule->concurrent_max)
+	if (schedule->in_flight-- >= schedule->concurrent_max)
 		schedule->held_until_ns = sw_max_u64(schedule->held_until_ns, now_ns);
 }
 

@@ -42,8 +42,10 @@ struct schedule {
 	struct schedule_counters counters;
 };
 
-void schedule_init(struct schedule *schedule, uint32_t checks_per_s_max, uint32_t concurrent_max,
-	uint64_t seed);
+/* schedule_limits() must follow. */
+void schedule_init(struct schedule *schedule, uint64_t seed);
+/* Both above 0; at any time. */
+void schedule_limits(struct schedule *schedule, uint32_t checks_per_s_max, uint32_t concurrent_max);
 void schedule_fini(struct schedule *schedule);
 
 /* A new entry, zeroed but for interval and jitter: due now. 0 or -ENOMEM. */

@@ -298,10 +298,20 @@ static int start(struct rpc_http *http, struct event_base *base,
 	return 0;
 }
 
-int rpc_http_token_reload(struct rpc_http *http, char *error, size_t error_len)
+int rpc_http_token_reload(
+	struct rpc_http *http, const char *token_file, char *error, size_t error_len)
 {
-	return http->has_token ? rpc_token_load(http->token_file, &http->token, error, error_len)
-			       : 0;
+	const char *path =
+		token_file != NULL && *token_file != '\0' ? token_file : http->token_file;
+	if (!http->has_token && path == http->token_file)
+		return 0;
+	int rc = rpc_token_load(path, &http->token, error, error_len);
+	if (rc < 0)
+		return rc;
+	http->has_token = true;
+	if (path != http->token_file)
+		(void)snprintf(http->token_file, sizeof(http->token_file), "%s", path);
+	return 0;
 }
 
 int rpc_http_create(struct event_base *base, struct rpc_server *server,
@@ -317,7 +327,7 @@ int rpc_http_create(struct event_base *base, struct rpc_server *server,
 		http->has_token = true;
 		(void)snprintf(
 			http->token_file, sizeof(http->token_file), "%s", config->token_file);
-		rc = rpc_http_token_reload(http, error, error_len);
+		rc = rpc_http_token_reload(http, NULL, error, error_len);
 	} else if (config->listen[0] != '/') {
 		rc = fail(error, error_len, -EINVAL,
 			"control over HTTP: %s: TCP needs a token: set control.http.token_file",

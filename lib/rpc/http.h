@@ -62,8 +62,10 @@ void rpc_http_destroy(struct rpc_http *http);
 int rpc_http_page_add(
 	struct rpc_http *http, const char *path, bool open, rpc_http_page page, void *context);
 
-/* Reads the token's file anew; the old token holds if that fails. */
-int rpc_http_token_reload(struct rpc_http *http, char *error, size_t error_len);
+/* Reads the token's file anew, or another one (NULL: the same); the old token holds if that fails.
+ */
+int rpc_http_token_reload(
+	struct rpc_http *http, const char *token_file, char *error, size_t error_len);
 void rpc_http_stats(const struct rpc_http *http, struct rpc_http_stats *stats);
 
 /* NULL, or what is wrong with such an address. */

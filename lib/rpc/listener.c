@@ -128,6 +128,12 @@ static int give_to_group(const char *path, const char *group)
 	return chown(path, (uid_t)-1, (gid_t)gid) < 0 ? -errno : 0;
 }
 
+int rpc_listener_permit(const char *path, unsigned mode, const char *group)
+{
+	int rc = give_to_group(path, group);
+	return rc == 0 && chmod(path, mode) < 0 ? -errno : rc;
+}
+
 static int bind_and_listen(struct rpc_listener *listener, const struct sockaddr_un *address,
 	unsigned mode, const char *group, char *error, size_t error_len)
 {

@@ -19,6 +19,8 @@ struct rpc_listener {
  * before anybody can. */
 int rpc_listener_open(struct rpc_listener *listener, const char *path, unsigned mode,
 	const char *group, char *error, size_t error_len);
+/* Mode and group of a socket that is open. 0, -ENOENT without such a group, -errno. */
+int rpc_listener_permit(const char *path, unsigned mode, const char *group);
 void rpc_listener_close(struct rpc_listener *listener);
 
 /* sun_path from `path`; -ENAMETOOLONG if it does not fit, -EINVAL if empty. */

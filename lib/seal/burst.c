@@ -12,13 +12,13 @@ static uint32_t slot_of(const struct seal *seal, uint8_t id)
 /* Cheapest first, so that junk ends before anything is deciphered. True: on to the device. */
 static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
 {
-	if (!wire_header_is_valid(&p->h) || p->h.counter == 0 || p->h.counter > SEAL_COUNTER_MAX) {
-		p->result = SEAL_RANGE;
-		return false;
-	}
 	uint32_t slot = slot_of(seal, p->h.key_id);
 	if (slot == NO_SLOT) {
 		p->result = SEAL_KEY;
+		return false;
+	}
+	if (!wire_header_is_valid(&p->h) || p->h.counter == 0 || p->h.counter > SEAL_COUNTER_MAX) {
+		p->result = SEAL_RANGE;
 		return false;
 	}
 	struct life *life = life_find(seal, p->h.sender, p->h.instance);

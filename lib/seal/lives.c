@@ -131,6 +131,11 @@ void life_retire(struct seal *seal, struct life *l)
 	atomic_fetch_sub_explicit(&seal->life_count, 1, memory_order_relaxed);
 }
 
+bool seal_knows(const struct seal *seal, struct actor sender, uint64_t instance)
+{
+	return life_find(seal, sender, instance) != NULL;
+}
+
 int seal_life_owner(struct seal *seal, struct actor sender, uint64_t instance)
 {
 	int error;

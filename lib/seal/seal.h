@@ -141,6 +141,9 @@ int seal_life_owner(struct seal *seal, struct actor sender, uint64_t instance);
  * (forged), -ENOKEY, -ENOSPC, -ENOMEM. */
 int seal_admit_owner(struct seal *seal, const uint8_t *packet, const struct wire_header *h);
 
+/* Whether a life has a place. */
+bool seal_knows(const struct seal *seal, struct actor sender, uint64_t instance);
+
 /* Lives outside of this list are the first to lose their place when room is needed. */
 void seal_members_owner(struct seal *seal, const struct actor *members, uint32_t count);
 

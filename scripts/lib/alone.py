@@ -16,21 +16,32 @@ from swimlane_client import Client, RpcError  # noqa: E402
 CONFIG = """\
 name: {name}
 cluster: alone
-profile: lan
+profile: {profile}
 insecure: true
 port:
-  kind: vdev
-  interface: net_null0,no-rx=1
-  address: 10.0.0.1
+{port}
+  address: {address}
   prefix_len: 24
 memory: {{hugepages: off, megabytes: 96}}
 """
 
 
-class Alone:
-    """Use as a context. `more`: further sections of the configuration, as YAML."""
+NULL = """\
+  kind: vdev
+  interface: net_null0,no-rx=1"""
 
-    def __init__(self, build, more="", name="edge-01", control="", folder=None, environment=None, arguments=()):
+LINK = """\
+  kind: memif
+  memif: {{socket: {folder}/link.sock, role: {role}}}"""
+
+
+class Alone:
+    """Use as a context. `more`: further sections of the configuration, as YAML; in it and in `control`, what
+    belongs into that section, FOLDER is the server's own. `link`: "server" or "client" of a shared-memory link
+    to another one of these, whose folder the client is given."""
+
+    def __init__(self, build, more="", name="edge-01", control="", folder=None, environment=None, arguments=(),
+                 link=None, link_folder=None, address="10.0.0.1", profile="lan"):
         self.build = pathlib.Path(build)
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="swimlane-alone-"))
         self.made_folder = folder is None
@@ -43,13 +54,17 @@ class Alone:
         self.environment = environment or {}
         self.arguments = arguments
         self.process = None
+        self.address = address
+        self.profile = profile
+        self.port = NULL if link is None else LINK.format(folder=link_folder or self.folder, role=link)
 
     def write_config(self, more=None):
         self.more = self.more if more is None else more
         control = f"control:\n  socket: {self.socket}\n" + self.control
-        self.config.write_text(CONFIG.format(name=self.name) + control + self.more)
+        text = CONFIG.format(name=self.name, profile=self.profile, port=self.port, address=self.address) + control + self.more
+        self.config.write_text(text.replace("FOLDER", str(self.folder)))
 
-    def start(self, timeout_s=60):
+    def spawn(self):
         self.write_config()
         command = [str(self.build / "app/swimlane/swimlane"), "--config", str(self.config)]
         if self.arguments:
@@ -58,6 +73,10 @@ class Alone:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=dict(os.environ, RUNTIME_DIRECTORY=str(self.folder), **self.environment))
+
+    def start(self, timeout_s=60):
+        """Starts it, and waits until it is ready."""
+        self.spawn()
         deadline = time.monotonic() + timeout_s
         while True:
             if self.process.poll() is not None:

@@ -76,6 +76,7 @@ void check_collected(struct world *w, uint32_t a, const struct map_view *t)
 			.clock = t->clock,
 			.weight = t->weight,
 			.author = t->author,
+			.history = w->history_count,
 			.unseen = unseen_by(w, a, w->replaced[t->written_ms])};
 }
 
@@ -167,6 +168,7 @@ const char *const world_corners[CORNERS] = {
 	"a deleted key comes back: three islands forgot each other",
 	"a deleted key comes back: it was overwritten where the vector did not cover it",
 	"a deleted key comes back: its epoch was closed below it later",
+	"a deleted key comes back: it was written anew while its deletion was under way",
 };
 
 bool world_is_corner(const char *broken)
@@ -201,13 +203,23 @@ static bool was_written_anew(const struct world *w, const struct written *live)
 	return false;
 }
 
+static bool was_there(const struct world *w, const struct collected *c, const struct written *live)
+{
+	for (uint32_t i = 0; i < c->history; i++)
+		if (dot_equal(w->history[i].author, live->author))
+			return true;
+	return false;
+}
+
 /* NULL: none of them. */
 static const char *corner_of(
 	const struct world *w, const struct collected *c, const struct written *live)
 {
 	if (!was_written_anew(w, live))
 		return NULL;
-	if (c->unseen >> live->origin & 1)
+	if (was_there(w, c, live))
+		return world_corners[3];
+	if ((c->unseen >> live->origin & 1) && w->previous[c->origin] != live->origin + 1)
 		return world_corners[1];
 	if (!covers(c->by, first_dot(w, live->origin)))
 		return world_corners[2];

@@ -14,10 +14,20 @@
 enum { SAID_MAX = SEEN_WORDS * 64, INDEX_SIZE = 4 * SAID_MAX, DEPTH_MAX = 1024 };
 
 const struct map_scope map_scopes[MAP_SCOPES] = {
-	{"pushes alone", 3, 2, 0, false, {.puts = 3, .deletes = 1}},
-	{"one pull", 3, 2, 0, true, {.puts = 2, .deletes = 1, .pulls = 1, .resends = 1}},
-	{"two pulls", 3, 2, 0, true, {.puts = 2, .deletes = 1, .pulls = 2}},
-	{"one restarts empty", 3, 2, 0, true, {.puts = 2, .restarts = 1, .pulls = 2}},
+	{"three writes, pushed alone", 3, 2, 0, false, {.writes = 3, .puts = 3, .deletes = 1}},
+	{"two writes and a pull", 3, 2, 0, true,
+		{.writes = 2, .puts = 2, .deletes = 1, .pulls = 1, .resends = 1}},
+	{"two writes and two pulls", 3, 1, 0, true, {.writes = 2, .puts = 2, .pulls = 2}},
+	{"one starts anew", 3, 1, 0, true, {.writes = 1, .puts = 1, .restarts = 1, .pulls = 2}},
+	{"a delete is collected", 3, 1, 0, true,
+		{.writes = 2, .puts = 1, .deletes = 1, .reports = 3, .pulls = 1}},
+	{"one is forgotten and a delete collected", 3, 1, 0, true,
+		{.writes = 2, .puts = 1, .deletes = 1, .forgets = 1, .reports = 2, .pulls = 1}},
+	{"two islands of one each, both delete", 2, 1, 0, true,
+		{.writes = 3, .puts = 2, .deletes = 2, .forgets = 2, .pulls = 2}},
+	{"four writes, pushed alone", 3, 2, 0, false, {.writes = 4, .puts = 4, .deletes = 2}},
+	{"four writes, two pulls, one starts anew", 3, 2, 0, true,
+		{.writes = 4, .puts = 4, .deletes = 2, .pulls = 2, .resends = 1, .restarts = 1}},
 };
 
 struct network {
@@ -141,8 +151,9 @@ static bool may(const struct map_scope *scope, struct frame *f, const struct ste
 	if (t->a >= scope->replicas || (single && t->b > 0))
 		return false;
 	switch (t->kind) {
-	case STEP_PUT: return t->b < scope->keys && spend(&f->left.puts);
-	case STEP_DELETE: return t->b < scope->keys && spend(&f->left.deletes);
+	case STEP_PUT: return t->b < scope->keys && spend(&f->left.writes) && spend(&f->left.puts);
+	case STEP_DELETE:
+		return t->b < scope->keys && spend(&f->left.writes) && spend(&f->left.deletes);
 	case STEP_PULL: return t->b < scope->replicas && spend(&f->left.pulls);
 	case STEP_RESEND: return spend(&f->left.resends);
 	case STEP_RESTART: return spend(&f->left.restarts);

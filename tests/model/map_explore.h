@@ -9,6 +9,7 @@
 #include "map_world.h"
 
 struct map_budget {
+	uint8_t writes; /* puts and deletes together */
 	uint8_t puts, deletes, pulls, resends, restarts, duplicates, reports, forgets, new_epochs;
 };
 
@@ -30,7 +31,7 @@ struct map_explored {
 	char trace[16384];
 };
 
-enum { MAP_SCOPES = 4 };
+enum { MAP_SCOPES = 9 };
 
 extern const struct map_scope map_scopes[MAP_SCOPES];
 

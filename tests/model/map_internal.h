@@ -17,6 +17,7 @@
 uint64_t world_id(uint32_t replica);
 uint32_t world_replica_of(uint64_t id);
 uint32_t world_key_of(const uint8_t *key);
+uint64_t world_key_hash(uint32_t key);
 struct actor world_actor(const struct world *w, uint32_t replica);
 /* Is `other` known to a as it is, or at all, and not forgotten? */
 bool world_is_peer(const struct world *w, uint32_t a, uint32_t other);

@@ -1,10 +1,12 @@
 #include "map_swarm.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "rendezvous/rendezvous.h"
 #include "map_internal.h"
 
 #ifdef MAP_MUTATIONS
@@ -258,6 +260,13 @@ static void draw(struct swarm *s, uint64_t seed)
 		w[EVENT_REPORT] = 25;
 		w[EVENT_CUT] = w[EVENT_FORGET] = 0;
 	}
+	if (below(s, 100) < 20) { /* both sides go on as if they were alone */
+		w[EVENT_ISLAND] = 5;
+		w[EVENT_MEND] = 1;
+		w[EVENT_EXCHANGE] = w[EVENT_REPORT] = 30;
+		w[EVENT_RESTART] = w[EVENT_RESTART_ALL] = 0;
+		s->keys = 2;
+	}
 	s->script->replicas = REPLICAS_MAX;
 	s->script->late = 1;
 	s->script->long_values = below(s, 2) == 0;
@@ -388,4 +397,69 @@ void map_script_print(const struct map_script *script)
 	swarm.printed = false;
 	world_watch(NULL, NULL);
 	printf("%s\n", result.broken != NULL ? result.broken : "nothing is broken");
+}
+
+static void print_dot(struct dot d)
+{
+	printf("%u.%u.%" PRIu64, world_replica_of(d.actor.id), d.actor.epoch, d.seq);
+}
+
+static void print_replica(uint32_t a)
+{
+	static const uint8_t names[KEYS] = {'a', 'b'};
+	struct version_vector vv;
+	struct map_view v;
+	printf("= %u %u %d %" PRIu64, a, world.nodes[a].epoch, map_ready(world_map(a)),
+		map_floor(world_map(a)));
+	for (uint32_t k = 0; k < KEYS; k++) {
+		if (!map_get_reader(world_map(a), &names[k], 1, &v))
+			continue;
+		printf(" %u:%" PRIu64 ":", k, v.clock);
+		print_dot(v.author);
+		printf(":");
+		print_dot(v.dot);
+		printf(":%d:%" PRIu64, v.tombstone, v.written_ms);
+	}
+	map_vector_owner(world_map(a), &vv);
+	printf(" |");
+	for (uint32_t i = 0; i < vv.count; i++)
+		printf(" %u.%u:%" PRIu64 "%s", world_replica_of(vv.entries[i].actor.id),
+			vv.entries[i].actor.epoch, vv_reach(vv.entries[i].seq),
+			vv_is_closed(vv.entries[i].seq) ? "!" : "");
+	printf("\n");
+}
+
+static void write_step(void *context, const struct step *t, const struct packet *p)
+{
+	static const char *const names[STEP_KINDS] = {"put", "delete", "pull", "again", "restart",
+		"learn", "forget", "go-on", "report", "probe", "silence", "hear"};
+	(void)context;
+	if (p != NULL)
+		printf("%s %u %u %u\n", names[t->kind], t->a, p->from, p->number);
+	else
+		printf("%s %u %u\n", names[t->kind], t->a, t->b);
+	print_replica(t->a);
+}
+
+/* What a replica computes from names alone: weights, and where keys and actors stand in tables. */
+static void write_hashes(void)
+{
+	for (uint32_t k = 0; k < KEYS; k++) {
+		uint64_t hash = world_key_hash(k);
+		printf("key %u %" PRIu64 "\n", k, hash);
+		for (uint32_t i = 0; i < REPLICAS_MAX; i++)
+			printf("weight %u %u %" PRIu64 "\n", k, i,
+				rendezvous_weight(hash, rendezvous_server_hash(world_id(i))));
+	}
+}
+
+void map_script_write(const struct map_script *script)
+{
+	static struct map_result result;
+	printf("script %u %u %d\n", script->replicas, script->late, script->long_values);
+	write_hashes();
+	world_watch(write_step, NULL);
+	map_script_play(script, &result);
+	world_watch(NULL, NULL);
+	printf("end\n");
 }

@@ -29,3 +29,6 @@ void map_script_play(const struct map_script *script, struct map_result *result)
 void map_script_shrink(struct map_script *script);
 /* Plays it and prints each step. */
 void map_script_print(const struct map_script *script);
+/* Plays it and writes, for map_reference.py, each step that was made and the replica's state after
+ * it. */
+void map_script_write(const struct map_script *script);

@@ -51,7 +51,7 @@ static struct {
 
 struct options {
 	uint64_t runs, seed;
-	bool shrink, marks, print;
+	bool shrink, marks, print, schedule;
 };
 
 static double now_s(void)
@@ -99,6 +99,8 @@ static int run(const struct options *o)
 		for (int m = 0; m < MARKS; m++)
 			reached[m] += *(const uint64_t *)((const char *)&result.counters +
 							  marks[m].at) > 0;
+		if (o->schedule)
+			map_script_write(&script);
 		if (o->print)
 			map_script_print(&script);
 		if (result.broken != NULL)
@@ -131,13 +133,16 @@ int main(int argc, char **argv)
 			o.seed = strtoull(argv[++i], NULL, 10);
 		else if (strcmp(argv[i], "--shrink") == 0)
 			o.shrink = true;
+		else if (strcmp(argv[i], "--schedule") == 0)
+			o.schedule = true;
 		else if (strcmp(argv[i], "--print") == 0)
 			o.print = true;
 		else if (strcmp(argv[i], "--require-marks") == 0)
 			o.marks = true;
 		else {
-			fprintf(stderr, "map_swarm [--runs N] [--seed S] [--shrink] [--print] "
-					"[--require-marks]\n");
+			fprintf(stderr,
+				"map_swarm [--runs N] [--seed S] [--shrink] [--print] [--schedule] "
+				"[--require-marks]\n");
 			return 2;
 		}
 	}

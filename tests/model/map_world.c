@@ -8,8 +8,15 @@
 #include "deltamap/internal.h"
 #include "map_image.h"
 #include "map_internal.h"
+#include "rendezvous/rendezvous.h"
 
-enum { LONG_VALUE = 640, SHORT_VALUE = 1, RECORDS_MAX = 8, BYTES_MAX = 24 * 1024 };
+enum {
+	LONG_VALUE = 640,
+	SHORT_VALUE = 1,
+	RECORDS_MAX = 8,
+	BYTES_MAX = 24 * 1024,
+	CLUSTER_SEED = 3
+};
 
 static struct map *maps[REPLICAS_MAX];
 static struct map_counters former[REPLICAS_MAX], all[REPLICAS_MAX];
@@ -44,6 +51,11 @@ static const char *key_name(uint32_t key)
 uint32_t world_key_of(const uint8_t *key)
 {
 	return key[0] - 'a';
+}
+
+uint64_t world_key_hash(uint32_t key)
+{
+	return rendezvous_key_hash(CLUSTER_SEED, key_name(key), 1);
 }
 
 struct actor world_actor(const struct world *w, uint32_t replica)
@@ -84,7 +96,7 @@ static struct map_config config_of(const struct world *w, uint32_t a, bool first
 {
 	return (struct map_config){
 		.self = world_actor(w, a),
-		.cluster_seed = 3,
+		.cluster_seed = CLUSTER_SEED,
 		.records_max = RECORDS_MAX,
 		.bytes_max = BYTES_MAX,
 		.pull_interval_ns = WORLD_NEVER_NS,
@@ -141,6 +153,8 @@ static void begin(struct world *w, uint32_t a, bool first)
 		map_tick_owner(maps[a], n->now_ns);
 	}
 	tell_members(w, a);
+	if (!first)
+		maps[a]->next_pull_ns = n->now_ns + WORLD_NEVER_NS; /* when, is a step's to say */
 	n->ready = map_ready(maps[a]);
 }
 
@@ -196,11 +210,13 @@ static bool write_step(struct world *w, const struct step *t)
 	struct dot dot;
 	uint8_t origin = (uint8_t)(t->a * WRITES_EACH_MAX + w->writes[t->a]);
 	uint64_t replaced = 0;
+	uint8_t previous = 0;
 	if (w->writes[t->a] == WRITES_EACH_MAX || !n->ready)
 		return false;
 	if (n->held[t->b] != 0) {
 		uint8_t old = w->history[n->held[t->b] - 1].origin;
 		replaced = w->replaced[old] | 1ULL << old;
+		previous = (uint8_t)(old + 1);
 	}
 	value[0] = origin;
 	const char *key = key_name(t->b);
@@ -210,6 +226,7 @@ static bool write_step(struct world *w, const struct step *t)
 	if (rc != 0)
 		return false;
 	w->replaced[origin] = replaced;
+	w->previous[origin] = previous;
 	w->writes[t->a]++;
 	return true;
 }

@@ -47,7 +47,8 @@ struct collected {
 	uint8_t life; /* of that replica */
 	uint64_t clock, weight;
 	struct dot author;
-	uint64_t unseen; /* of the writes that it replaced: those its vector did not cover then */
+	uint16_t history; /* how much there was of it */
+	uint64_t unseen;  /* of the writes that it replaced: those its vector did not cover then */
 };
 
 struct node {
@@ -74,7 +75,9 @@ struct world {
 	uint32_t epochs[REPLICAS_MAX]; /* the largest that each has had */
 	uint8_t parted[REPLICAS_MAX];  /* bit b: a has ever forgotten b */
 	struct node nodes[REPLICAS_MAX];
-	uint64_t replaced[WRITES_MAX]; /* of each write: those that its writer knew and replaced */
+	uint64_t replaced[WRITES_MAX]; /* of each write: all that it and those that it replaced did
+					*/
+	uint8_t previous[WRITES_MAX];  /* of each write: the one that it replaced, + 1 */
 	struct written history[HISTORY_MAX];
 	struct collected collected[COLLECTED_MAX];
 };
@@ -118,7 +121,7 @@ bool world_step(struct world *w, const struct step *step, const struct packet *p
 const char *world_heal(struct world *w);
 /* The corners that are known in which a deleted key comes back (docs/map-proof.md). world_heal()
  * returns one of these only if nothing else is wrong. */
-enum { CORNERS = 3 };
+enum { CORNERS = 4 };
 extern const char *const world_corners[CORNERS];
 bool world_is_corner(const char *broken);
 /* Of one replica, with its place in the world: equal hashes go on equally. */

@@ -12,10 +12,10 @@
 
 enum { RING_COUNT = 4096 };
 
-static const char text[] = "name: here\n"
+static const char form[] = "name: here\n"
 			   "cluster: test\n"
 			   "profile: lan\n"
-			   "insecure: true\n"
+			   "%s\n"
 			   "port:\n"
 			   "  kind: vdev\n"
 			   "  interface: net_null0,no-rx=1\n"
@@ -25,6 +25,8 @@ static const char text[] = "name: here\n"
 			   "map: {records_max: 1000, megabytes: 8}\n"
 			   "ownership: {stable_ms: 1000}\n"
 			   "control: {socket: /tmp/swimlane_appliance_test.sock}\n";
+
+const char *appliance_world_keyring;
 
 static struct appliance_world *the_world;
 
@@ -84,11 +86,16 @@ static void stop(void)
 struct appliance_world *appliance_world(void)
 {
 	static char error[CONFIG_ERROR_MAX];
+	static char sealing[300], text[2000];
 	static bool tried;
 	if (tried)
 		return the_world;
 	tried = true;
 	struct appliance_world *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
+	(void)snprintf(sealing, sizeof(sealing), "seal: {keyring: %s}",
+		appliance_world_keyring != NULL ? appliance_world_keyring : "");
+	(void)snprintf(text, sizeof(text), form,
+		appliance_world_keyring != NULL ? sealing : "insecure: true");
 	if (config_load_text("test", text, strlen(text), &w->config, error) < 0) {
 		SW_FAIL("%s", error);
 		free(w);
@@ -139,6 +146,8 @@ void appliance_world_expect_no_leak(struct appliance_world *w)
 		empty(w->out[l]);
 		empty(w->app.lanes[l].to_keeper);
 		empty(w->app.lanes[l].to_lane0);
+		empty(w->app.lanes[l].to_control);
+		empty(w->app.lanes[l].from_control);
 	}
 	empty(w->app.keeper_to_lane);
 	SW_EXPECT_EQ(rte_mempool_in_use_count(w->app.pool), 0u);

@@ -16,6 +16,9 @@ struct appliance_world {
 	struct rte_ring *out[WORLD_LANES]; /* what lanes sent */
 };
 
+/* Set before the first appliance_world(): packets are sealed. */
+extern const char *appliance_world_keyring;
+
 /* The one world, started at its first use; NULL, and a failure of the test, if it cannot be. */
 struct appliance_world *appliance_world(void);
 

@@ -21,7 +21,8 @@ SW_TEST(schedule, new_entries_are_due_at_once_and_spread_after)
 	struct schedule s;
 	struct schedule_entry entries[COUNT], *entry;
 	uint32_t first_half = 0;
-	schedule_init(&s, 1000000, COUNT, 1);
+	schedule_init(&s, 1);
+	schedule_limits(&s, 1000000, COUNT);
 	put_all(&s, entries, COUNT, 1000, 10);
 	while ((entry = schedule_start(&s, start_ns + SW_NS_PER_MS)))
 		schedule_end(&s, entry, start_ns + 2 * SW_NS_PER_MS);
@@ -40,7 +41,8 @@ SW_TEST(schedule, without_jitter_the_interval_is_kept_exactly)
 {
 	struct schedule s;
 	struct schedule_entry entry, *started;
-	schedule_init(&s, 1000, 1, 1);
+	schedule_init(&s, 1);
+	schedule_limits(&s, 1000, 1);
 	put_all(&s, &entry, 1, 200, 0);
 	started = schedule_start(&s, start_ns);
 	SW_ASSERT_TRUE(started == &entry);
@@ -62,7 +64,8 @@ SW_TEST(schedule, concurrency_holds_back_and_goes_on_when_one_ends)
 {
 	struct schedule s;
 	struct schedule_entry entries[3];
-	schedule_init(&s, 1000000, 2, 1);
+	schedule_init(&s, 1);
+	schedule_limits(&s, 1000000, 2);
 	put_all(&s, entries, 3, 1000, 10);
 	struct schedule_entry *a = schedule_start(&s, start_ns), *b = schedule_start(&s, start_ns);
 	SW_ASSERT_TRUE(a && b);
@@ -86,7 +89,8 @@ SW_TEST(schedule, rate_is_kept_over_any_second)
 	struct schedule s;
 	struct schedule_entry entries[COUNT], *entry;
 	uint32_t started = 0;
-	schedule_init(&s, 50, COUNT, 1);
+	schedule_init(&s, 1);
+	schedule_limits(&s, 50, COUNT);
 	put_all(&s, entries, COUNT, 100, 0); /* wants 1,000 a second */
 	for (uint64_t now = start_ns; now < start_ns + SW_NS_PER_S; now += SW_NS_PER_MS) {
 		while ((entry = schedule_start(&s, now))) {
@@ -104,7 +108,8 @@ SW_TEST(schedule, again_takes_it_out_of_flight)
 {
 	struct schedule s;
 	struct schedule_entry entry;
-	schedule_init(&s, 1000, 1, 1);
+	schedule_init(&s, 1);
+	schedule_limits(&s, 1000, 1);
 	put_all(&s, &entry, 1, 1000, 10);
 	SW_ASSERT_TRUE(schedule_start(&s, start_ns) == &entry);
 	schedule_again(&s, &entry, start_ns + 20 * SW_NS_PER_MS);

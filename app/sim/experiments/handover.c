@@ -77,7 +77,8 @@ static void begin_agent(struct world *w, struct agent *a)
 	a->up = true;
 	(void)rendezvous_table_servers(a->table, NULL, 0);
 	schedule_fini(&a->schedule);
-	schedule_init(&a->schedule, CHECKS_PER_S_MAX, CONCURRENT_MAX, sw_random_u64(&w->random));
+	schedule_init(&a->schedule, sw_random_u64(&w->random));
+	schedule_limits(&a->schedule, CHECKS_PER_S_MAX, CONCURRENT_MAX);
 	for (uint32_t k = 0; k < w->plan->origins; k++) {
 		uint32_t entry = a->works[k].entry;
 		a->works[k] = (struct work){.entry = entry};

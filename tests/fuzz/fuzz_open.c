@@ -1,0 +1,153 @@
+/* Any bytes at a lane whose packets are sealed: the header is read, the packet opened and its
+ * messages decoded. The first byte chooses what becomes of the rest:
+ *
+ *   0   taken as it is: must not be authentic
+ *   1   the body of an authentic packet: header and tag are made here, so that decoders see
+ *       whatever a sender that holds the key may say
+ *   2   an authentic packet in which the rest says what to change: must not open
+ *
+ * Seeds: tests/fuzz/open-corpus. */
+#include <stdlib.h>
+
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+
+#include "../unit/wire_any.h"
+#include "seal/seal.h"
+
+enum { CLUSTER = 0x4391ba71, OFFSET = 42, EDITS_MAX = 8 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static struct rte_mempool *mbufs;
+static struct seal *seal;
+static struct seal_sender *sender;
+
+/* Not assert(): must also hold in a build without assertions. */
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static char *arguments[] = {"fuzz_open", "--no-huge", "--no-shconf", "--no-pci",
+		"--no-telemetry", "-m", "64", "--lcores", "0", "--log-level", "*:error"};
+	static const struct seal_keyring ring = {.count = 2,
+		.send_id = 1,
+		.keys = {{.id = 1, .bytes = {1}}, {.id = 2, .bytes = {2}}}};
+	struct seal_config config = {.driver = SEAL_AESNI_GCM,
+		.cluster = CLUSTER,
+		.lanes = 1,
+		.senders_max = 1,
+		.numa_node = -1};
+	char choice[SEAL_ERROR_MAX], error[SEAL_ERROR_MAX];
+	const struct actor self = {0xa1, 3};
+	(void)argc;
+	(void)argv;
+	must(rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0);
+	mbufs = rte_pktmbuf_pool_create("fuzz", 63, 0, 0, 4096, SOCKET_ID_ANY);
+	must(mbufs != NULL);
+	must(seal_create(&config, &ring, &seal, choice, error) == 0);
+	sender = seal_sender_create_owner(seal, self, 99);
+	must(sender != NULL && seal_life_owner(seal, self, 99) == 0);
+	return 0;
+}
+
+static struct seal_packet packet_of(const uint8_t *bytes, size_t len)
+{
+	struct seal_packet p = {.sender = sender, .offset = OFFSET};
+	p.mbuf = rte_pktmbuf_alloc(mbufs);
+	must(p.mbuf != NULL);
+	p.bytes = (uint8_t *)rte_pktmbuf_append(p.mbuf, (uint16_t)(OFFSET + len)) + OFFSET;
+	memcpy(p.bytes, bytes, len);
+	return p;
+}
+
+static void decode(const struct seal_packet *p)
+{
+	static struct any_message m;
+	/* A copy of just its size, so that the sanitizer sees a step too far. */
+	uint8_t *body = malloc(p->h.body_len);
+	must(body != NULL);
+	memcpy(body, p->bytes + WIRE_HEADER_LEN, p->h.body_len);
+	struct sw_reader r = sw_reader_init(body, p->h.body_len);
+	struct wire_prelude prelude;
+	struct wire_message raw;
+	wire_get_prelude(&r, &prelude);
+	while (wire_next(&r, &raw))
+		if (any_get(raw.type, &raw.payload, &m))
+			must(any_type_is_known(raw.type));
+	free(body);
+}
+
+static enum seal_result open_packet(struct seal_packet *p, size_t len)
+{
+	struct sw_reader body;
+	if (wire_read_header(p->bytes, len, CLUSTER, &p->h, &body) != WIRE_OK)
+		return SEAL_RANGE;
+	seal_open_lane(seal, 0, p, 1);
+	if (p->result == SEAL_SENDER)
+		must(seal_admit_owner(seal, p->bytes, &p->h) != 0);
+	return p->result;
+}
+
+static void as_it_is(const uint8_t *data, size_t size)
+{
+	if (size > WIRE_PACKET_MAX)
+		return;
+	struct seal_packet p = packet_of(data, size);
+	must(open_packet(&p, size) != SEAL_OK);
+	rte_pktmbuf_free(p.mbuf);
+}
+
+static struct seal_packet authentic(const uint8_t *body, size_t len)
+{
+	static uint8_t draft[WIRE_PACKET_MAX];
+	memcpy(draft + WIRE_HEADER_LEN, body, len);
+	struct seal_packet p = packet_of(draft, WIRE_HEADER_LEN + len + WIRE_TAG_LEN);
+	p.h.body_len = (uint16_t)len;
+	seal_seal_lane(seal, 0, &p, 1);
+	must(p.result == SEAL_OK);
+	return p;
+}
+
+static void as_body(const uint8_t *data, size_t size)
+{
+	if (size < WIRE_PRELUDE_LEN || size > WIRE_BODY_MAX)
+		return;
+	struct seal_packet p = authentic(data, size);
+	must(open_packet(&p, WIRE_HEADER_LEN + size + WIRE_TAG_LEN) == SEAL_OK);
+	must(memcmp(p.bytes + WIRE_HEADER_LEN, data, size) == 0);
+	decode(&p);
+	rte_pktmbuf_free(p.mbuf);
+}
+
+/* Each three bytes: where (two), and what to turn over there. */
+static void with_changes(const uint8_t *data, size_t size)
+{
+	static const uint8_t body[64];
+	uint8_t before[WIRE_HEADER_LEN + sizeof(body) + WIRE_TAG_LEN];
+	struct seal_packet p = authentic(body, sizeof(body));
+	memcpy(before, p.bytes, sizeof(before));
+	for (size_t i = 0; i + 2 < size && i < 3 * EDITS_MAX; i += 3)
+		p.bytes[(data[i] << 8 | data[i + 1]) % sizeof(before)] ^= data[i + 2];
+	/* The flags are authenticated too: nothing of a packet may be changed. */
+	bool same = memcmp(before, p.bytes, sizeof(before)) == 0;
+	must((open_packet(&p, sizeof(before)) == SEAL_OK) == same);
+	rte_pktmbuf_free(p.mbuf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	switch (data[0] % 3) {
+	case 0: as_it_is(data + 1, size - 1); break;
+	case 1: as_body(data + 1, size - 1); break;
+	case 2: with_changes(data + 1, size - 1); break;
+	}
+	return 0;
+}
