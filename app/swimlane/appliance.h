@@ -177,9 +177,9 @@ struct keeper_counters {
 	uint64_t packets;
 	uint64_t sent;
 	uint64_t commands;
-	uint64_t not_owner;
 	uint64_t no_mbuf;
 	uint64_t changes_missed;
+	uint64_t not_owner;
 } __attribute__((aligned(64)));
 
 struct keeper {

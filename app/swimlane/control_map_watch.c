@@ -127,7 +127,6 @@ static void tell_event(struct control *control, const struct map_change *change)
 	char name[64];
 	(void)server_name(control, e->peer_id, name);
 	switch (e->kind) {
-	case MAP_EVENT_DISPLACED: break;
 	case MAP_EVENT_RECONCILED:
 		events_tell(control, change->at_ns, "reconciled", e->peer_id,
 			"whole maps joined with %s: %" PRIu64 " records dropped as deleted there, "

@@ -157,8 +157,6 @@ void keeper_event(void *context, const struct map_event *event)
 {
 	struct keeper *keeper = context;
 	struct map_view view = {.key = event->key, .key_len = event->key_len};
-	if (event->kind == MAP_EVENT_DISPLACED)
-		return; /* keeper_displaced() tells it with the record */
 	struct map_change *change = take_change(keeper, &view);
 	if (change == NULL)
 		return;

@@ -67,9 +67,6 @@ struct map_memory {
 };
 
 enum map_event_kind {
-	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
-	 */
-	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -159,7 +156,6 @@ struct map_counters {
 	uint64_t pushes;         /* packets */
 	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
 	uint64_t gaps;           /* pushes that came before their predecessor */
-	uint64_t displaced;      /* concurrent writes that lost here, or won */
 	uint64_t absent_covered; /* records that had been collected before they came again */
 	uint64_t collected;      /* tombstones */
 	uint64_t reports;        /* vectors sent to those who had not heard one for long */

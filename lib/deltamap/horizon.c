@@ -115,7 +115,6 @@ static bool is_marked(struct map *map)
 		struct dot dot = map_own_dot(map);
 		if (dot.seq == 0)
 			return false;
-		map_own_done(map, dot);
 		map->horizon_marker = dot.seq;
 		map->horizon_marker_slot = map->self_slot;
 		map->counters.markers++;

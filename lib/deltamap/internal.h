@@ -265,10 +265,8 @@ enum merge_result map_merge_record(
 bool map_adopt(struct map *map, record_ref ref);
 /* Written anew, above the floor. False: no room. */
 bool map_lift(struct map *map, record_ref ref);
-/* The next dot of this server's; seq 0: there is none. It is taken by map_own_done(), once what has
- * it is published and told. */
+/* The next dot of this server's, now in its vector. seq 0: there is none. */
 struct dot map_own_dot(struct map *map);
-void map_own_done(struct map *map, struct dot dot);
 void map_event(struct map *map, const struct map_event *event);
 void map_changed(struct map *map, const struct record *r, bool local, bool gone);
 /* Does the vector reach a dot by what was written (not because its epoch is closed)? */

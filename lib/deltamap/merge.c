@@ -59,6 +59,7 @@ void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 static void tell_displaced(struct map *map, const struct wire_record *w, struct map_view theirs,
 	const struct map_view *mine, int order, bool rival)
 {
+	map->counters.rivals += rival;
 	if (map->config.on_displaced == NULL)
 		return;
 	theirs.key = w->key;
@@ -85,7 +86,7 @@ bool map_reaches(const struct map *map, struct dot dot)
 	return vv_reach(store_seq(s, store_actor_reader(s, dot.actor))) >= dot.seq;
 }
 
-struct dot map_own_dot(struct map *map)
+static struct dot next_dot(const struct map *map)
 {
 	uint64_t seq = vv_reach(store_seq(&map->store, map->self_slot)) + 1;
 	if (map->self_slot == NO_ACTOR || seq > SEQ_MAX)
@@ -94,24 +95,18 @@ struct dot map_own_dot(struct map *map)
 }
 
 /* The vector last: who reads that it covers a write finds the record, and its change told. */
-void map_own_done(struct map *map, struct dot dot)
+static void take_dot(struct map *map, struct dot dot)
 {
 	store_raise(&map->store, map->self_slot, dot.seq);
 	atomic_store_explicit(&map->last_seq, dot.seq, memory_order_release);
 }
 
-/* Of two writes with one clock, neither knew of the other. */
-static void displaced(
-	struct map *map, const struct wire_record *w, struct dot winner, struct dot loser)
+struct dot map_own_dot(struct map *map)
 {
-	struct map_event event = {.kind = MAP_EVENT_DISPLACED,
-		.key = w->key,
-		.key_len = w->key_len,
-		.winner = winner,
-		.loser = loser};
-	map->counters.rivals++;
-	map->counters.displaced++;
-	map_event(map, &event);
+	struct dot dot = next_dot(map);
+	if (dot.seq > 0)
+		take_dot(map, dot);
+	return dot;
 }
 
 /* A record for an absent key that had been here: what came after it was collected. The vector tells
@@ -159,7 +154,7 @@ static void fill(struct record *r, const struct wire_record *w, uint64_t hash, u
 /* Under a dot of this server's own: beyond the cap of a closed epoch there are no dots. */
 static void redot(struct map *map, struct record *r)
 {
-	r->dot = map_own_dot(map);
+	r->dot = next_dot(map);
 	r->actor_slot = map->self_slot;
 	r->flags |= WIRE_RECORD_ADOPTED;
 	map->counters.adopted++;
@@ -174,7 +169,7 @@ static void lift(struct map *map, struct record *r)
 		.loser = r->author};
 	r->clock = map_floor(map) + 1;
 	r->weight = stamp_weight(r->key_hash, map->self);
-	r->author = r->dot = event.winner = map_own_dot(map);
+	r->author = r->dot = event.winner = next_dot(map);
 	r->actor_slot = map->self_slot;
 	r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
 	map->counters.lifted++;
@@ -249,14 +244,11 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 			theirs = {.clock = w->clock, .weight = weight, .author = w->author};
 		store_view(store_at(s, old), &mine);
 		int order = map_stamp_compare(&theirs, &mine);
+		/* With one clock, neither knew of the other. */
 		rival = theirs.clock == mine.clock &&
 			theirs.author.actor.id != mine.author.actor.id;
 		if (order != 0 && (rival || typed_is_reserved(w->key, w->key_len)))
 			tell_displaced(map, w, theirs, &mine, order, rival);
-		if (rival && order < 0)
-			displaced(map, w, mine.author, w->author);
-		else if (rival)
-			displaced(map, w, w->author, mine.author);
 		if (order == 0 && !dot_equal(w->dot, mine.dot))
 			take_over_dot(map, old, w->dot);
 		if (order <= 0) {
@@ -294,7 +286,7 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 	map->counters.merged++;
 	map_changed(map, r, lifted, false);
 	if (lifted || beyond)
-		map_own_done(map, r->dot);
+		take_dot(map, r->dot);
 	return MERGE_NEW;
 }
 
@@ -305,7 +297,7 @@ bool map_adopt(struct map *map, record_ref ref)
 		return false;
 	redot(map, store_at(&map->store, next));
 	store_publish(&map->store, next, ref);
-	map_own_done(map, store_at(&map->store, next)->dot);
+	take_dot(map, store_at(&map->store, next)->dot);
 	return true;
 }
 
@@ -317,7 +309,7 @@ bool map_lift(struct map *map, record_ref ref)
 	lift(map, store_at(&map->store, next));
 	store_publish(&map->store, next, ref);
 	map_changed(map, store_at(&map->store, next), true, false);
-	map_own_done(map, store_at(&map->store, next)->dot);
+	take_dot(map, store_at(&map->store, next)->dot);
 	return true;
 }
 
@@ -373,7 +365,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 		.key_len = (uint8_t)key_len,
 		.value_len = (uint16_t)value_len,
 		.clock = clock,
-		.author = map_own_dot(map),
+		.author = next_dot(map),
 		.written_ms = wall_ms,
 		.key = key,
 		.value = value};
@@ -386,7 +378,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	store_at(s, ref)->actor_slot = map->self_slot;
 	store_publish(s, ref, old);
 	map_changed(map, store_at(s, ref), true, false);
-	map_own_done(map, w.dot);
+	take_dot(map, w.dot);
 	if (MAP_MUTANT(NO_TOMBSTONE) && tombstone)
 		store_remove(s, ref);
 	return ref;
