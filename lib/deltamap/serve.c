@@ -96,6 +96,7 @@ static void cut_into_packets(struct serving *sv)
 	for (uint32_t i = 0; i < sv->ref_count; i++) { /* not more packets than lengths read */
 		uint32_t len = sv->starts[i];
 		if (len > room) {
+			assert(data_packets + 1 < sv->starts_max);
 			sv->starts[data_packets++] = i;
 			room = WIRE_MESSAGES_MAX - SESSION_HEAD;
 		}
