@@ -62,7 +62,14 @@ static bool is_taken(const struct actor_slot *slot)
 
 uint16_t store_actor(struct store *s, struct actor actor, bool add)
 {
+	/* Records of one actor come in rows. */
+	const struct actor_slot *last = &s->actors[s->last_actor];
+	if (atomic_load_explicit(&last->state, memory_order_relaxed) == SLOT_USED &&
+		actor_equal(last->actor, actor))
+		return s->last_actor;
 	uint16_t found = store_actor_reader(s, actor);
+	if (found != NO_ACTOR)
+		s->last_actor = found;
 	if (found != NO_ACTOR || !add || s->actor_count == SW_ACTORS_MAX)
 		return found;
 	uint32_t at = actor_home(actor), tried = 0;

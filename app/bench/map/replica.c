@@ -90,7 +90,7 @@ static void open_group(struct map *map, const struct stream *stream, uint32_t fi
 {
 	g->count = count < MAP_AHEAD_PACKETS ? count : MAP_AHEAD_PACKETS;
 	for (uint32_t i = 0; i < g->count; i++) {
-		if (wire_open_clear(stream_packet(stream, first + i), stream->lens[first + i],
+		if (wire_read_header(stream_packet(stream, first + i), stream->lens[first + i],
 			    CLUSTER, &g->headers[i], &g->bodies[i]) != WIRE_OK)
 			die("a packet of the stream is damaged");
 		wire_get_prelude(&g->bodies[i], &g->preludes[i]);
