@@ -14,7 +14,6 @@ static const char global_options[] = "--socket --json --timeout --help";
 struct writer {
 	FILE *out;
 	const char *group; /* print second words of this first word; NULL: first words */
-	const char *last;  /* first word printed last */
 };
 
 static size_t first_len(const char *name)
@@ -64,11 +63,9 @@ static void print_name(const struct ctl_command *command, void *context)
 			(void)fprintf(w->out, " %s", command->name + len + 1);
 		return;
 	}
-	if (w->last != NULL && first_len(w->last) == len &&
-		memcmp(w->last, command->name, len) == 0)
+	if (!help_is_first(command))
 		return;
 	(void)fprintf(w->out, " %.*s", (int)len, command->name);
-	w->last = command->name;
 }
 
 static void print_names(FILE *out, const char *group)
@@ -87,6 +84,8 @@ static void bash_case(const struct ctl_command *command, void *context)
 	print_options(out, command);
 	(void)fputs("\" arguments=\"", out);
 	print_choices(out, command);
+	if (strchr(command->name, ' ') == NULL)
+		print_names(out, command->name); /* "keys", and "keys reload" */
 	(void)fprintf(out, "\"%s ;;\n", server ? " servers=1" : "");
 }
 
@@ -98,10 +97,8 @@ static void bash_group(const struct ctl_command *command, void *context)
 	size_t len = first_len(command->name);
 	int words;
 	if (command->hidden || command->name[len] == '\0' || len >= sizeof(first) ||
-		(w->last != NULL && first_len(w->last) == len &&
-			memcmp(w->last, command->name, len) == 0))
+		!help_is_first(command))
 		return;
-	w->last = command->name;
 	memcpy(first, command->name, len);
 	first[len] = '\0';
 	if (help_find(first, NULL, &words) != NULL)
@@ -178,10 +175,8 @@ static void zsh_describe(const struct ctl_command *command, void *context)
 	if (command->hidden)
 		return;
 	if (w->group == NULL) {
-		if (w->last != NULL && first_len(w->last) == len &&
-			memcmp(w->last, command->name, len) == 0)
+		if (!help_is_first(command))
 			return;
-		w->last = command->name;
 		(void)fprintf(w->out, "      '%.*s", (int)len, command->name);
 		if (!second) {
 			(void)fputc(':', w->out);
@@ -202,10 +197,8 @@ static void zsh_group(const struct ctl_command *command, void *context)
 	size_t len = first_len(command->name);
 	int words;
 	if (command->hidden || command->name[len] == '\0' || len >= sizeof(first) ||
-		(w->last != NULL && first_len(w->last) == len &&
-			memcmp(w->last, command->name, len) == 0))
+		!help_is_first(command))
 		return;
-	w->last = command->name;
 	memcpy(first, command->name, len);
 	first[len] = '\0';
 	if (help_find(first, NULL, &words) != NULL)
@@ -225,6 +218,8 @@ static void zsh_case(const struct ctl_command *command, void *context)
 	print_options(out, command);
 	(void)fputs(") arguments=(", out);
 	print_choices(out, command);
+	if (strchr(command->name, ' ') == NULL)
+		print_names(out, command->name);
 	(void)fprintf(
 		out, ")%s ;;\n", strstr(command->arguments, "SERVER") != NULL ? " servers=1" : "");
 }

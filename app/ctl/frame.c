@@ -117,6 +117,7 @@ static void add_core(struct frame *f, struct table *t, const json_t *core)
 	double busy = grown(before, core, "busy_cycles");
 	double all = busy + grown(before, core, "idle_cycles");
 	double asleep = before != NULL ? grown(before, core, "asleep_us") / f->seconds / 1e4 : 0;
+	asleep = asleep > 100 ? 100 : asleep; /* the two clocks are not one */
 	bool port = field_given(core, "rx_frames");
 	double drops = drops_of(core) - drops_of(before);
 	table_cell(t, STYLE_PLAIN, "%s %" PRId64, field_text(core, "role"),
@@ -277,7 +278,7 @@ void frame_print(FILE *out, const struct frame_answers *before, const struct fra
 		if (clear)
 			(void)fputs("\033[K", out);
 		if (row + 1 < rows)
-			(void)fputs(clear ? "\r\n" : "\n", out);
+			(void)fputc('\n', out);
 	}
 	free(text);
 }

@@ -47,6 +47,20 @@ void help_each(void (*visit)(const struct ctl_command *command, void *context), 
 			visit(c, context);
 }
 
+bool help_is_first(const struct ctl_command *command)
+{
+	size_t len = strcspn(command->name, " ");
+	for (int g = 0; g < GROUPS; g++)
+		for (const struct ctl_command *c = groups[g]; c->name != NULL; c++) {
+			if (c == command)
+				return true;
+			if (!c->hidden && strcspn(c->name, " ") == len &&
+				memcmp(c->name, command->name, len) == 0)
+				return false;
+		}
+	return true;
+}
+
 static void print_line(FILE *out, const struct ctl_command *c)
 {
 	char usage[64];

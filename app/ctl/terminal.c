@@ -27,8 +27,8 @@ static void give_back(void)
 	if (!inside)
 		return;
 	inside = 0;
-	put(leave_screen);
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	put(leave_screen);
 }
 
 static int take(void)

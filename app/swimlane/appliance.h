@@ -123,6 +123,7 @@ struct lane {
 	uint64_t counter;        /* of the next packet in the clear; sealed ones are seal's */
 	struct sw_random random; /* the shim's */
 	struct idle idle;
+	struct idle_bell bell;
 	struct lane_counters counters;
 	struct rte_ring *to_keeper;    /* mbufs */
 	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
@@ -160,6 +161,7 @@ struct keeper_command {
 enum map_change_kind {
 	CHANGE_RECORD,    /* entered the map */
 	CHANGE_DISPLACED, /* gave way to another that did not know of it, or never got in */
+	CHANGE_COLLECTED, /* a tombstone that left the map */
 	CHANGE_EVENT,     /* of the map itself; `view` has its key alone */
 };
 
@@ -177,15 +179,16 @@ struct keeper_counters {
 	uint64_t packets;
 	uint64_t sent;
 	uint64_t commands;
-	uint64_t not_owner;
 	uint64_t no_mbuf;
 	uint64_t changes_missed;
+	uint64_t not_owner;
 } __attribute__((aligned(64)));
 
 struct keeper {
 	struct appliance *app;
 	uint32_t thread;
 	struct idle idle;
+	struct idle_bell bell;
 	struct keeper_counters counters;
 	uint64_t view_version;
 	uint64_t eligible_ns; /* when a member next becomes eligible again */
@@ -243,6 +246,8 @@ int lane_run(void *lane); /* of one lane, on its lcore */
 int keeper_run(void *keeper);
 /* The map's on_change. */
 void keeper_changed(void *keeper, const struct map_view *view, bool local);
+/* The map's on_collect. */
+void keeper_collected(void *keeper, const struct map_view *tombstone);
 /* The map's on_event. */
 void keeper_event(void *keeper, const struct map_event *event);
 /* The map's on_displaced. */

@@ -19,7 +19,7 @@
 struct swim_profile;
 
 enum config_profile { PROFILE_METAL, PROFILE_LAN, PROFILE_VIRTUAL };
-enum config_idle { IDLE_SPIN, IDLE_SLEEP };
+enum config_idle { IDLE_SPIN, IDLE_PAUSE, IDLE_SLEEP, IDLE_INTERRUPT };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
 enum config_open { OPEN_NOTHING, OPEN_HEALTHZ, OPEN_METRICS }; /* each with those before */
 enum config_log { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
@@ -80,6 +80,7 @@ struct config {
 	uint32_t map_packets_per_s_max; /* budget for pushes and sessions together */
 	uint32_t map_watches_max;
 	uint32_t map_watch_kib; /* unread by a watch's client, at most */
+	uint32_t map_deletes_kept;
 	bool map_persist;
 	uint32_t map_persist_interval_s;
 
@@ -120,6 +121,9 @@ void config_free(struct config *config);
 
 /* Every key with its values, default and meaning, as a Markdown table. */
 void config_reference(FILE *out);
+
+/* The same as the manual page swimlane.yaml(5), in mdoc(7). */
+void config_manual(FILE *out);
 
 /* The membership times in force: the profile's, with what the file overrides. A shorter or longer
  * suspicion_us moves the profile's shortest suspicion in proportion. */

@@ -25,6 +25,10 @@ struct config_file_port {
 	uint16_t first_queue;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
+	uint16_t vlan;
+	uint8_t dscp;
+	bool take_over;
+	char *drivers_dir;
 	char *xdp_program;
 	char *mac;
 	struct {
@@ -97,6 +101,7 @@ struct config_file {
 		uint32_t packets_per_s_max;
 		uint32_t watches_max;
 		uint32_t watch_kib;
+		uint32_t deletes_kept;
 		bool persist;
 		uint32_t persist_interval_s;
 	} map;

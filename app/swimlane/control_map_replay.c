@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deletes.h"
 #include "watch.h"
 
 enum { REPLAY_MAX = 8192, REPLAY_BUCKETS = 4096, REPLAY_SENDS = 256 };
@@ -22,6 +23,7 @@ struct replay {
 	struct version_vector *from;
 	struct version_vector end; /* of the map when it began: what is true when it is done */
 	struct dot after;          /* sent up to here */
+	uint64_t deleted;          /* the next delete to look at; deletes first */
 	uint32_t cursor;
 	uint32_t count, sent;
 	bool collected; /* the pass is over, and sorted */
@@ -130,6 +132,25 @@ static bool send_some(struct control *control, struct watch *w)
 	return true;
 }
 
+/* Deletes that were collected since, of keys that are not there again. False: the client has to
+ * read first; *lost: some are no longer known. */
+static bool send_deletes(struct control *control, struct watch *w, bool *lost)
+{
+	struct replay *r = w->replay;
+	struct map_view v, held;
+	*lost = r->deleted < deletes_first(control);
+	for (uint32_t n = 0; !*lost && deletes_get(control, r->deleted, &v); n++) {
+		if (n == REPLAY_SENDS || !watch_has_room_again(control, w))
+			return false;
+		bool there = map_get_reader(control->app->map, v.key, v.key_len, &held);
+		if (!there && is_watched(w, &v) && !vv_covers(r->from, v.dot) &&
+			!watch_tell(control, w, "map.change", record_to_json(control, &v)))
+			return false;
+		r->deleted++;
+	}
+	return true;
+}
+
 void replay_begin(struct control *control, struct watch *w, struct version_vector *from)
 {
 	struct replay *r = calloc(1, sizeof(*r));
@@ -143,9 +164,10 @@ void replay_begin(struct control *control, struct watch *w, struct version_vecto
 	r->control = control;
 	r->watch = w;
 	map_vector_reader(control->app->map, &r->end);
+	r->deleted = deletes_first(control);
 	vv_copy(&w->safe, from);
 	w->replay = r;
-	control->watch_counters.resumed++;
+	control->watch_counters.watches_resumed++;
 	control_soon(control);
 }
 
@@ -168,6 +190,15 @@ void replay_tick(struct control *control, struct watch *w)
 	struct replay *r = w->replay;
 	if (r == NULL || w->behind)
 		return;
+	bool lost;
+	if (!send_deletes(control, w, &lost)) {
+		control_soon(control);
+		return;
+	}
+	if (lost) { /* it must come again, and will be refused */
+		w->behind = true;
+		return;
+	}
 	if (!r->collected) {
 		collect(r, control->app->map);
 		control_soon(control);

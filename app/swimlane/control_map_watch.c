@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "ticks.h"
+#include "deletes.h"
 #include "watch.h"
 
 enum { DRAIN_MAX = 2 * CHANGES_MAX, VECTOR_EVERY_MS = 500 };
@@ -54,7 +55,7 @@ bool watch_tell(struct control *control, struct watch *w, const char *method, js
 	if (w->behind || !has_room(control, w))
 		json_decref(params); /* else rpc_notify() has taken it */
 	if (!w->behind)
-		control->watch_counters.behind++;
+		control->watch_counters.watches_behind++;
 	w->behind = true;
 	w->missed++;
 	return false;
@@ -68,7 +69,7 @@ static void tell_change(struct control *control, struct watch *w, const struct m
 	w->told = true;
 	if (watch_tell(control, w,
 		    change->kind == CHANGE_DISPLACED ? "map.displaced" : "map.change", j))
-		control->watch_counters.told++;
+		control->watch_counters.watches_told++;
 }
 
 static json_t *notice(const struct watch *w, const struct version_vector *vv)
@@ -90,7 +91,7 @@ static void tell_missed(struct control *control, struct watch *w)
 		w->behind = true;
 		return;
 	}
-	control->watch_counters.missed++;
+	control->watch_counters.watches_missed++;
 	w->missed = 0;
 }
 
@@ -108,7 +109,7 @@ static void tell_all(struct control *control, const struct map_change *change)
 static void tell_displaced_event(struct control *control, const struct map_change *change)
 {
 	char by[64], writer[64];
-	control->watch_counters.displaced++;
+	control->watch_counters.displaced_told++;
 	if (typed_is_reserved(change->view.key, change->view.key_len))
 		return;
 	events_tell(control, change->at_ns, "displaced", change->view.author.actor.id,
@@ -126,7 +127,6 @@ static void tell_event(struct control *control, const struct map_change *change)
 	char name[64];
 	(void)server_name(control, e->peer_id, name);
 	switch (e->kind) {
-	case MAP_EVENT_DISPLACED: break;
 	case MAP_EVENT_RECONCILED:
 		events_tell(control, change->at_ns, "reconciled", e->peer_id,
 			"whole maps joined with %s: %" PRIu64 " records dropped as deleted there, "
@@ -167,6 +167,7 @@ static void take_change(struct control *control, const struct map_change *change
 		tell_all(control, change);
 		tell_displaced_event(control, change);
 		break;
+	case CHANGE_COLLECTED: deletes_add(control, &change->view); break;
 	case CHANGE_EVENT: tell_event(control, change); break;
 	}
 }
@@ -196,6 +197,7 @@ static void note_missed(struct control *control)
 		w->missed += missed - control->changes_missed_seen;
 	}
 	control->changes_missed_seen = missed;
+	deletes_rebase(control);
 	control->reconcile = true;
 	control->leftovers_unseen = true;
 }
@@ -213,6 +215,7 @@ void changes_drain(struct control *control)
 		due |= wants_vector(&control->watches[i]);
 	if (due)
 		map_vector_reader(control->app->map, &control->vector);
+	deletes_tick(control);
 	bool emptied = drain_ring(control);
 	note_missed(control);
 	for (uint32_t i = 0; i < control->watch_max; i++) {
@@ -280,7 +283,7 @@ static void watch_begin(struct control *control, struct watch *w, const char *pr
 
 static void refuse(struct control *control, struct rpc_call *call)
 {
-	control->watch_counters.refused++;
+	control->watch_counters.watches_refused++;
 	rpc_error(call, RPC_TOO_MANY,
 		"as many watches as there may be: %u (map.watches_max), or 16 on this connection",
 		control->watch_max);
@@ -307,16 +310,12 @@ static void watch(struct control *control, struct rpc_call *call, json_t *params
 			return;
 		}
 	}
-	if (from != NULL && from->count > 0) {
-		map_collected_reader(control->app->map, &control->vector);
-		if (!vv_dominates(from, &control->vector)) {
-			free(from);
-			rpc_error(call, RPC_REFUSED,
-				"vector: deletes that it does not cover are forgotten here; list "
-				"the "
-				"keys anew, or resume from {}");
-			return;
-		}
+	if (from != NULL && from->count > 0 && !deletes_reach(control, from)) {
+		free(from);
+		rpc_error(call, RPC_REFUSED,
+			"vector: deletes that it does not cover are forgotten here "
+			"(map.deletes_kept); list the keys anew, or resume from {}");
+		return;
 	}
 	struct watch *w = take_watch(control, call, prefix);
 	if (w == NULL) {
@@ -336,7 +335,7 @@ int watch_init(struct control *control)
 {
 	control->watch_max = control->app->config->map_watches_max;
 	control->watches = calloc(control->watch_max, sizeof(control->watches[0]));
-	return control->watches != NULL ? 0 : -ENOMEM;
+	return control->watches != NULL ? deletes_init(control) : -ENOMEM;
 }
 
 void watch_fini(struct control *control)
@@ -346,6 +345,7 @@ void watch_fini(struct control *control)
 	free(control->watches);
 	control->watches = NULL;
 	control->watch_max = 0;
+	deletes_fini(control);
 }
 
 uint32_t watch_count(const struct control *control)

@@ -444,7 +444,7 @@ static void health(struct control *control, struct rpc_call *call, json_t *param
 }
 
 struct summary {
-	json_int_t counts[3]; /* by enum health_state */
+	json_int_t counts[HEALTH_MAINTENANCE + 1]; /* by enum health_state */
 	json_t *not_up;
 	json_int_t limit;
 };
@@ -466,23 +466,23 @@ static json_t *not_up_to_json(struct control *control, const char *name, const c
 
 static void health_summary(struct control *control, struct rpc_call *call, json_t *params)
 {
-	json_t *limit = json_object_get(params, "limit"), *state;
+	json_t *limit = json_object_get(params, "limit"), *told;
 	struct summary s = {.not_up = json_array(), .limit = 10};
 	const char *name;
 	if (json_is_integer(limit))
 		s.limit = json_integer_value(limit);
-	json_object_foreach(control->verdicts, name, state)
+	json_object_foreach(control->verdicts, name, told)
 	{
-		const char *text = json_string_value(state);
-		bool up = strcmp(text, health_state_name(HEALTH_UP)) == 0;
-		bool down = strcmp(text, health_state_name(HEALTH_DOWN)) == 0;
-		s.counts[up ? HEALTH_UP : down ? HEALTH_DOWN : HEALTH_UNKNOWN]++;
-		if (!up && (json_int_t)json_array_size(s.not_up) < s.limit)
+		const char *text = json_string_value(json_object_get(told, "state"));
+		for (enum health_state h = HEALTH_UNKNOWN; h <= HEALTH_MAINTENANCE; h++)
+			s.counts[h] += strcmp(text, health_state_name(h)) == 0;
+		if (strcmp(text, health_state_name(HEALTH_UP)) != 0 &&
+			(json_int_t)json_array_size(s.not_up) < s.limit)
 			json_array_append_new(s.not_up, not_up_to_json(control, name, text));
 	}
-	rpc_result(call, json_pack("{s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
+	rpc_result(call, json_pack("{s:I, s:I, s:I, s:I, s:o}", "up", s.counts[HEALTH_UP], "down",
 				 s.counts[HEALTH_DOWN], "unknown", s.counts[HEALTH_UNKNOWN],
-				 "not_up", s.not_up));
+				 "maintenance", s.counts[HEALTH_MAINTENANCE], "not_up", s.not_up));
 }
 
 void origins_methods(struct control *control)

@@ -71,6 +71,19 @@ static json_t *lane_to_json(const struct control *control, uint16_t i)
 	return j;
 }
 
+/* Watches, copies and typed values: control's part of the map. */
+static json_t *map_to_json(const struct control *control)
+{
+	json_t *j = json_object();
+	add(j, counters_watch, &control->watch_counters, false);
+	add(j, counters_persist, persist_counters(control), false);
+	json_object_set_new(j, "watches", number(watch_count(control)));
+	json_object_set_new(j, "waiting", number(control->waiting_count));
+	json_object_set_new(j, "leftovers", number(control->leftover_count));
+	json_object_set_new(j, "repairs_lost", number(control->app->keeper.repairs.lost));
+	return j;
+}
+
 static json_t *keeper_to_json(const struct control *control)
 {
 	const struct keeper *keeper = &control->app->keeper;
@@ -105,8 +118,9 @@ static void stats(struct control *control, struct rpc_call *call, json_t *params
 		health_checker_stats(control->checker, &h);
 	add(rpc, counters_rpc, &r, false);
 	add(health, counters_health, &h, false);
-	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "cores", cores, "rpc", rpc, "health",
-				 health, "tsc_hz", (json_int_t)rte_get_tsc_hz()));
+	rpc_result(call,
+		json_pack("{s:o, s:o, s:o, s:o, s:I}", "cores", cores, "rpc", rpc, "health", health,
+			"map", map_to_json(control), "tsc_hz", (json_int_t)rte_get_tsc_hz()));
 }
 
 void stats_methods(struct control *control)

@@ -3,8 +3,11 @@
 #include <stddef.h>
 
 #include "appliance.h"
+#include "control.h"
 #include "health/health.h"
+#include "persist.h"
 #include "rpc/rpc.h"
+#include "watch.h"
 
 #define COUNTS(kind, member, text)                                                                 \
 	{                                                                                          \
@@ -81,7 +84,30 @@ const struct counter counters_keeper[] = {
 	COUNTS(EVENTS, not_owner, "Writes refused because another server owns the key"),
 	COUNTS(DROPS, no_mbuf, "No packet buffer was free"),
 	COUNTS(DROPS, changes_missed, "Changes that control did not take in time: watchers list anew"),
-	COUNTS(DROPS, not_owner, "Writes refused because this server does not own the key"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
+
+#define OF watch_counters
+const struct counter counters_watch[] = {
+	COUNTS(EVENTS, watches_told, "Changes told to watches"),
+	COUNTS(EVENTS, watches_behind, "Times that a watch's client had too much unread"),
+	COUNTS(EVENTS, watches_missed, "Watches told that they missed changes, and where to resume"),
+	COUNTS(EVENTS, watches_resumed, "Watches resumed from a vector"),
+	COUNTS(EVENTS, watches_refused, "Watches refused: as many as there may be"),
+	COUNTS(EVENTS, displaced_told, "Writes told as displaced by concurrent ones"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
+
+#define OF persist_counters
+const struct counter counters_persist[] = {
+	COUNTS(EVENTS, copies, "Copies of the map written to the state folder"),
+	COUNTS(EVENTS, copies_failed, "Copies that could not be written"),
+	COUNTS(EVENTS, copies_again, "Copies begun anew because a full-state join came in between"),
+	COUNTS(GAUGE, copy_bytes, "Bytes of the last copy"),
+	COUNTS(GAUGE, copy_records, "Records in the map when the last copy was done"),
+	COUNTS(GAUGE, copy_took_ms, "Milliseconds that the last copy took, with the disk"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF
@@ -93,24 +119,6 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, merged, "Records taken from others"),
 	COUNTS(EVENTS, older, "Records that were known, or older than what is held"),
 	COUNTS(EVENTS, rivals, "Concurrent writes that rendezvous settled"),
-	COUNTS(EVENTS, displaced, "Concurrent writes of which one gave way here"),
-	COUNTS(EVENTS, absent_covered, "Records that came again after they had been collected"),
-	COUNTS(EVENTS, collected, "Tombstones collected"),
-	COUNTS(EVENTS, reports, "Vectors sent to those who had not heard one for long"),
-	COUNTS(EVENTS, closed, "Epochs closed, here or by others"),
-	COUNTS(EVENTS, adopted, "Records of closed epochs that got a dot of this server's"),
-	COUNTS(EVENTS, markers, "Marks of what was collected beyond a cap"),
-	COUNTS(EVENTS, dropped_actors, "Entries of closed epochs that left the vector"),
-	COUNTS(EVENTS, own_closed, "Times that this server went on under a new epoch"),
-	COUNTS(EVENTS, reconciles, "Full-state joins that ended whole"),
-	COUNTS(EVENTS, reconcile_told, "Peers that were told to reconcile"),
-	COUNTS(EVENTS, reconcile_dropped, "Records dropped by a full-state join: deleted elsewhere"),
-	COUNTS(EVENTS, reconcile_skipped, "Records not taken by a full-state join: deleted here"),
-	COUNTS(EVENTS, lifted, "Records written anew above the floor"),
-	COUNTS(EVENTS, stale, "Peers that were not merged from before they reconcile"),
-	COUNTS(EVENTS, relayed, "Pushes passed on"),
-	COUNTS(EVENTS, alarms, "Equal vectors with unequal content"),
-	COUNTS(EVENTS, repairs, "Repairs that ended whole"),
 	COUNTS(DROPS, refused_full, "Records refused: no room; they are asked for again"),
 	COUNTS(DROPS, refused_starting, "Pushes before the first session"),
 	COUNTS(DROPS, refused_floor, "Records of absent keys at or below the floor"),
@@ -130,7 +138,6 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, session_packets_again, "Packets of sessions that were asked for again"),
 	COUNTS(DROPS, malformed, "Messages that could not be read"),
 	COUNTS(DROPS, output_full, "Messages dropped because the output queue was full"),
-	COUNTS(EVENTS, displaced, "Concurrent writes of which rendezvous chose one"),
 	COUNTS(EVENTS, absent_covered, "Records that came again after they had been collected"),
 	COUNTS(EVENTS, collected, "Tombstones collected"),
 	COUNTS(EVENTS, reports, "Vectors sent to servers that had not heard one for long"),
@@ -177,6 +184,20 @@ const struct counter counters_health[] = {
 	{NULL, 0, 0, NULL},
 };
 #undef OF
+
+#define OF duty_totals
+const struct counter counters_duty[] = {
+	COUNTS(GAUGE, owned, "Origins that this server checks because it owns them"),
+	COUNTS(GAUGE, standing_in, "Origins that it checks because those who rank before it are suspect"),
+	COUNTS(GAUGE, handing_over, "Origins that it checks until their owner has written"),
+	COUNTS(EVENTS, stand_ins, "Times that it began to stand in for an origin's owner"),
+	COUNTS(EVENTS, hand_overs, "Times that it began to hand an origin over"),
+	COUNTS(EVENTS, checks_owned, "Checks of origins that it owned"),
+	COUNTS(EVENTS, checks_standing_in, "Checks while it stood in"),
+	COUNTS(EVENTS, checks_handing_over, "Checks while it handed over"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
 /* clang-format on */
 
 static void print_group(FILE *out, const char *where, const struct counter *list)
@@ -194,6 +215,9 @@ void counters_reference(FILE *out)
 	print_group(out, "membership", counters_membership);
 	print_group(out, "the keeper", counters_keeper);
 	print_group(out, "the map", counters_map);
+	print_group(out, "watches", counters_watch);
+	print_group(out, "the map's copies", counters_persist);
 	print_group(out, "the RPC", counters_rpc);
 	print_group(out, "health", counters_health);
+	print_group(out, "duties", counters_duty);
 }

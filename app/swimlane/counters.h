@@ -29,8 +29,11 @@ extern const struct counter counters_lane[];       /* struct lane_counters, but 
 extern const struct counter counters_membership[]; /* struct swim_counters */
 extern const struct counter counters_keeper[];     /* struct keeper_counters */
 extern const struct counter counters_map[];        /* struct map_counters */
+extern const struct counter counters_watch[];      /* struct watch_counters */
+extern const struct counter counters_persist[];    /* struct persist_counters */
 extern const struct counter counters_rpc[];        /* struct rpc_server_stats */
 extern const struct counter counters_health[];     /* struct health_stats */
+extern const struct counter counters_duty[];       /* struct duty_totals */
 
 static inline uint64_t counter_value(const struct counter *counter, const void *of)
 {

@@ -181,12 +181,20 @@ void keeper_changed(void *context, const struct map_view *view, bool local)
 		(void)rte_ring_sp_enqueue(keeper->app->changes, change);
 }
 
+void keeper_collected(void *context, const struct map_view *tombstone)
+{
+	struct keeper *keeper = context;
+	struct map_change *change = take_change(keeper, tombstone);
+	if (change == NULL)
+		return;
+	change->kind = CHANGE_COLLECTED;
+	(void)rte_ring_sp_enqueue(keeper->app->changes, change);
+}
+
 void keeper_event(void *context, const struct map_event *event)
 {
 	struct keeper *keeper = context;
 	struct map_view view = {.key = event->key, .key_len = event->key_len};
-	if (event->kind == MAP_EVENT_DISPLACED)
-		return; /* keeper_displaced() tells it with the record */
 	struct map_change *change = take_change(keeper, &view);
 	if (change == NULL)
 		return;
@@ -305,6 +313,8 @@ int keeper_run(void *arg)
 			map_tick_owner(app->map, now_ns);
 		worked |= send_packets(keeper, now_ns);
 		reclaim(keeper);
+		if (worked)
+			idle_wake(&app->lanes[0].idle);
 		deadline_ns = map_deadline(app->map);
 		idle_turn(&keeper->idle, worked, now_ns,
 			sw_min_u64(deadline_ns, keeper->eligible_ns));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "counters.h"
 #include "log.h"
 #include "methods.h"
 #include "screen.h"
@@ -26,7 +27,8 @@ static void usage(FILE *out)
 	(void)fputs(
 		"usage: swimlane --config FILE [-- EAL-ARGUMENT ...]\n"
 		"       swimlane --check FILE\n"
-		"       swimlane --config-reference | --rpc-reference | --version | --help\n"
+		"       swimlane --config-reference | --rpc-reference | --counter-reference |\n"
+		"                --config-manual | --version | --help\n"
 		"\n"
 		"Runs the gossip appliance of this server: membership, ownership and the "
 		"replicated map,\n"
@@ -37,6 +39,8 @@ static void usage(FILE *out)
 		"      --config-reference print every key of the configuration as a Markdown "
 		"table\n"
 		"      --rpc-reference    print every method of the control RPC as Markdown\n"
+		"      --counter-reference print every counter as a Markdown table\n"
+		"      --config-manual    print the manual page swimlane.yaml(5)\n"
 		"  -V, --version\n"
 		"  -h, --help\n"
 		"\n"
@@ -56,6 +60,8 @@ static int parse(int argc, char **argv, struct options *o)
 		{"check", required_argument, NULL, 't'},
 		{"config-reference", no_argument, NULL, 'r'},
 		{"rpc-reference", no_argument, NULL, 'm'},
+		{"counter-reference", no_argument, NULL, 'k'},
+		{"config-manual", no_argument, NULL, '5'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -70,6 +76,8 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'r': config_reference(stdout); return 0;
 		case 'm': methods_reference(stdout); return 0;
+		case 'k': counters_reference(stdout); return 0;
+		case '5': config_manual(stdout); return 0;
 		case 'V': printf("swimlane %s\n", SWIMLANE_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return EXIT_USAGE;

@@ -59,7 +59,7 @@ static const struct rpc_field stats_result[] = {
 	{"cores[].loops", "integer", "Turns of its loop"},
 	{"cores[].busy_cycles", "integer", "In turns that found work"},
 	{"cores[].idle_cycles", "integer", "In turns that found none, without sleep"},
-	{"cores[].asleep_us", "integer", ""},
+	{"cores[].asleep_us", "integer", "In sleeps; busy, idle and asleep together are the time since its start"},
 	{"cores[].sleeps", "integer", ""},
 	{"cores[].cycles_per_packet", "integer | null", "null: no packet yet"},
 	{"cores[].rx_frames", "integer | null", "null: the keeper touches no port"},
@@ -70,6 +70,7 @@ static const struct rpc_field stats_result[] = {
 	{"cores[].counters.*", "integer", "See [counters](operations.md#counters)"},
 	{"rpc.*", "integer", ""},
 	{"health.*", "integer", ""},
+	{"map.*", "integer", "Watches, waiting clients, and copies in the state folder"},
 	{"tsc_hz", "integer", "Cycles of a second"},
 	{NULL, NULL, NULL},
 };
@@ -138,7 +139,7 @@ const struct rpc_method_info methods_daemon[] = {
 			  "\"idle_cycles\":90123456,\"asleep_us\":812345,\"sleeps\":40123,\"cycles_per_packet\":612,"
 			  "\"rx_frames\":4922,\"tx_frames\":4922,\"rx_bytes\":512345,\"tx_bytes\":498123,"
 			  "\"drops\":{\"magic\":2},\"counters\":{\"packets\":4920,\"answered\":1640}}],"
-			  "\"rpc\":{\"requests\":17},\"health\":{\"origins\":3},\"tsc_hz\":2100000000}"},
+			  "\"rpc\":{\"requests\":17},\"health\":{\"origins\":3},\"map\":{\"watches\":2},\"tsc_hz\":2100000000}"},
 	{.name = "events", .summary = "Tell what happens to members, origins and this server", .stream = true,
 		.errors = events_errors,
 		.notes = "`event {at_ms, kind, server, id, text}`, where `kind` is `alive`, `suspect`, `refuted`, "

@@ -65,8 +65,9 @@ static const struct rpc_field summary_result[] = {
 	{"up", "integer", "Origins by their last verdict"},
 	{"down", "integer", ""},
 	{"unknown", "integer", ""},
+	{"maintenance", "integer", ""},
 	{"not_up[].name", "text", "Some of them"},
-	{"not_up[].state", "down | unknown", ""},
+	{"not_up[].state", "down | unknown | maintenance", ""},
 	{"not_up[].since_ms?", "integer", "When the state began"},
 	{"not_up[].error?", "text", "Why the last check failed"},
 	{"not_up[].writer?", "text", "Who wrote the verdict"},
@@ -102,15 +103,15 @@ const struct rpc_method_info methods_origins[] = {
 			  "\"checked_ms\":1766428804000,\"latency_us\":210,\"latency_avg_us\":0,\"checks\":3,"
 			  "\"error\":\"connection refused\",\"age_ms\":12,\"stale\":false,\"writer\":\"edge-01\","
 			  "\"owner\":\"edge-01\",\"checking\":true}]}"},
+	{.name = "health.summary", .summary = "How many origins are up, and some that are not",
+		.params = summary_params, .result = summary_result, .example = "{\"limit\":5}",
+		.answer = "{\"up\":117,\"down\":1,\"unknown\":0,\"maintenance\":0,\"not_up\":[{\"name\":\"shop\",\"state\":\"down\","
+			  "\"since_ms\":1766428800000,\"error\":\"connection refused\",\"writer\":\"edge-01\"}]}"},
 	{.name = "origin.maintenance", .summary = "Put an origin into maintenance, or end it",
 		.params = maintenance_params, .result = written_result, .errors = rm_errors,
 		.notes = "An origin in maintenance is not checked; everybody sees the state `maintenance` with the reason.",
 		.example = "{\"name\":\"shop\",\"reason\":\"new disks\"}",
 		.answer = "{\"name\":\"shop\"," ANSWER_DOT "}", .writes = true},
-	{.name = "health.summary", .summary = "How many origins are up, and some that are not",
-		.params = summary_params, .result = summary_result, .example = "{\"limit\":5}",
-		.answer = "{\"up\":117,\"down\":1,\"unknown\":0,\"not_up\":[{\"name\":\"shop\",\"state\":\"down\","
-			  "\"since_ms\":1766428800000,\"error\":\"connection refused\",\"writer\":\"edge-01\"}]}"},
 	{.name = "origin.rm", .summary = "Stop checking an origin",
 		.params = name_param, .result = written_result, .errors = rm_errors,
 		.example = "{\"name\":\"shop\"}", .answer = "{\"name\":\"shop\"," ANSWER_DOT "}", .writes = true},

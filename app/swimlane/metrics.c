@@ -293,19 +293,21 @@ static void map_states(struct exposition *e)
 
 static void origins(struct exposition *e)
 {
-	static const char *const states[] = {"up", "down", "unknown"};
-	uint64_t counts[3] = {0};
+	enum { STATES = HEALTH_MAINTENANCE + 1 };
+	uint64_t counts[STATES] = {0};
 	const char *name;
 	char labels[LABELS_MAX];
-	json_t *state;
-	json_object_foreach(e->control->verdicts, name, state)
+	json_t *told;
+	json_object_foreach(e->control->verdicts, name, told)
 	{
-		for (int s = 0; s < 3; s++)
-			counts[s] += strcmp(json_string_value(state), states[s]) == 0;
+		const char *state = json_string_value(json_object_get(told, "state"));
+		for (int s = 0; s < STATES; s++)
+			counts[s] += strcmp(state, health_state_name((enum health_state)s)) == 0;
 	}
 	begin(e, false, NULL, "Origins by their last verdict, whoever wrote it", "origins");
-	for (int s = 0; s < 3; s++) {
-		(void)snprintf(labels, sizeof(labels), "{state=\"%s\"}", states[s]);
+	for (int s = 0; s < STATES; s++) {
+		(void)snprintf(labels, sizeof(labels), "{state=\"%s\"}",
+			health_state_name((enum health_state)s));
 		sample(e, labels, counts[s]);
 	}
 }
@@ -331,6 +333,8 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 	struct exposition e = {.control = control, .out = out, .openmetrics = openmetrics};
 	struct rpc_server_stats rpc;
 	struct health_stats health = {0};
+	struct duty_totals duties;
+	duties_totals(control, &duties);
 	rpc_server_stats(control->rpc, &rpc);
 	if (control->checker != NULL)
 		health_checker_stats(control->checker, &health);
@@ -345,8 +349,11 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 		&view_get_reader(control->app->board)->counters, "");
 	single(&e, "keeper", counters_keeper, &control->app->keeper.counters, "");
 	single(&e, "map", counters_map, map_counters(control->app->map), "");
+	single(&e, "watch", counters_watch, &control->watch_counters, "");
+	single(&e, "persist", counters_persist, persist_counters(control), "");
 	single(&e, "rpc", counters_rpc, &rpc, "");
 	single(&e, "health", counters_health, &health, "");
+	single(&e, "duty", counters_duty, &duties, "");
 	http(&e);
 	if (openmetrics)
 		put(&e, "# EOF\n");

@@ -186,7 +186,7 @@ static void give_up(struct control *control, const char *what, int code)
 	path_of(control->app->config, FRESH, fresh);
 	log_line(LOG_WARNING, "map.persist: cannot %s %s: %s; tried again in %d s", what, fresh,
 		strerror(code), RETRY_S);
-	p->counters.failed++;
+	p->counters.copies_failed++;
 	close_all(p);
 	(void)unlink(fresh); /* it may not be there */
 	p->next_ns = ticks_now_ns() + RETRY_S * SW_NS_PER_S;
@@ -253,7 +253,7 @@ static bool write_step(struct control *control)
 	int rc = snapshot_step(p->writer, BUCKETS_PER_STEP, p->bytes, &len);
 	control_offline(control);
 	if (rc == -EAGAIN) {
-		p->counters.again++;
+		p->counters.copies_again++;
 		close_all(p);
 		p->next_ns = ticks_now_ns() + SW_NS_PER_S;
 		return false;
@@ -287,10 +287,10 @@ static void done(struct control *control, uint64_t now_ns)
 {
 	struct persist *p = control->persist;
 	p->any = true;
-	p->counters.written++;
-	p->counters.bytes = p->size;
-	p->counters.records = map_record_count(control->app->map);
-	p->counters.took_ms = (now_ns - p->begun_ns) / SW_NS_PER_MS;
+	p->counters.copies++;
+	p->counters.copy_bytes = p->size;
+	p->counters.copy_records = map_record_count(control->app->map);
+	p->counters.copy_took_ms = (now_ns - p->begun_ns) / SW_NS_PER_MS;
 	close_all(p);
 	p->next_ns = now_ns + control->app->config->map_persist_interval_s * SW_NS_PER_S;
 }
@@ -343,13 +343,13 @@ void persist_finish(struct control *control)
 	if (p == NULL || !control->app->config->map_persist || !map_ready(control->app->map))
 		return;
 	const struct aiocb *list[] = {&p->sync};
-	uint64_t failed = p->counters.failed, again = p->counters.again;
+	uint64_t failed = p->counters.copies_failed, again = p->counters.copies_again;
 	do {
 		if (p->phase >= PHASE_FILE)
 			(void)aio_suspend(list, 1, NULL); /* a signal: asked again */
 		turn(control, ticks_now_ns());
 		/* A copy that was under way is of some moments ago: one more. */
-	} while (p->counters.failed == failed && p->counters.again == again &&
+	} while (p->counters.copies_failed == failed && p->counters.copies_again == again &&
 		 (p->phase != PHASE_IDLE || has_changed(p, control->app->map)));
 }
 

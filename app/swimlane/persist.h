@@ -19,11 +19,11 @@ struct config;
 struct persist;
 
 struct persist_counters {
-	uint64_t written; /* copies */
-	uint64_t failed;
-	uint64_t again;          /* begun anew: a full-state join came in between */
-	uint64_t bytes, records; /* of the last one */
-	uint64_t took_ms;        /* from its begin to the disk's word */
+	uint64_t copies;
+	uint64_t copies_failed;
+	uint64_t copies_again;             /* begun anew: a full-state join came in between */
+	uint64_t copy_bytes, copy_records; /* of the last one */
+	uint64_t copy_took_ms;             /* from its begin to the disk's word */
 };
 
 /* At the start, before the map is used: *epoch is raised above the copy's, and the map is restored.

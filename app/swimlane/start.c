@@ -273,6 +273,7 @@ static int create_machines(
 		.on_change = keeper_changed,
 		.on_displaced = keeper_displaced,
 		.on_event = keeper_event,
+		.on_collect = keeper_collected,
 		.context = &app->keeper,
 	};
 	/* Where the keeper may run anywhere, no node is its own. */
@@ -316,6 +317,37 @@ static void want_seeds(struct appliance *app)
 	for (uint32_t i = 0; i < app->config->seed_count; i++)
 		(void)nic_want_peer(
 			app->port, &app->config->seeds[i]); /* fewer than the table holds */
+}
+
+/* A role that cannot be woken sleeps instead. */
+static int hang_bell(struct idle *idle, struct idle_bell *bell, struct nic_port *port,
+	uint16_t queue, const char *role, char *error)
+{
+	bell->fd = -1;
+	if (idle->policy.policy != IDLE_INTERRUPT)
+		return 0;
+	int rc = idle_bell_create(bell, port, queue);
+	if (rc == 0) {
+		idle->bell = bell;
+		return 0;
+	}
+	if (rc != -ENOTSUP)
+		return fail(error, "%s: no event counter: %s", role, strerror(-rc));
+	log_line(LOG_WARNING,
+		"%s: this port's driver has no receive interrupts: it sleeps up to %u us "
+		"at a time instead",
+		role, idle->policy.ceiling_us);
+	idle->policy.policy = IDLE_SLEEP;
+	return 0;
+}
+
+static int hang_bells(struct appliance *app, char *error)
+{
+	int rc = hang_bell(&app->keeper.idle, &app->keeper.bell, NULL, 0, "keeper", error);
+	for (uint16_t i = 0; i < app->config->lane_count && rc == 0; i++)
+		rc = hang_bell(
+			&app->lanes[i].idle, &app->lanes[i].bell, app->port, i, "lane", error);
+	return rc;
 }
 
 int appliance_create(struct appliance *app, const struct config *config, int extra_count,
@@ -372,7 +404,7 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	rc = telemetry_init(app);
 	if (rc < 0)
 		return fail(error, "telemetry: %s", strerror(-rc));
-	return 0;
+	return hang_bells(app, error);
 }
 
 static int launch(int (*run)(void *), void *arg, unsigned lcore, char *error)
@@ -404,6 +436,11 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 		if (info->port_started)
 			nic_port_stop(app->port);
 		nic_port_destroy(app->port);
+	}
+	if (app->config != NULL && info->port_started) {
+		idle_bell_destroy(&app->keeper.bell);
+		for (uint16_t i = 0; i < app->config->lane_count; i++)
+			idle_bell_destroy(&app->lanes[i].bell);
 	}
 	view_destroy(app->board);
 	map_destroy(app->map);

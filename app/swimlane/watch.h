@@ -22,12 +22,12 @@ struct watch {
 };
 
 struct watch_counters {
-	uint64_t told;
-	uint64_t behind; /* clients that did not read fast enough, each time */
-	uint64_t missed; /* … and were told so */
-	uint64_t resumed;
-	uint64_t refused;
-	uint64_t displaced;
+	uint64_t watches_told;
+	uint64_t watches_behind;
+	uint64_t watches_missed;
+	uint64_t watches_resumed;
+	uint64_t watches_refused;
+	uint64_t displaced_told;
 };
 
 int watch_init(struct control *control);

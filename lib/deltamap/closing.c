@@ -31,7 +31,6 @@ bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap)
 	struct dot dot = map_own_dot(map);
 	if (dot.seq == 0)
 		return false;
-	map_own_done(map, dot);
 	map->store.actors[map->self_slot].collected = dot.seq;
 	a->collected = cap;
 	map->counters.markers++;

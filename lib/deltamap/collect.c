@@ -8,8 +8,8 @@ static bool saw_previous(const struct map *map, const struct record *r)
 {
 	if (!(r->flags & WIRE_RECORD_PREVIOUS) || MAP_MUTANT(COLLECT_PREVIOUS_UNSEEN))
 		return true;
-	/* Of an epoch that has left the vector nobody can tell any more: see closing.c. */
-	if (r->previous.actor.epoch <= map->horizon_epoch &&
+	/* Of an epoch that has left the vector nobody can tell any more: see horizon.c. */
+	if (r->previous.actor.epoch <= horizon_epoch(map) &&
 		store_actor_reader(&map->store, r->previous.actor) == NO_ACTOR)
 		return true;
 	return map_reaches(map, r->previous);
@@ -123,15 +123,18 @@ void collect_tick(struct map *map, uint64_t now_ns)
 bool collect_is_covered_by(const struct map *map, const struct version_vector *vv)
 {
 	const struct store *s = &map->store;
-	uint32_t at = 0;
+	uint32_t at = 0, horizon = horizon_of(vv);
 	for (uint32_t i = 0; i < s->actor_count; i++) { /* both in the same order */
 		const struct actor_slot *a = &s->actors[s->actor_order[i]];
 		if (a->collected == 0)
 			continue;
 		while (at < vv->count && actor_compare(vv->entries[at].actor, a->actor) < 0)
 			at++;
-		if (at == vv->count || !actor_equal(vv->entries[at].actor, a->actor) ||
-			vv_reach(vv->entries[at].seq) < a->collected)
+		bool has = at < vv->count && actor_equal(vv->entries[at].actor, a->actor);
+		/* It had it closed, and has dropped it: horizon.c. */
+		if (!has && a->cap != 0 && a->actor.epoch <= horizon)
+			continue;
+		if (!has || vv_reach(vv->entries[at].seq) < a->collected)
 			return false;
 	}
 	return true;

@@ -69,9 +69,6 @@ struct map_memory {
 };
 
 enum map_event_kind {
-	/* Two writes that did not know of each other: rendezvous chose `winner`, `loser` is gone.
-	 */
-	MAP_EVENT_DISPLACED,
 	/* A full-state join with `peer_id` has ended: `count` records were dropped, `lifted` were
 	 * written anew. */
 	MAP_EVENT_RECONCILED,
@@ -108,6 +105,7 @@ struct map_config {
 	uint64_t resend_ns; /* missing session packets are asked for again after this silence */
 	uint64_t session_timeout_ns; /* without progress: given up, on both sides */
 	uint64_t first_after_ns;     /* nobody to start from for this long: be the first */
+	uint32_t actors_high; /* entries of the vector above which the oldest closed go; 0: 768 */
 	uint64_t unknown_after_ns;  /* no word of an actor from membership for this long: over; 0: 1
 				       h */
 	uint32_t packets_per_s_max; /* budget of pushes and session packets */
@@ -160,7 +158,6 @@ struct map_counters {
 	uint64_t pushes;         /* packets */
 	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
 	uint64_t gaps;           /* pushes that came before their predecessor */
-	uint64_t displaced;      /* concurrent writes that lost here, or won */
 	uint64_t absent_covered; /* records that had been collected before they came again */
 	uint64_t collected;      /* tombstones */
 	uint64_t reports;        /* vectors sent to those who had not heard one for long */

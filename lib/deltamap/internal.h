@@ -176,10 +176,13 @@ struct map {
 	uint64_t next_report_ns;
 	uint32_t next_report;
 	uint64_t next_collect_ns;
-	uint64_t input_floor;   /* of the packet that is taken in */
-	uint64_t blocked_hash;  /* the vector's, when blocked tombstones were last looked at */
-	uint32_t horizon_epoch; /* the largest that has left the vector */
-	uint8_t mark;           /* of the reconciliation under way */
+	uint64_t input_floor;  /* of the packet that is taken in */
+	uint64_t blocked_hash; /* the vector's, when blocked tombstones were last looked at */
+	uint64_t next_horizon_ns;
+	uint32_t horizon_looks;  /* that found something waiting */
+	uint64_t horizon_marker; /* seq of this server's own; 0: none yet */
+	uint16_t horizon_marker_slot;
+	uint8_t mark; /* of the reconciliation under way */
 	uint32_t join_bucket;
 	uint64_t join_dropped, join_lifted;
 	_Atomic uint32_t closed_epoch; /* of this server's own, by others */
@@ -245,6 +248,13 @@ bool closing_learn(struct map *map, const struct version_vector *vv);
 bool closing_mark(struct map *map, struct actor_slot *a, uint64_t cap);
 void closing_slot(struct map *map, uint16_t slot);
 
+/* horizon.c */
+#define MAP_HORIZON_ID UINT64_MAX /* no server's: its entry is the horizon */
+uint32_t horizon_epoch(const struct map *map);
+uint32_t horizon_of(const struct version_vector *vv);
+bool horizon_is_entry(struct actor actor);
+void horizon_tick(struct map *map, uint64_t now_ns);
+
 /* reconcile.c */
 void reconcile_begin(struct map *map);
 /* False: more is to be done. */
@@ -268,10 +278,8 @@ enum merge_result map_merge_record(
 bool map_adopt(struct map *map, record_ref ref);
 /* Written anew, above the floor. False: no room. */
 bool map_lift(struct map *map, record_ref ref);
-/* The next dot of this server's; seq 0: there is none. It is taken by map_own_done(), once what has
- * it is published and told. */
+/* The next dot of this server's, now in its vector. seq 0: there is none. */
 struct dot map_own_dot(struct map *map);
-void map_own_done(struct map *map, struct dot dot);
 void map_event(struct map *map, const struct map_event *event);
 void map_changed(struct map *map, const struct record *r, bool local, bool gone);
 /* Does the vector reach a dot by what was written (not because its epoch is closed)? */

@@ -237,6 +237,7 @@ void map_tick_owner(struct map *map, uint64_t now_ns)
 	members_tick(map, now_ns);
 	report_tick(map, now_ns);
 	collect_tick(map, now_ns);
+	horizon_tick(map, now_ns);
 	pull_tick(map, now_ns);
 	serve_tick(map, now_ns);
 }

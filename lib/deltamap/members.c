@@ -67,6 +67,8 @@ bool member_is_over(const struct map *map, struct actor actor)
 static void look_over(struct map *map, uint64_t now_ns, uint16_t slot)
 {
 	struct actor_slot *a = &map->store.actors[slot];
+	if (horizon_is_entry(a->actor))
+		return;
 	enum known known = what_is_known(map, a->actor);
 	if (known != KNOWN_NOT)
 		a->unknown_ns = 0;

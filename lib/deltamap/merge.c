@@ -86,6 +86,7 @@ void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 static void tell_displaced(struct map *map, const struct wire_record *w, uint64_t weight,
 	const struct record *held, int order, bool rival)
 {
+	map->counters.rivals += rival;
 	if (map->config.on_displaced == NULL)
 		return;
 	struct map_view view, *mine = &view;
@@ -119,7 +120,7 @@ bool map_reaches(const struct map *map, struct dot dot)
 	return vv_reach(store_seq(s, store_actor_reader(s, dot.actor))) >= dot.seq;
 }
 
-struct dot map_own_dot(struct map *map)
+static struct dot next_dot(const struct map *map)
 {
 	uint64_t seq = vv_reach(store_seq(&map->store, map->self_slot)) + 1;
 	if (map->self_slot == NO_ACTOR || seq > SEQ_MAX)
@@ -128,24 +129,18 @@ struct dot map_own_dot(struct map *map)
 }
 
 /* The vector last: who reads that it covers a write finds the record, and its change told. */
-void map_own_done(struct map *map, struct dot dot)
+static void take_dot(struct map *map, struct dot dot)
 {
 	store_raise(&map->store, map->self_slot, dot.seq);
 	atomic_store_explicit(&map->last_seq, dot.seq, memory_order_release);
 }
 
-/* Of two writes with one clock, neither knew of the other. */
-static void displaced(
-	struct map *map, const struct wire_record *w, struct dot winner, struct dot loser)
+struct dot map_own_dot(struct map *map)
 {
-	struct map_event event = {.kind = MAP_EVENT_DISPLACED,
-		.key = w->key,
-		.key_len = w->key_len,
-		.winner = winner,
-		.loser = loser};
-	map->counters.rivals++;
-	map->counters.displaced++;
-	map_event(map, &event);
+	struct dot dot = next_dot(map);
+	if (dot.seq > 0)
+		take_dot(map, dot);
+	return dot;
 }
 
 /* A record for an absent key that had been here: what came after it was collected. The vector tells
@@ -191,7 +186,7 @@ static void fill(struct record *r, const struct wire_record *w, uint64_t hash, u
 /* Under a dot of this server's own: beyond the cap of a closed epoch there are no dots. */
 static void redot(struct map *map, struct record *r)
 {
-	r->dot = map_own_dot(map);
+	r->dot = next_dot(map);
 	r->actor_slot = map->self_slot;
 	r->flags |= WIRE_RECORD_ADOPTED;
 	map->counters.adopted++;
@@ -206,7 +201,7 @@ static void lift(struct map *map, struct record *r)
 		.loser = r->author};
 	r->clock = map_floor(map) + 1;
 	r->weight = stamp_weight(r->key_hash, map->self);
-	r->author = r->dot = event.winner = map_own_dot(map);
+	r->author = r->dot = event.winner = next_dot(map);
 	r->actor_slot = map->self_slot;
 	r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
 	map->counters.lifted++;
@@ -226,6 +221,45 @@ static void mark(struct map *map, record_ref ref, enum merge_how how)
 		store_at(&map->store, ref)->mark = map->mark;
 }
 
+/* A copy of a published record that will take its place; 0: no room. */
+static record_ref copy_of(struct map *map, record_ref ref)
+{
+	struct wire_record w;
+	const struct record *o = store_at(&map->store, ref);
+	record_ref next =
+		map->self_slot == NO_ACTOR ? 0 : store_alloc(&map->store, o->key_len, o->value_len);
+	if (next == 0)
+		return 0;
+	map_record_to_wire(o, &w);
+	fill(store_at(&map->store, next), &w, o->key_hash, o->weight);
+	store_at(&map->store, next)->rival = o->rival;
+	return next;
+}
+
+/* The same record under another dot, of an epoch that goes on, where this one's is to leave the
+ * vector: see horizon.c. If there is no room it is offered again. */
+static void take_over_dot(struct map *map, record_ref ref, struct dot dot)
+{
+	struct store *s = &map->store;
+	const struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
+	if (a->cap == 0 || a->actor.epoch > horizon_epoch(map))
+		return;
+	uint16_t slot = store_actor(s, dot.actor, true);
+	if (slot == NO_ACTOR || s->actors[slot].cap != 0)
+		return;
+	record_ref next = copy_of(map, ref);
+	if (next == 0)
+		return;
+	struct record *r = store_at(s, next);
+	r->dot = dot;
+	r->actor_slot = slot;
+	if (dot_equal(r->dot, r->author))
+		r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
+	else
+		r->flags |= WIRE_RECORD_ADOPTED;
+	store_publish(s, next, ref);
+}
+
 enum merge_result map_merge_record(struct map *map, const struct wire_record *w, enum merge_how how)
 {
 	struct store *s = &map->store;
@@ -241,15 +275,14 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 		const struct record *o = store_at(s, old);
 		int order = compare_stamps(
 			w->clock, weight, &w->author, o->clock, o->weight, &o->author);
+		/* With one clock, neither knew of the other. */
 		rival = w->clock == o->clock && w->author.actor.id != o->author.actor.id;
 		if (order != 0 && (rival || typed_is_reserved(w->key, w->key_len)))
 			tell_displaced(map, w, weight, o, order, rival);
-		if (rival && order < 0)
-			displaced(map, w, o->author, w->author);
-		else if (rival)
-			displaced(map, w, w->author, o->author);
+		if (order == 0 && !dot_equal(w->dot, o->dot))
+			take_over_dot(map, old, w->dot);
 		if (order <= 0) {
-			mark(map, old, how);
+			mark(map, store_find(s, hash, w->key, w->key_len), how);
 			map->counters.older++;
 			return MERGE_OLDER;
 		}
@@ -283,23 +316,8 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 	map->counters.merged++;
 	map_changed(map, r, lifted, false);
 	if (lifted || beyond)
-		map_own_done(map, r->dot);
+		take_dot(map, r->dot);
 	return MERGE_NEW;
-}
-
-/* A copy of a published record that will take its place; 0: no room. */
-static record_ref copy_of(struct map *map, record_ref ref)
-{
-	struct wire_record w;
-	const struct record *o = store_at(&map->store, ref);
-	record_ref next =
-		map->self_slot == NO_ACTOR ? 0 : store_alloc(&map->store, o->key_len, o->value_len);
-	if (next == 0)
-		return 0;
-	map_record_to_wire(o, &w);
-	fill(store_at(&map->store, next), &w, o->key_hash, o->weight);
-	store_at(&map->store, next)->rival = o->rival;
-	return next;
 }
 
 bool map_adopt(struct map *map, record_ref ref)
@@ -309,7 +327,7 @@ bool map_adopt(struct map *map, record_ref ref)
 		return false;
 	redot(map, store_at(&map->store, next));
 	store_publish(&map->store, next, ref);
-	map_own_done(map, store_at(&map->store, next)->dot);
+	take_dot(map, store_at(&map->store, next)->dot);
 	return true;
 }
 
@@ -321,7 +339,7 @@ bool map_lift(struct map *map, record_ref ref)
 	lift(map, store_at(&map->store, next));
 	store_publish(&map->store, next, ref);
 	map_changed(map, store_at(&map->store, next), true, false);
-	map_own_done(map, store_at(&map->store, next)->dot);
+	take_dot(map, store_at(&map->store, next)->dot);
 	return true;
 }
 
@@ -377,7 +395,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 		.key_len = (uint8_t)key_len,
 		.value_len = (uint16_t)value_len,
 		.clock = clock,
-		.author = map_own_dot(map),
+		.author = next_dot(map),
 		.written_ms = wall_ms,
 		.key = key,
 		.value = value};
@@ -390,7 +408,7 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	store_at(s, ref)->actor_slot = map->self_slot;
 	store_publish(s, ref, old);
 	map_changed(map, store_at(s, ref), true, false);
-	map_own_done(map, w.dot);
+	take_dot(map, w.dot);
 	if (MAP_MUTANT(NO_TOMBSTONE) && tombstone)
 		store_remove(s, ref);
 	return ref;

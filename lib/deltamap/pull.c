@@ -166,7 +166,13 @@ static void ask(struct map *map, uint64_t now_ns, bool again)
 static bool join_vector(struct map *map, const struct version_vector *vv)
 {
 	bool whole = true;
+	uint32_t horizon = horizon_epoch(map);
 	for (uint32_t i = 0; i < vv->count; i++) {
+		const struct vv_entry *e = &vv->entries[i];
+		/* What was dropped here does not come back from who has yet to drop it. */
+		if (vv_is_closed(e->seq) && e->actor.epoch <= horizon &&
+			store_actor_reader(&map->store, e->actor) == NO_ACTOR)
+			continue;
 		uint16_t slot = store_actor(&map->store, vv->entries[i].actor, true);
 		if (slot == NO_ACTOR)
 			whole = false;

@@ -109,6 +109,19 @@ static void raise(struct map *map, struct row *row, uint16_t slot, uint64_t seq)
 		store_due(&map->store, slot);
 }
 
+/* What its vector has dropped, it had closed. */
+static void take_dropped(struct map *map, struct row *row, const struct version_vector *vv)
+{
+	const struct store *s = &map->store;
+	uint32_t horizon = horizon_of(vv);
+	for (uint32_t i = 0; horizon > 0 && i < s->actor_count; i++) {
+		uint16_t slot = s->actor_order[i];
+		const struct actor_slot *a = &s->actors[slot];
+		if (a->cap != 0 && a->actor.epoch <= horizon && vv_get(vv, a->actor) == 0)
+			raise(map, row, slot, VV_CLOSED | a->cap);
+	}
+}
+
 void report_vector(
 	struct map *map, uint64_t now_ns, struct actor from, const struct version_vector *vv)
 {
@@ -120,6 +133,7 @@ void report_vector(
 		if (slot != NO_ACTOR)
 			raise(map, row, slot, vv->entries[i].seq);
 	}
+	take_dropped(map, row, vv);
 	atomic_store_explicit(&row->at_ns, now_ns, memory_order_release);
 }
 

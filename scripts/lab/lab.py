@@ -28,6 +28,12 @@ class Options:
     megabytes: int = 64
     ceiling_us: int = 1000
     stable_ms: int = 2000
+    records_max: int = 20000
+    map_megabytes: int = 64
+    map_lines: tuple = ()  # more keys of the configuration's `map`
+    more_lines: tuple = ()  # … and of its top
+    idle: str = "sleep"
+    ports: list = None  # of each server: the lines of its section `port`, if they are not alike
     logs: pathlib.Path = None
     sealed: bool = True  # with a key made for this lab
 

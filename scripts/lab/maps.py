@@ -1,4 +1,4 @@
-"""Complete dumps of the servers' maps and their comparison: keys, values, writers, dots, stamps, tombstones."""
+"""Complete dumps of the servers' maps and their comparison: keys, values, writers, stamps, tombstones."""
 import json
 
 from . import rpc
@@ -23,7 +23,9 @@ def dump(server):
 
 
 def comparable(record):
-    fields = ("value", "value_base64", "tombstone", "writer", "dot", "stamp")
+    """Not the dot: a record of an epoch that was closed is replicated under a dot of whoever took it over, and several
+    servers may have done so. Its stamp, which says what it is, is the same everywhere."""
+    fields = ("value", "value_base64", "tombstone", "writer", "stamp")
     return json.dumps({f: record.get(f) for f in fields}, sort_keys=True)
 
 

@@ -17,7 +17,7 @@ CONFIG = """\
 name: {name}
 cluster: alone
 profile: {profile}
-insecure: true
+{seal}
 port:
 {port}
   address: {address}
@@ -37,11 +37,12 @@ LINK = """\
 
 class Alone:
     """Use as a context. `more`: further sections of the configuration, as YAML; in it and in `control`, what
-    belongs into that section, FOLDER is the server's own. `link`: "server" or "client" of a shared-memory link
+    belongs into that section, FOLDER is the server's own. `keyring`: its packets are
+    sealed. `link`: "server" or "client" of a shared-memory link
     to another one of these, whose folder the client is given."""
 
     def __init__(self, build, more="", name="edge-01", control="", folder=None, environment=None, arguments=(),
-                 link=None, link_folder=None, address="10.0.0.1", profile="lan"):
+                 link=None, link_folder=None, address="10.0.0.1", profile="lan", keyring=None):
         self.build = pathlib.Path(build)
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="swimlane-alone-"))
         self.made_folder = folder is None
@@ -56,12 +57,13 @@ class Alone:
         self.process = None
         self.address = address
         self.profile = profile
+        self.seal = "insecure: true" if keyring is None else f"seal: {{keyring: {keyring}}}"
         self.port = NULL if link is None else LINK.format(folder=link_folder or self.folder, role=link)
 
     def write_config(self, more=None):
         self.more = self.more if more is None else more
         control = f"control:\n  socket: {self.socket}\n" + self.control
-        text = CONFIG.format(name=self.name, profile=self.profile, port=self.port, address=self.address) + control + self.more
+        text = CONFIG.format(name=self.name, profile=self.profile, seal=self.seal, port=self.port, address=self.address) + control + self.more
         self.config.write_text(text.replace("FOLDER", str(self.folder)))
 
     def spawn(self):

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Every method's example, as docs/rpc.md has it, on a real server: the answer is held against the method's
 schema, and so is each notification that has one."""
+import subprocess
+import tempfile
 import time
 import unittest
 
@@ -29,10 +31,15 @@ class Methods(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         """edge-01, and edge-03 at the other end of a shared-memory link, which then dies."""
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        keyring = f"{folder.name}/keyring"
+        subprocess.run([BUILD / "app/ctl/swimlanectl", "key", "new", keyring], check=True, stdout=subprocess.DEVNULL)
         cls.first = Alone(BUILD, more=LINK.format(seed="10.0.0.3"), name="edge-01",
-                          control="  http: {listen: FOLDER/http.sock}\n", link="server")
+                          control="  http: {listen: FOLDER/http.sock}\n", link="server",
+                          keyring=keyring)
         cls.third = Alone(BUILD, more=LINK.format(seed="10.0.0.1"), name="edge-03", link="client",
-                          link_folder=cls.first.folder, address="10.0.0.3")
+                          link_folder=cls.first.folder, address="10.0.0.3", keyring=keyring)
         cls.addClassCleanup(cls.first.__exit__)
         cls.addClassCleanup(cls.third.__exit__)
         cls.first.start()

@@ -110,7 +110,8 @@ static uint64_t hash_map(const struct map *m, uint64_t now_ns)
 		h = mix(h, hash_slot(m, m->store.actor_order[i]));
 	h = mix(mix(h, records), sessions);
 	h = mix(mix(h, hash_pulling(m)), m->next_snapshot);
-	h = mix(mix(h, m->horizon_epoch), (uint64_t)m->store.any_due << 1 | m->store.any_blocked);
+	h = mix(mix(mix(h, m->horizon_looks), m->horizon_marker),
+		(uint64_t)m->store.any_due << 1 | m->store.any_blocked);
 	return mix(mix(h, map_floor(m)), (uint64_t)map_ready(m));
 }
 

@@ -82,6 +82,7 @@ void world_start(struct world *w, uint32_t server, bool first)
 		.resend_ns = 5 * SW_NS_PER_MS,
 		.session_timeout_ns = 60 * SW_NS_PER_MS,
 		.first_after_ns = first ? 0 : 1000000 * SW_NS_PER_S,
+		.actors_high = w->actors_high,
 		.packets_per_s_max = 1000000000,
 		.random_seed = sw_random_u64(&w->random),
 		.on_collect = on_collect,

@@ -37,7 +37,8 @@ struct world {
 	uint32_t packet_count;
 	struct world_packet *packets;
 	uint32_t loss_percent, duplicate_percent;
-	bool pulls; /* servers pull by themselves */
+	uint32_t actors_high; /* as map_config's */
+	bool pulls;           /* servers pull by themselves */
 	uint64_t lost_packets;
 	/* Of the test's. */
 	void (*on_collect)(struct world *w, uint32_t server, const struct map_view *tombstone);
