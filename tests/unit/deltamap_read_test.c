@@ -28,9 +28,8 @@ static struct map *filled(void)
 	for (uint32_t i = 0; i < KEYS; i++) {
 		char key[16];
 		int len = snprintf(key, sizeof(key), "k%u", i);
-		SW_EXPECT_EQ(map_put_owner(m, SW_NS_PER_S, 0, key, (size_t)len, &i, sizeof(i),
-				     &dot),
-			0);
+		SW_EXPECT_EQ(
+			map_put_owner(m, SW_NS_PER_S, 0, key, (size_t)len, &i, sizeof(i), &dot), 0);
 	}
 	return m;
 }
