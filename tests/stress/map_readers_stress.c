@@ -48,7 +48,7 @@ struct reader {
 	struct stress *stress;
 	uint32_t number;
 	pthread_t thread;
-	uint64_t found, tombstones, absent, scanned, wrong;
+	uint64_t found, in_bulk, tombstones, absent, scanned, wrong;
 };
 
 static uint64_t clock_ns(void)
@@ -100,6 +100,27 @@ static void visit(void *context, const struct map_view *view)
 	r->wrong += !is_whole(view);
 }
 
+static void read_bulk(struct reader *r, struct sw_random *random)
+{
+	uint64_t numbers[MAP_BULK_MAX];
+	struct map_key keys[MAP_BULK_MAX];
+	struct map_found found[MAP_BULK_MAX];
+	for (uint32_t i = 0; i < MAP_BULK_MAX; i++) {
+		numbers[i] = sw_random_below(random, KEYS);
+		keys[i] = (struct map_key){&numbers[i], KEY_LEN};
+	}
+	uint64_t hits = map_get_bulk_reader(r->stress->map, keys, MAP_BULK_MAX, found);
+	for (uint32_t i = 0; i < MAP_BULK_MAX; i++) {
+		struct map_view v;
+		if (!(hits >> i & 1))
+			continue;
+		map_view_reader(found[i].record, &v);
+		r->in_bulk++;
+		r->wrong += !is_whole(&v) || memcmp(v.key, &numbers[i], KEY_LEN) != 0 ||
+			    v.value != found[i].value || v.value_len != found[i].value_len;
+	}
+}
+
 /* One read-side section: what it got stays whole until its end. */
 static void read_section(struct reader *r, struct sw_random *random, uint32_t *cursor)
 {
@@ -120,6 +141,7 @@ static void read_section(struct reader *r, struct sw_random *random, uint32_t *c
 	}
 	if (!map_scan_reader(r->stress->map, cursor, BUCKETS, visit, r))
 		*cursor = 0;
+	read_bulk(r, random);
 	for (uint32_t i = 0; i < kept_count; i++)
 		r->wrong += !is_whole(&kept[i]);
 }
@@ -323,6 +345,7 @@ SW_TEST(map_readers, see_only_what_was_written_whole)
 	for (uint32_t i = 0; i < s->quiescent.reader_count; i++) {
 		SW_EXPECT_EQ(pthread_join(readers[i].thread, NULL), 0);
 		sum.found += readers[i].found;
+		sum.in_bulk += readers[i].in_bulk;
 		sum.tombstones += readers[i].tombstones;
 		sum.absent += readers[i].absent;
 		sum.scanned += readers[i].scanned;
@@ -335,6 +358,7 @@ SW_TEST(map_readers, see_only_what_was_written_whole)
 	SW_EXPECT_GT(map_counters(s->map)->collected, 0u);
 	/* Each of them was really met. */
 	SW_EXPECT_GT(sum.found, 0u);
+	SW_EXPECT_GT(sum.in_bulk, 0u);
 	SW_EXPECT_GT(sum.tombstones, 0u);
 	SW_EXPECT_GT(sum.absent, 0u);
 	SW_EXPECT_GT(sum.scanned, 0u);
