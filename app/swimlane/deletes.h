@@ -1,8 +1,8 @@
-/* The latest deletes that were collected: of keys that are no longer in the map, so that a watch that
- * resumes can still be told of them. A ring of fixed length; control core only.
+/* The latest deletes that were collected: of keys that are no longer in the map, so that a watch
+ * that resumes can still be told of them. A ring of fixed length; control core only.
  *
- * Its base is a vector: of every actor the ring has all collected tombstones beyond it. A resume from
- * a vector that reaches the base misses no delete.
+ * Its base is a vector: of every actor the ring has all collected tombstones beyond it. A resume
+ * from a vector that reaches the base misses no delete.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct deletes {
 		struct map_view view; /* without key and value */
 		uint8_t key_len;
 		uint8_t key[SW_KEY_MAX];
-	} *ring;
+	} * ring;
 	struct version_vector base;
 	uint32_t joins_seen;
 	bool ready_seen;
