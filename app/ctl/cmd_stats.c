@@ -7,20 +7,33 @@
 #include "table.h"
 #include "units.h"
 
-static void add_core(struct table *t, const json_t *core)
+static void add_share(struct table *t, double part, double all)
+{
+	if (all > 0)
+		table_cell(t, STYLE_PLAIN, "%.1f %%", 100 * part / all);
+	else
+		table_cell(t, STYLE_PLAIN, "-");
+}
+
+/* Of the time since its start: at work, looking for work, and not running at all. */
+static void add_shares(struct table *t, const json_t *core, double tsc_hz)
+{
+	double busy = json_number_value(json_object_get(core, "busy_cycles"));
+	double idle = json_number_value(json_object_get(core, "idle_cycles"));
+	double asleep = json_number_value(json_object_get(core, "asleep_us")) / 1e6 * tsc_hz;
+	double all = busy + idle + asleep;
+	add_share(t, busy, all);
+	add_share(t, idle, all);
+	add_share(t, asleep, all);
+}
+
+static void add_core(struct table *t, const json_t *core, double tsc_hz)
 {
 	char text[FIELD_TEXT_MAX];
-	double busy = json_number_value(json_object_get(core, "busy_cycles"));
-	double all = busy + json_number_value(json_object_get(core, "idle_cycles"));
 	table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(core, "lcore"));
 	table_cell(t, STYLE_PLAIN, "%s", field_text(core, "role"));
 	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "loops"), text));
-	if (all > 0)
-		table_cell(t, STYLE_PLAIN, "%.1f %%", 100 * busy / all);
-	else
-		table_cell(t, STYLE_PLAIN, "-");
-	table_cell(
-		t, STYLE_PLAIN, "%s", units_age_ms(field_number(core, "asleep_us") / 1000, text));
+	add_shares(t, core, tsc_hz);
 	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "sleeps"), text));
 	table_cell(t, STYLE_PLAIN, "%s", field_any(core, "cycles_per_packet", text));
 	table_cell(t, STYLE_PLAIN, "%s", units_count(field_number(core, "rx_frames"), text));
@@ -83,9 +96,11 @@ static int run_stats(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json) {
 		ctl_print_json(stats);
 	} else {
-		struct table *t = table_create(">LCORE|ROLE|>LOOPS|>BUSY|>ASLEEP|>SLEEPS|"
+		struct table *t = table_create(">LCORE|ROLE|>LOOPS|>BUSY|>IDLE|>ASLEEP|>SLEEPS|"
 					       ">CYCLES/PACKET|>RX|>TX|>RX BYTES|>TX BYTES");
-		json_array_foreach(json_object_get(stats, "cores"), i, core) add_core(t, core);
+		double tsc_hz = json_number_value(json_object_get(stats, "tsc_hz"));
+		json_array_foreach(json_object_get(stats, "cores"), i, core)
+			add_core(t, core, tsc_hz);
 		table_print(t, stdout, ctl->colour);
 		table_free(t);
 		print_counts(ctl, stats);

@@ -349,6 +349,7 @@ static struct map *make_map(struct sim *sim, struct server *s, const struct swim
 		.session_timeout_ns = 20 * resend_ns,
 		.first_after_ns = sc->profile.join_wait_ns,
 		.packets_per_s_max = 100000,
+		.push = sim->config.push,
 		.random_seed = seed,
 		.on_collect = on_collect,
 		.on_event = on_map_event,

@@ -45,6 +45,7 @@ struct sim_config {
 	struct swim_features features;
 	struct sim_network network;
 	uint32_t records_max; /* of each map; 0: membership alone */
+	enum map_push push;   /* how the maps send their writes */
 	uint64_t start_spread_ns;
 };
 

@@ -22,6 +22,7 @@
 #include "deltamap/typed.h"
 #include "currency.h"
 #include "idle.h"
+#include "map_pages.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
 #include "seal/seal.h"
@@ -122,6 +123,7 @@ struct lane {
 	uint64_t counter;        /* of the next packet in the clear; sealed ones are seal's */
 	struct sw_random random; /* the shim's */
 	struct idle idle;
+	struct idle_bell bell;
 	struct lane_counters counters;
 	struct rte_ring *to_keeper;    /* mbufs */
 	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
@@ -186,6 +188,7 @@ struct keeper {
 	struct appliance *app;
 	uint32_t thread;
 	struct idle idle;
+	struct idle_bell bell;
 	struct keeper_counters counters;
 	uint64_t view_version;
 	uint64_t eligible_ns; /* when a member next becomes eligible again */
@@ -213,8 +216,9 @@ struct appliance {
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
 	struct sealing *sealing;              /* control */
 
-	struct swim *swim;        /* lane 0 */
-	struct map *map;          /* keeper; readers under RCU */
+	struct swim *swim; /* lane 0 */
+	struct map *map;   /* keeper; readers under RCU */
+	struct map_pages map_pages;
 	struct view_board *board; /* members; lane 0 writes */
 	struct lane lanes[SW_LANES_MAX];
 	struct keeper keeper;

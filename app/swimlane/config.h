@@ -19,7 +19,7 @@
 struct swim_profile;
 
 enum config_profile { PROFILE_METAL, PROFILE_LAN, PROFILE_VIRTUAL };
-enum config_idle { IDLE_SPIN, IDLE_SLEEP };
+enum config_idle { IDLE_SPIN, IDLE_PAUSE, IDLE_SLEEP, IDLE_INTERRUPT };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
 enum config_open { OPEN_NOTHING, OPEN_HEALTHZ, OPEN_METRICS }; /* each with those before */
 enum config_log { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };

@@ -25,6 +25,10 @@ struct config_file_port {
 	uint16_t first_queue;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
+	uint16_t vlan;
+	uint8_t dscp;
+	bool take_over;
+	char *drivers_dir;
 	char *xdp_program;
 	char *mac;
 	struct {

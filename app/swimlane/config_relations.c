@@ -89,6 +89,7 @@ static void check_port_keys(const struct relations *r)
 	if (shared) {
 		refuse(r, "port.prefix_len", "memif, pci and vdev (the kernel knows the network)");
 		refuse(r, "port.gateway", "memif, pci and vdev (the kernel knows the routes)");
+		refuse(r, "port.vlan", "memif, pci and vdev (give the VLAN's own interface)");
 	} else {
 		require(r, "port.address", "the kernel has no address for this port, give it here");
 	}
@@ -142,15 +143,6 @@ static void check_family(const struct relations *r, const char *path, uint32_t l
 		text, v4 ? "IPv4" : "IPv6", first_path, v4 ? "IPv6" : "IPv4");
 }
 
-/* lib/nic sends no IPv6 yet: better said here than by silence on the wire. */
-static void check_served(const struct relations *r, const char *path, uint32_t line,
-	const char *text, const struct sw_endpoint *address)
-{
-	if (!sw_endpoint_is_ipv4(address))
-		mistakes_add(r->mistakes, line, path,
-			"'%.63s' is IPv6, which is not served yet; give an IPv4 address", text);
-}
-
 static void check_addresses(const struct relations *r)
 {
 	const struct config_file *file = r->file;
@@ -162,7 +154,6 @@ static void check_addresses(const struct relations *r)
 	if (port->address != NULL && sw_endpoint_parse(port->address, 1, &own) == 0) {
 		first = own;
 		first_path = "port.address";
-		check_served(r, first_path, config_line(r->lines, first_path), port->address, &own);
 		if (sw_endpoint_is_ipv4(&own) && port->prefix_len > 32)
 			TELL(r, "port.prefix_len",
 				"%u is out of range; an IPv4 prefix has 1 to 32 bits",
@@ -184,7 +175,6 @@ static void check_addresses(const struct relations *r)
 		if (first_path == NULL) {
 			first = seed;
 			first_path = "seeds[0]";
-			check_served(r, path, r->lines->seeds[i], file->seeds[i], &seed);
 		}
 		check_family(
 			r, path, r->lines->seeds[i], file->seeds[i], &seed, &first, first_path);

@@ -33,7 +33,8 @@ static const cyaml_strval_t profiles[] = {
 static const cyaml_strval_t kinds[] = {{"af_xdp", NIC_AF_XDP}, {"af_packet", NIC_AF_PACKET},
 	{"memif", NIC_MEMIF}, {"pci", NIC_PCI}, {"vdev", NIC_VDEV}};
 static const cyaml_strval_t roles[] = {{"server", 1}, {"client", 0}};
-static const cyaml_strval_t idles[] = {{"spin", IDLE_SPIN}, {"sleep", IDLE_SLEEP}};
+static const cyaml_strval_t idles[] = {{"spin", IDLE_SPIN}, {"pause", IDLE_PAUSE},
+	{"sleep", IDLE_SLEEP}, {"interrupt", IDLE_INTERRUPT}};
 static const cyaml_strval_t hugepages[] = {
 	{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
 static const cyaml_strval_t opens[] = {
@@ -85,7 +86,7 @@ const struct config_key config_keys[] = {
 		.help = "Kernel interface (`af_xdp`, `af_packet`), PCI address (`pci`) or device arguments (`vdev`)"},
 	{TEXT("port.address", port.address, 63), .check = config_check_address,
 		.default_words = "the interface's first; required for memif, pci and vdev",
-		.help = "Own IP address; IPv6 is not served yet"},
+		.help = "Own IP address, IPv4 or IPv6; all servers of a cluster use one family"},
 	{NUMBER("port.prefix_len", port.prefix_len), .min = 1, .max = 128,
 		.default_words = "24 (IPv6: 64)",
 		.help = "Length of the own network's prefix; only for memif, pci and vdev"},
@@ -101,6 +102,15 @@ const struct config_key config_keys[] = {
 	{NUMBER("port.tx_descriptors", port.tx_descriptors), .min = 64, .max = 32768,
 		.default_words = "the driver's choice",
 		.help = "Length of each transmit ring, a power of two"},
+	{NUMBER("port.vlan", port.vlan), .min = 1, .max = NIC_VLAN_MAX, .default_words = "untagged",
+		.help = "802.1Q VLAN of all frames; only for memif, pci and vdev (else name the VLAN's interface)"},
+	{NUMBER("port.dscp", port.dscp), .max = NIC_DSCP_MAX, .value = "0",
+		.help = "Differentiated services code point of what is sent"},
+	{SWITCH("port.take_over", port.take_over), .value = "false",
+		.help = "Take even the interface that holds the default route from the kernel; only for pci and vdev"},
+	{TEXT("port.drivers_dir", port.drivers_dir, 255), .check = config_check_path,
+		.default_words = "built in",
+		.help = "Folder (absolute path) of driver files that come before those built in"},
 	{TEXT("port.xdp_program", port.xdp_program, 255), .check = config_check_path,
 		.default_words = "built in",
 		.help = "Compiled XDP program (absolute path) that steers the UDP port to the lanes; only for af_xdp"},
@@ -130,7 +140,7 @@ const struct config_key config_keys[] = {
 	{CHOICE("cores.lane_idle.policy", cores.lane_idle.policy, idles),
 		.default_words = "spin on CPUs of its own, else sleep", .help = "See Idle policies"},
 	{NUMBER("cores.lane_idle.ramp_us", cores.lane_idle.ramp_us), .max = US_PER_S, .unit = "us",
-		.value = "50", .help = "With `sleep`: poll on for this long after work"},
+		.value = "50", .help = "But for `spin`: poll on for this long after work"},
 	{NUMBER("cores.lane_idle.ceiling_us", cores.lane_idle.ceiling_us), .min = 1,
 		.max = 100 * US_PER_MS, .unit = "us", .value = "200",
 		.help = "With `sleep`: longest single sleep; sleeps double up to it"},
@@ -138,7 +148,7 @@ const struct config_key config_keys[] = {
 	{CHOICE("cores.keeper_idle.policy", cores.keeper_idle.policy, idles),
 		.default_words = "spin on a CPU of its own, else sleep", .help = "See Idle policies"},
 	{NUMBER("cores.keeper_idle.ramp_us", cores.keeper_idle.ramp_us), .max = US_PER_S, .unit = "us",
-		.value = "50", .help = "With `sleep`: poll on for this long after work"},
+		.value = "50", .help = "But for `spin`: poll on for this long after work"},
 	{NUMBER("cores.keeper_idle.ceiling_us", cores.keeper_idle.ceiling_us), .min = 1,
 		.max = 100 * US_PER_MS, .unit = "us", .value = "200",
 		.help = "With `sleep`: longest single sleep; sleeps double up to it"},

@@ -75,6 +75,15 @@ static void take_port(const struct config_file *file, struct nic_config *port)
 	}
 	if (from->gateway != NULL)
 		(void)sw_endpoint_parse(from->gateway, 0, &port->gateway);
+	/* The interface's own address is wanted in the family that the seeds speak. */
+	struct sw_endpoint seed;
+	port->want_ipv6 = file->seeds_count > 0 &&
+			  sw_endpoint_parse(file->seeds[0], 1, &seed) == 0 &&
+			  !sw_endpoint_is_ipv4(&seed);
+	port->vlan = from->vlan;
+	port->dscp = from->dscp;
+	port->take_over = from->take_over;
+	copy(port->drivers_dir, sizeof(port->drivers_dir), from->drivers_dir);
 	port->first_queue = from->first_queue;
 	port->rx_descriptors = from->rx_descriptors;
 	port->tx_descriptors = from->tx_descriptors;
@@ -124,6 +133,7 @@ static void take_cores(
 	config->keeper_idle = take_idle(&file->cores.keeper_idle,
 		config_line(lines, "cores.keeper_idle.policy") != 0, keeper_alone);
 	config->port.queues = config->lane_count;
+	config->port.interrupts = config->lane_idle.policy == IDLE_INTERRUPT;
 }
 
 void config_take(
@@ -213,6 +223,6 @@ const char *config_profile_name(enum config_profile profile)
 
 const char *config_idle_name(enum config_idle idle)
 {
-	static const char *const names[] = {"spin", "sleep"};
+	static const char *const names[] = {"spin", "pause", "sleep", "interrupt"};
 	return names[idle];
 }

@@ -50,8 +50,10 @@ void control_stop(struct control *control, int exit_code)
 bool control_lane(struct control *control, enum lane_command_kind kind, uint64_t server_id)
 {
 	struct lane_command command = {server_id, kind};
-	return rte_ring_sp_enqueue_elem(control->app->lane_commands, &command, sizeof(command)) ==
-	       0;
+	if (rte_ring_sp_enqueue_elem(control->app->lane_commands, &command, sizeof(command)) != 0)
+		return false;
+	idle_wake(&control->app->lanes[0].idle);
+	return true;
 }
 
 void control_leave(struct control *control)

@@ -223,6 +223,12 @@ void duties_look(struct control *control);
 /* A verdict came in. */
 void duties_written(struct control *control, const char *name, struct actor writer);
 enum duty duties_of(const struct control *control, const char *name);
+struct duty_totals {
+	uint64_t owned, standing_in, handing_over; /* origins, now */
+	uint64_t stand_ins, hand_overs;            /* how often that began */
+	uint64_t checks_owned, checks_standing_in, checks_handing_over;
+};
+void duties_totals(const struct control *control, struct duty_totals *totals);
 void duties_methods(struct control *control);
 
 /* control_ownership.c, control_plan.c, control_balance.c */

@@ -42,6 +42,7 @@ int commands_submit_bytes(struct control *control, enum keeper_command_kind kind
 	c->context = context;
 	/* The ring is as long as the commands are many: cannot be full. */
 	(void)rte_ring_sp_enqueue(control->app->commands, c);
+	idle_wake(&control->app->keeper.idle);
 	control_soon(control);
 	return 0;
 }

@@ -27,6 +27,7 @@ struct duty_counts {
 
 struct duties {
 	uint64_t turn;
+	uint64_t missed_seen; /* changes of the map that did not come to duties_written() */
 	struct duty_counts counts[DUTY_COUNT];
 	struct assigned *buckets[BUCKETS];
 };
@@ -35,6 +36,7 @@ struct duties {
 struct look {
 	struct control *control;
 	const struct members_view *view;
+	bool missed; /* a write may have been missed that an owner must claim */
 	uint32_t suspects;
 	uint64_t suspect_ids[SW_MEMBERS_MAX];
 };
@@ -83,6 +85,7 @@ static void begin_look(struct look *look, struct control *control)
 {
 	look->control = control;
 	look->view = view_get_reader(control->app->board);
+	look->missed = false;
 	look->suspects = 0;
 	for (uint32_t i = 0; i < look->view->count; i++)
 		if (look->view->members[i].record.state == WIRE_SUSPECT)
@@ -105,7 +108,7 @@ static struct actor actor_of(const struct look *look, uint64_t id)
 }
 
 /* What duty_decide() asks for. The verdict is looked up only where the answer can depend on it:
- * when this server did the work and is not, or has just become, the owner. */
+ * when this server did the work and is not, or has just become, the owner; or missed something. */
 static void ask(const struct look *look, uint64_t key_hash, const char *name,
 	const struct duty_state *before, struct duty_view *v)
 {
@@ -117,7 +120,7 @@ static void ask(const struct look *look, uint64_t key_hash, const char *name,
 	for (uint32_t i = 0; i < v->ranks.count; i++)
 		v->suspect[i] = is_suspect(look, v->ranks.ids[i]);
 	bool owns = v->ranks.count > 0 && v->ranks.ids[0] == v->self_id;
-	if (before->duty == DUTY_NONE || (owns && before->duty == DUTY_OWNER))
+	if (before->duty == DUTY_NONE || (owns && before->duty == DUTY_OWNER && !look->missed))
 		return;
 	if (v->ranks.count > 0)
 		v->owner = actor_of(look, v->ranks.ids[0]);
@@ -126,7 +129,7 @@ static void ask(const struct look *look, uint64_t key_hash, const char *name,
 }
 
 /* Checks that were done under the duty that ends. */
-static void count_checks(struct control *control, struct assigned *a)
+static void count_checks(const struct control *control, struct assigned *a)
 {
 	uint64_t done = health_checker_done(control->checker, a->name);
 	control->duties->counts[a->state.duty].checks += done - a->done;
@@ -252,6 +255,9 @@ void duties_look(struct control *control)
 	struct look look;
 	uint32_t cursor = 0;
 	begin_look(&look, control);
+	uint64_t missed = control->app->keeper.counters.changes_missed;
+	look.missed = missed != control->duties->missed_seen;
+	control->duties->missed_seen = missed;
 	control->duties->turn++;
 	while (map_scan_reader(control->app->map, &cursor, SCAN_BUCKETS, visit, &look)) {
 	}
@@ -288,15 +294,40 @@ void duties_written(struct control *control, const char *name, struct actor writ
 		(void)health_checker_tell(control->checker, name);
 }
 
+/* Checks are counted where a duty ends; those of the ones that go on are up to date here. */
+static void count_all(const struct control *control)
+{
+	for (uint32_t i = 0; control->duties != NULL && i < BUCKETS; i++)
+		for (struct assigned *a = control->duties->buckets[i]; a != NULL; a = a->next)
+			count_checks(control, a);
+}
+
+void duties_totals(const struct control *control, struct duty_totals *totals)
+{
+	*totals = (struct duty_totals){0};
+	if (control->duties == NULL)
+		return;
+	count_all(control);
+	const struct duty_counts *c = control->duties->counts;
+	*totals = (struct duty_totals){
+		.owned = c[DUTY_OWNER].now,
+		.standing_in = c[DUTY_STAND_IN].now,
+		.handing_over = c[DUTY_HAND_OVER].now,
+		.stand_ins = c[DUTY_STAND_IN].begun,
+		.hand_overs = c[DUTY_HAND_OVER].begun,
+		.checks_owned = c[DUTY_OWNER].checks,
+		.checks_standing_in = c[DUTY_STAND_IN].checks,
+		.checks_handing_over = c[DUTY_HAND_OVER].checks,
+	};
+}
+
 /* ---- the method ---- */
 
 static void duties(struct control *control, struct rpc_call *call, json_t *params)
 {
 	json_t *result = json_object();
 	(void)params;
-	for (uint32_t i = 0; control->duties != NULL && i < BUCKETS; i++)
-		for (struct assigned *a = control->duties->buckets[i]; a != NULL; a = a->next)
-			count_checks(control, a);
+	count_all(control);
 	for (enum duty d = DUTY_OWNER; d < DUTY_COUNT; d++) {
 		struct duty_counts none = {0};
 		const struct duty_counts *c =

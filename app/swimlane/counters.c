@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "appliance.h"
+#include "control.h"
 #include "health/health.h"
 #include "persist.h"
 #include "rpc/rpc.h"
@@ -183,6 +184,20 @@ const struct counter counters_health[] = {
 	{NULL, 0, 0, NULL},
 };
 #undef OF
+
+#define OF duty_totals
+const struct counter counters_duty[] = {
+	COUNTS(GAUGE, owned, "Origins that this server checks because it owns them"),
+	COUNTS(GAUGE, standing_in, "Origins that it checks because those who rank before it are suspect"),
+	COUNTS(GAUGE, handing_over, "Origins that it checks until their owner has written"),
+	COUNTS(EVENTS, stand_ins, "Times that it began to stand in for an origin's owner"),
+	COUNTS(EVENTS, hand_overs, "Times that it began to hand an origin over"),
+	COUNTS(EVENTS, checks_owned, "Checks of origins that it owned"),
+	COUNTS(EVENTS, checks_standing_in, "Checks while it stood in"),
+	COUNTS(EVENTS, checks_handing_over, "Checks while it handed over"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
 /* clang-format on */
 
 static void print_group(FILE *out, const char *where, const struct counter *list)
@@ -204,4 +219,5 @@ void counters_reference(FILE *out)
 	print_group(out, "the map's copies", counters_persist);
 	print_group(out, "the RPC", counters_rpc);
 	print_group(out, "health", counters_health);
+	print_group(out, "duties", counters_duty);
 }

@@ -33,6 +33,7 @@ extern const struct counter counters_watch[];      /* struct watch_counters */
 extern const struct counter counters_persist[];    /* struct persist_counters */
 extern const struct counter counters_rpc[];        /* struct rpc_server_stats */
 extern const struct counter counters_health[];     /* struct health_stats */
+extern const struct counter counters_duty[];       /* struct duty_totals */
 
 static inline uint64_t counter_value(const struct counter *counter, const void *of)
 {

@@ -5,20 +5,59 @@
 
 #include "ticks.h"
 
-static void input_packet(struct keeper *keeper, uint64_t now_ns, struct rte_mbuf *m)
+/* Packets whose records' memory is fetched together. */
+struct group {
+	uint32_t count;
+	struct wire_header headers[MAP_AHEAD_PACKETS];
+	struct wire_prelude preludes[MAP_AHEAD_PACKETS];
+	struct sw_endpoint peers[MAP_AHEAD_PACKETS];
+	struct sw_reader bodies[MAP_AHEAD_PACKETS];
+};
+
+/* The lane has opened it; reading the header again is cheaper than carrying it along. */
+static bool open_packet(
+	const struct keeper *keeper, struct rte_mbuf *m, struct group *g, uint32_t at)
 {
-	struct packet_meta meta = *packet_meta(m);
-	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta.payload_offset);
-	struct wire_header h;
-	struct wire_prelude prelude;
-	struct sw_reader body;
-	/* The lane has opened it; reading the header again is cheaper than carrying it along. */
-	if (wire_read_header(payload, meta.payload_len, keeper->app->cluster_tag, &h, &body) !=
-		WIRE_OK)
-		return;
-	wire_get_prelude(&body, &prelude);
-	map_input_owner(keeper->app->map, now_ns, &h, &prelude, &meta.peer, &body);
-	keeper->counters.packets++;
+	const struct packet_meta *meta = packet_meta(m);
+	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->payload_offset);
+	if (wire_read_header(payload, meta->payload_len, keeper->app->cluster_tag, &g->headers[at],
+		    &g->bodies[at]) != WIRE_OK)
+		return false;
+	wire_get_prelude(&g->bodies[at], &g->preludes[at]);
+	g->peers[at] = meta->peer;
+	return true;
+}
+
+/* Returns how many packets of the burst are used up. */
+static unsigned open_group(
+	struct keeper *keeper, struct rte_mbuf **burst, unsigned count, struct group *g)
+{
+	unsigned i = 0;
+	for (g->count = 0; i < count && g->count < MAP_AHEAD_PACKETS; i++)
+		g->count += open_packet(keeper, burst[i], g, g->count);
+	map_ahead_owner(keeper->app->map, g->bodies, g->count);
+	return i;
+}
+
+/* While a group is merged, the memory that the next one will touch is on its way. */
+static void input_packets(
+	struct keeper *keeper, uint64_t now_ns, struct rte_mbuf **burst, unsigned count)
+{
+	struct map *map = keeper->app->map;
+	struct group groups[2];
+	unsigned at = open_group(keeper, burst, count, &groups[0]);
+	map_ahead_step_owner(map);
+	map_ahead_step_owner(map);
+	for (unsigned turn = 0; groups[turn % 2].count > 0; turn++) {
+		struct group *g = &groups[turn % 2];
+		at += open_group(keeper, burst + at, count - at, &groups[(turn + 1) % 2]);
+		for (uint32_t i = 0; i < g->count; i++) {
+			map_input_owner(map, now_ns, &g->headers[i], &g->preludes[i], &g->peers[i],
+				&g->bodies[i]);
+			map_ahead_step_owner(map);
+		}
+		keeper->counters.packets += g->count;
+	}
 }
 
 static bool take_packets(struct keeper *keeper, uint64_t now_ns)
@@ -28,8 +67,7 @@ static bool take_packets(struct keeper *keeper, uint64_t now_ns)
 	for (uint16_t l = 0; l < keeper->app->config->lane_count; l++) {
 		unsigned n = rte_ring_sc_dequeue_burst(
 			keeper->app->lanes[l].to_keeper, (void **)burst, BURST, NULL);
-		for (unsigned i = 0; i < n; i++)
-			input_packet(keeper, now_ns, burst[i]);
+		input_packets(keeper, now_ns, burst, n);
 		if (n > 0)
 			rte_pktmbuf_free_bulk(burst, n);
 		worked |= n > 0;
@@ -275,6 +313,8 @@ int keeper_run(void *arg)
 			map_tick_owner(app->map, now_ns);
 		worked |= send_packets(keeper, now_ns);
 		reclaim(keeper);
+		if (worked)
+			idle_wake(&app->lanes[0].idle);
 		deadline_ns = map_deadline(app->map);
 		idle_turn(&keeper->idle, worked, now_ns,
 			sw_min_u64(deadline_ns, keeper->eligible_ns));

@@ -98,10 +98,23 @@ static void run_membership(struct lane *lane, uint64_t now_ns, uint64_t *publish
 	report_events(lane);
 	/* Round trip times change without a version: shown anew ten times a second. */
 	if (swim_version(app->swim) != view_version(app->board) || now_ns >= *publish_ns)
-		if (view_publish_owner(app->board, app->swim))
+		if (view_publish_owner(app->board, app->swim)) {
 			*publish_ns = now_ns + 100 * SW_NS_PER_MS;
+			idle_wake(&app->keeper.idle);
+		}
 	if (swim_phase(app->swim) == SWIM_LEFT && !swim_has_output(app->swim))
 		atomic_store_explicit(&app->left, true, memory_order_release);
+}
+
+/* Whoever this turn may have left something for. */
+static void wake_others(const struct lane *lane, bool worked)
+{
+	const struct appliance *app = lane->app;
+	if (!worked)
+		return;
+	idle_wake(&app->keeper.idle);
+	if (lane->index != 0)
+		idle_wake(&app->lanes[0].idle);
 }
 
 int lane_run(void *arg)
@@ -125,6 +138,7 @@ int lane_run(void *arg)
 			worked |= lane_send_keeper(lane) > 0;
 		}
 		lane_flush(lane);
+		wake_others(lane, worked);
 		idle_turn(&lane->idle, worked, now_ns, first ? deadline_ns : SW_NEVER_NS);
 	}
 	idle_end(&lane->idle);

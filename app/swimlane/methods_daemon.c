@@ -59,7 +59,7 @@ static const struct rpc_field stats_result[] = {
 	{"cores[].loops", "integer", "Turns of its loop"},
 	{"cores[].busy_cycles", "integer", "In turns that found work"},
 	{"cores[].idle_cycles", "integer", "In turns that found none, without sleep"},
-	{"cores[].asleep_us", "integer", ""},
+	{"cores[].asleep_us", "integer", "In sleeps; busy, idle and asleep together are the time since its start"},
 	{"cores[].sleeps", "integer", ""},
 	{"cores[].cycles_per_packet", "integer | null", "null: no packet yet"},
 	{"cores[].rx_frames", "integer | null", "null: the keeper touches no port"},

@@ -333,6 +333,8 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 	struct exposition e = {.control = control, .out = out, .openmetrics = openmetrics};
 	struct rpc_server_stats rpc;
 	struct health_stats health = {0};
+	struct duty_totals duties;
+	duties_totals(control, &duties);
 	rpc_server_stats(control->rpc, &rpc);
 	if (control->checker != NULL)
 		health_checker_stats(control->checker, &health);
@@ -351,6 +353,7 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 	single(&e, "persist", counters_persist, persist_counters(control), "");
 	single(&e, "rpc", counters_rpc, &rpc, "");
 	single(&e, "health", counters_health, &health, "");
+	single(&e, "duty", counters_duty, &duties, "");
 	http(&e);
 	if (openmetrics)
 		put(&e, "# EOF\n");

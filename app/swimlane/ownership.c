@@ -7,7 +7,12 @@
 
 #define PREFIX "origin/"
 
-enum { PREFIX_LEN = sizeof(PREFIX) - 1, NO_ENTRY = UINT32_MAX, SERVERS_TRIES_MAX = 1000 };
+enum {
+	PREFIX_LEN = sizeof(PREFIX) - 1,
+	NO_ENTRY = UINT32_MAX,
+	SERVERS_TRIES_MAX = 1000,
+	BOARDS = 4
+};
 
 /* A key that the table ranks, found by its hash: two keys of one hash have one owner anyway. */
 struct slot {
@@ -16,7 +21,9 @@ struct slot {
 	uint32_t keys;             /* live keys of this hash; keeper only */
 };
 
-/* The servers that own keys, for control: whole, or read again. */
+/* The servers that own keys, for control: whole, or read again. One of a few, of which the writer
+ * takes the one that was current longest ago: so a reader does not wait for a writer that its CPU
+ * was taken from. */
 struct owners_board {
 	_Atomic uint32_t turn; /* odd while it is written */
 	_Atomic uint32_t count;
@@ -31,7 +38,8 @@ struct ownership {
 	uint32_t mask;
 	_Atomic uint64_t keys;
 	struct eligible eligible;
-	struct owners_board board; /* keeper: rw, control: ro */
+	struct owners_board boards[BOARDS]; /* keeper: rw, control: ro; likewise: */
+	_Atomic uint32_t board;             /* the current one */
 };
 
 bool ownership_is_registered_prefix(const void *key, size_t key_len)
@@ -141,8 +149,11 @@ void ownership_key(struct ownership *o, const struct map_view *view)
 	}
 }
 
-static void publish_servers(struct owners_board *board, const struct eligible *e)
+static void publish_servers(struct ownership *o)
 {
+	const struct eligible *e = &o->eligible;
+	uint32_t next = (atomic_load_explicit(&o->board, memory_order_relaxed) + 1) % BOARDS;
+	struct owners_board *board = &o->boards[next];
 	uint32_t turn = atomic_load_explicit(&board->turn, memory_order_relaxed);
 	atomic_store_explicit(&board->turn, turn + 1, memory_order_relaxed);
 	/* Release, each: who sees one of them sees the odd turn too. */
@@ -154,6 +165,7 @@ static void publish_servers(struct owners_board *board, const struct eligible *e
 			memory_order_release);
 	}
 	atomic_store_explicit(&board->turn, turn + 2, memory_order_release);
+	atomic_store_explicit(&o->board, next, memory_order_release);
 }
 
 static bool read_servers(
@@ -175,10 +187,12 @@ uint32_t ownership_servers_reader(
 	const struct ownership *o, struct rendezvous_server servers[SW_MEMBERS_MAX])
 {
 	uint32_t count = 0;
-	for (int i = 0; i < SERVERS_TRIES_MAX; i++)
-		if (read_servers(&o->board, servers, &count))
+	for (int i = 0; i < SERVERS_TRIES_MAX; i++) {
+		uint32_t at = atomic_load_explicit(&o->board, memory_order_acquire);
+		if (read_servers(&o->boards[at], servers, &count))
 			return count;
-	return 0; /* the members changed a thousand times meanwhile */
+	}
+	return 0; /* the members changed thousands of times meanwhile */
 }
 
 uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct members_view *view)
@@ -189,7 +203,7 @@ uint64_t ownership_members(struct ownership *o, uint64_t now_ns, const struct me
 		eligible_add(e, &view->members[i].record, view->members[i].self);
 	/* The arguments are in range: weights were checked by the decoder, ids differ in a view. */
 	(void)rendezvous_table_servers(o->table, e->servers, e->count);
-	publish_servers(&o->board, e);
+	publish_servers(o);
 	return e->next_ns;
 }
 

@@ -16,6 +16,10 @@ static void print_core(FILE *out, const struct config *c, const struct start_inf
 		(void)snprintf(where, sizeof(where), "CPU %u", place_cpu(c, lcore));
 	if (idle != NULL && idle->policy == IDLE_SPIN)
 		(void)snprintf(how, sizeof(how), "spins");
+	else if (idle != NULL && idle->policy == IDLE_PAUSE)
+		(void)snprintf(how, sizeof(how), "polls with pauses when idle");
+	else if (idle != NULL && idle->policy == IDLE_INTERRUPT)
+		(void)snprintf(how, sizeof(how), "sleeps until it is woken");
 	else if (idle != NULL)
 		(void)snprintf(how, sizeof(how), "sleeps up to %u us when idle", idle->ceiling_us);
 	(void)fprintf(out, "  lcore %-2u  %-8s %-22s %s; %s\n", lcore, role, where, does, how);

@@ -92,8 +92,10 @@ static void admit(struct sealing *s, struct lane *lane, struct rte_mbuf *m)
 	/* The lane has read it before. */
 	(void)wire_read_header(packet, meta.payload_len, s->app->cluster_tag, &h, &body);
 	int rc = try_key(s, packet, &h);
-	if (rc == 0 && rte_ring_sp_enqueue(lane->from_control, m) == 0)
+	if (rc == 0 && rte_ring_sp_enqueue(lane->from_control, m) == 0) {
+		idle_wake(&lane->idle);
 		return;
+	}
 	s->counters.answer_full += rc == 0;
 	s->counters.forged += rc == -EBADMSG;
 	s->counters.no_key += rc == -ENOKEY;

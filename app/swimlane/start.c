@@ -238,13 +238,14 @@ static int create_rcu(struct appliance *app, char *error)
 	return 0;
 }
 
-static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed, char *error)
+static int create_machines(
+	struct appliance *app, const struct start_info *info, uint64_t seed, char *error)
 {
 	const struct config *c = app->config;
 	struct swim_config sc = {
 		.features = swim_features_all,
 		.id = c->id,
-		.epoch = epoch,
+		.epoch = info->epoch,
 		.instance = app->instance,
 		.weight = c->weight,
 		.at = app->at,
@@ -257,7 +258,7 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 	config_membership_times(c, &sc.profile);
 	uint64_t timeout_ns = sc.profile.probe_timeout_ns;
 	struct map_config mc = {
-		.self = {c->id, epoch},
+		.self = {c->id, info->epoch},
 		.cluster_seed = app->cluster_seed,
 		.records_max = c->map_records_max,
 		.bytes_max = (uint64_t)c->map_mib << 20,
@@ -275,6 +276,11 @@ static int create_machines(struct appliance *app, uint32_t epoch, uint64_t seed,
 		.on_collect = keeper_collected,
 		.context = &app->keeper,
 	};
+	/* Where the keeper may run anywhere, no node is its own. */
+	bool pinned = info->place.cpus[0] == '\0';
+	mc.memory = map_pages_init(&app->map_pages,
+		pinned ? (int)rte_lcore_to_socket_id(LCORE_KEEPER) : MAP_PAGES_ANY_NODE,
+		info->hugepages);
 	int rc = ownership_create(app, &app->keeper.ownership);
 	app->swim = swim_create(&sc, ticks_now_ns());
 	app->map = map_create(&mc, ticks_now_ns());
@@ -311,6 +317,37 @@ static void want_seeds(struct appliance *app)
 	for (uint32_t i = 0; i < app->config->seed_count; i++)
 		(void)nic_want_peer(
 			app->port, &app->config->seeds[i]); /* fewer than the table holds */
+}
+
+/* A role that cannot be woken sleeps instead. */
+static int hang_bell(struct idle *idle, struct idle_bell *bell, struct nic_port *port,
+	uint16_t queue, const char *role, char *error)
+{
+	bell->fd = -1;
+	if (idle->policy.policy != IDLE_INTERRUPT)
+		return 0;
+	int rc = idle_bell_create(bell, port, queue);
+	if (rc == 0) {
+		idle->bell = bell;
+		return 0;
+	}
+	if (rc != -ENOTSUP)
+		return fail(error, "%s: no event counter: %s", role, strerror(-rc));
+	log_line(LOG_WARNING,
+		"%s: this port's driver has no receive interrupts: it sleeps up to %u us "
+		"at a time instead",
+		role, idle->policy.ceiling_us);
+	idle->policy.policy = IDLE_SLEEP;
+	return 0;
+}
+
+static int hang_bells(struct appliance *app, char *error)
+{
+	int rc = hang_bell(&app->keeper.idle, &app->keeper.bell, NULL, 0, "keeper", error);
+	for (uint16_t i = 0; i < app->config->lane_count && rc == 0; i++)
+		rc = hang_bell(
+			&app->lanes[i].idle, &app->lanes[i].bell, app->port, i, "lane", error);
+	return rc;
 }
 
 int appliance_create(struct appliance *app, const struct config *config, int extra_count,
@@ -353,7 +390,7 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	if (rc == 0)
 		rc = sealing_create(app, info->epoch, error);
 	if (rc == 0)
-		rc = create_machines(app, info->epoch, seeds[1], error);
+		rc = create_machines(app, info, seeds[1], error);
 	if (rc < 0) {
 		persist_forget();
 		return rc;
@@ -367,7 +404,7 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	rc = telemetry_init(app);
 	if (rc < 0)
 		return fail(error, "telemetry: %s", strerror(-rc));
-	return 0;
+	return hang_bells(app, error);
 }
 
 static int launch(int (*run)(void *), void *arg, unsigned lcore, char *error)
@@ -399,6 +436,11 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 		if (info->port_started)
 			nic_port_stop(app->port);
 		nic_port_destroy(app->port);
+	}
+	if (app->config != NULL && info->port_started) {
+		idle_bell_destroy(&app->keeper.bell);
+		for (uint16_t i = 0; i < app->config->lane_count; i++)
+			idle_bell_destroy(&app->lanes[i].bell);
 	}
 	view_destroy(app->board);
 	map_destroy(app->map);

@@ -91,6 +91,21 @@ static inline uint64_t sw_get_u64(struct sw_reader *r)
 	return be64toh(v);
 }
 
+/* Without a check: for bytes that one has covered. */
+static inline uint32_t sw_load_u32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+static inline uint64_t sw_load_u64(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
 /* Room for `len` bytes, to be filled by the caller, or NULL. */
 static inline uint8_t *sw_put_space(struct sw_writer *w, size_t len)
 {

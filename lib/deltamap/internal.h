@@ -24,6 +24,8 @@ enum {
 
 _Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX,
 	"a record fits a session packet");
+_Static_assert(
+	RECORD_HEAD <= sizeof(struct record), "a record takes less on the wire than in memory");
 _Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <=
 		       WIRE_MESSAGES_MAX,
 	"a vector part fits a session packet");
@@ -85,7 +87,8 @@ struct serving {
 	uint64_t last_ns;
 	record_ref *refs; /* records_max */
 	uint32_t ref_count;
-	uint32_t *starts;               /* of each data packet, in refs; one more than there are */
+	uint32_t *starts; /* of each data packet, in refs; one more than there are */
+	uint32_t starts_max;
 	uint32_t vector_packets, heads; /* packets of the vector; with the collected one's */
 	uint32_t packets;
 	struct version_vector vector, collected;
@@ -131,6 +134,19 @@ struct assembly {
 	uint64_t at_ns;
 	uint32_t parts_in; /* bitmap */
 	struct version_vector vector;
+};
+
+/* Records of the next packets, on their way to the caches. */
+enum { AHEAD_MAX = 10 * MAP_AHEAD_PACKETS };
+
+struct ahead {
+	uint32_t count, step;
+	struct ahead_record {
+		const uint8_t *key;
+		uint64_t hash;
+		record_ref head;
+		uint8_t key_len;
+	} records[AHEAD_MAX];
 };
 
 struct map {
@@ -195,6 +211,7 @@ struct map {
 	struct out out[OUT_MAX];
 	uint32_t out_head, out_tail;
 	struct version_vector scratch;
+	struct ahead ahead;
 };
 
 /* members.c */

@@ -7,6 +7,14 @@
 #include "deltamap/internal.h"
 #include "rendezvous/rendezvous.h"
 
+/* A packet ends where the next record does not fit: two in a row carry more than one can. All that
+ * there may be to send takes less on the wire than in memory. */
+static uint32_t starts_needed(const struct map *map)
+{
+	uint64_t packets = 2 * map->config.bytes_max / (WIRE_MESSAGES_MAX - SESSION_HEAD) + 1;
+	return (uint32_t)sw_min_u64(packets, map->config.records_max) + 1;
+}
+
 static int allocate(struct map *map)
 {
 	struct blocks *blocks = &map->blocks;
@@ -18,9 +26,11 @@ static int allocate(struct map *map)
 		store_init(&map->store, blocks, n, map->config.bytes_max) < 0 ||
 		report_init(map, blocks) < 0)
 		return -ENOMEM;
+	uint32_t starts = starts_needed(map);
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
 		map->serving[i].refs = blocks_take(blocks, (n + 1) * sizeof(record_ref));
-		map->serving[i].starts = blocks_take(blocks, ((size_t)n + 1) * sizeof(uint32_t));
+		map->serving[i].starts = blocks_take(blocks, (size_t)starts * sizeof(uint32_t));
+		map->serving[i].starts_max = starts;
 		if (map->serving[i].refs == NULL || map->serving[i].starts == NULL)
 			return -ENOMEM;
 	}

@@ -16,18 +16,24 @@ static uint64_t stamp_weight(uint64_t hash, struct actor writer)
 	return rendezvous_weight(hash, rendezvous_server_hash(writer.id));
 }
 
-int map_stamp_compare(const struct map_view *a, const struct map_view *b)
+static int compare_stamps(uint64_t clock_a, uint64_t weight_a, const struct dot *a,
+	uint64_t clock_b, uint64_t weight_b, const struct dot *b)
 {
-	if (a->clock != b->clock)
-		return a->clock < b->clock ? -1 : 1;
-	if (a->weight != b->weight)
-		return a->weight < b->weight ? -1 : 1;
-	int actors = actor_compare(a->author.actor, b->author.actor);
+	if (clock_a != clock_b)
+		return clock_a < clock_b ? -1 : 1;
+	if (weight_a != weight_b)
+		return weight_a < weight_b ? -1 : 1;
+	int actors = actor_compare(a->actor, b->actor);
 	if (actors != 0)
 		return actors;
-	if (a->author.seq != b->author.seq)
-		return a->author.seq < b->author.seq ? -1 : 1;
+	if (a->seq != b->seq)
+		return a->seq < b->seq ? -1 : 1;
 	return 0;
+}
+
+int map_stamp_compare(const struct map_view *a, const struct map_view *b)
+{
+	return compare_stamps(a->clock, a->weight, &a->author, b->clock, b->weight, &b->author);
 }
 
 void map_record_to_wire(const struct record *r, struct wire_record *w)
@@ -46,6 +52,27 @@ void map_record_to_wire(const struct record *r, struct wire_record *w)
 	};
 }
 
+/* Field by field: a copy of the whole reads wider than what the decoder has just written, and waits
+ * until that has left the store buffer, behind the last record's cache misses. */
+static void set_dot(struct dot *to, const struct dot *from)
+{
+	to->actor.id = from->actor.id;
+	to->actor.epoch = from->actor.epoch;
+	to->seq = from->seq;
+}
+
+/* In a packet the value stands right behind the key: one copy then. */
+static void copy_payload(struct record *r, const uint8_t *key, const uint8_t *value)
+{
+	if (value == key + r->key_len) {
+		memcpy(r->bytes, key, (size_t)r->key_len + r->value_len);
+		return;
+	}
+	memcpy(r->bytes, key, r->key_len);
+	if (r->value_len > 0)
+		memcpy(r->bytes + r->key_len, value, r->value_len);
+}
+
 void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 {
 	if (map->config.on_change == NULL)
@@ -56,20 +83,27 @@ void map_changed(struct map *map, const struct record *r, bool local, bool gone)
 	map->config.on_change(map->config.context, &view, local);
 }
 
-static void tell_displaced(struct map *map, const struct wire_record *w, struct map_view theirs,
-	const struct map_view *mine, int order, bool rival)
+static void tell_displaced(struct map *map, const struct wire_record *w, uint64_t weight,
+	const struct record *held, int order, bool rival)
 {
 	map->counters.rivals += rival;
 	if (map->config.on_displaced == NULL)
 		return;
-	theirs.key = w->key;
-	theirs.key_len = w->key_len;
-	theirs.key_hash = mine->key_hash;
-	theirs.value = w->value;
-	theirs.value_len = w->value_len;
-	theirs.tombstone = (w->flags & WIRE_RECORD_TOMBSTONE) != 0;
-	theirs.dot = w->dot;
-	theirs.written_ms = w->written_ms;
+	struct map_view view, *mine = &view;
+	store_view(held, mine);
+	struct map_view theirs = {
+		.key = w->key,
+		.key_len = w->key_len,
+		.key_hash = held->key_hash,
+		.value = w->value,
+		.value_len = w->value_len,
+		.tombstone = (w->flags & WIRE_RECORD_TOMBSTONE) != 0,
+		.clock = w->clock,
+		.weight = weight,
+		.author = w->author,
+		.dot = w->dot,
+		.written_ms = w->written_ms,
+	};
 	map->config.on_displaced(
 		map->config.context, order > 0 ? &theirs : mine, order > 0 ? mine : &theirs, rival);
 }
@@ -143,12 +177,10 @@ static void fill(struct record *r, const struct wire_record *w, uint64_t hash, u
 	r->clock = w->clock;
 	r->weight = weight;
 	r->written_ms = w->written_ms;
-	r->author = w->author;
-	r->dot = w->dot;
-	r->previous = w->previous;
-	memcpy(r->bytes, w->key, w->key_len);
-	if (w->value_len > 0)
-		memcpy(r->bytes + w->key_len, w->value, w->value_len);
+	set_dot(&r->author, &w->author);
+	set_dot(&r->dot, &w->dot);
+	set_dot(&r->previous, &w->previous);
+	copy_payload(r, w->key, w->value);
 }
 
 /* Under a dot of this server's own: beyond the cap of a closed epoch there are no dots. */
@@ -240,16 +272,14 @@ enum merge_result map_merge_record(struct map *map, const struct wire_record *w,
 	record_ref old = store_find(s, hash, w->key, w->key_len);
 	bool rival = false;
 	if (old != 0) {
-		struct map_view mine,
-			theirs = {.clock = w->clock, .weight = weight, .author = w->author};
-		store_view(store_at(s, old), &mine);
-		int order = map_stamp_compare(&theirs, &mine);
+		const struct record *o = store_at(s, old);
+		int order = compare_stamps(
+			w->clock, weight, &w->author, o->clock, o->weight, &o->author);
 		/* With one clock, neither knew of the other. */
-		rival = theirs.clock == mine.clock &&
-			theirs.author.actor.id != mine.author.actor.id;
+		rival = w->clock == o->clock && w->author.actor.id != o->author.actor.id;
 		if (order != 0 && (rival || typed_is_reserved(w->key, w->key_len)))
-			tell_displaced(map, w, theirs, &mine, order, rival);
-		if (order == 0 && !dot_equal(w->dot, mine.dot))
+			tell_displaced(map, w, weight, o, order, rival);
+		if (order == 0 && !dot_equal(w->dot, o->dot))
 			take_over_dot(map, old, w->dot);
 		if (order <= 0) {
 			mark(map, store_find(s, hash, w->key, w->key_len), how);

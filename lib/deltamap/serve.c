@@ -75,6 +75,7 @@ static void cut_into_packets(struct map *map, struct serving *sv)
 		map_record_to_wire(store_at(&map->store, sv->refs[i]), &w);
 		uint32_t len = (uint32_t)wire_record_len(&w);
 		if (len > room) {
+			assert(data_packets + 1 < sv->starts_max);
 			sv->starts[data_packets++] = i;
 			room = WIRE_MESSAGES_MAX - SESSION_HEAD;
 		}

@@ -18,7 +18,7 @@ int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uin
 {
 	memset(s, 0, sizeof(*s));
 	uint32_t buckets = BUCKETS_MIN;
-	while (buckets < records_max && buckets < (1u << 30))
+	while (buckets / 2 < records_max && buckets < (1u << 30))
 		buckets *= 2;
 	uint64_t units = bytes_max / STORE_UNIT;
 	s->arena_units = units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
@@ -26,8 +26,11 @@ int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uin
 	s->records_max = records_max;
 	s->bucket_mask = buckets - 1;
 	s->arena = blocks_take(blocks, (size_t)s->arena_units * STORE_UNIT);
+	/* Of the smallest records there are most. */
+	s->retired_max = s->arena_units / (class_bytes[0] / STORE_UNIT) + 2;
+	s->retired = blocks_take(blocks, s->retired_max * sizeof(s->retired[0]));
 	s->buckets = blocks_take_zeroed(blocks, buckets * sizeof(s->buckets[0]));
-	return s->arena == NULL || s->buckets == NULL ? -ENOMEM : 0;
+	return s->arena == NULL || s->retired == NULL || s->buckets == NULL ? -ENOMEM : 0;
 }
 
 /* ---- actors ---- */
@@ -88,6 +91,12 @@ static void add_hash(_Atomic uint64_t *sum, uint64_t by)
 {
 	atomic_store_explicit(
 		sum, atomic_load_explicit(sum, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+static void add_count(_Atomic uint32_t *sum, int by)
+{
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + (uint32_t)by,
+		memory_order_relaxed);
 }
 
 void store_due(struct store *s, uint16_t slot)
@@ -162,14 +171,56 @@ static uint8_t class_of(size_t bytes)
 	return c;
 }
 
+/* Free records name each other a dozen at a time, in the memory of one of them: what comes next is
+ * known without touching it, and can be fetched ahead. */
+struct free_chunk {
+	record_ref next; /* a record that holds another chunk */
+	uint32_t count;
+	record_ref refs[12];
+};
+
+_Static_assert(sizeof(struct record) + sizeof(struct free_chunk) <= 192,
+	"the smallest record holds a chunk");
+
+static struct free_chunk *chunk_at(const struct store *s, record_ref ref)
+{
+	return (struct free_chunk *)(void *)store_at(s, ref)->bytes;
+}
+
+static record_ref pop_free(struct store *s, uint8_t class)
+{
+	record_ref head = s->free_lists[class];
+	if (head == 0)
+		return 0;
+	struct free_chunk *chunk = chunk_at(s, head);
+	if (chunk->count > 0)
+		return chunk->refs[--chunk->count];
+	s->free_lists[class] = chunk->next;
+	return head;
+}
+
+/* The one that pop_free() gives after `ahead` others; 0: there are fewer. */
+static record_ref peek_free(const struct store *s, uint8_t class, uint32_t ahead)
+{
+	record_ref head = s->free_lists[class];
+	while (head != 0) {
+		const struct free_chunk *chunk = chunk_at(s, head);
+		if (ahead < chunk->count)
+			return chunk->refs[chunk->count - 1 - ahead];
+		if (ahead == chunk->count)
+			return head;
+		ahead -= chunk->count + 1;
+		head = chunk->next;
+	}
+	return 0;
+}
+
 static record_ref take_free(struct store *s, uint8_t class)
 {
 	for (uint8_t c = class; c < STORE_CLASSES; c++) {
-		record_ref ref = s->free_lists[c];
-		if (ref != 0) {
-			s->free_lists[c] = store_at(s, ref)->free_next;
+		record_ref ref = pop_free(s, c);
+		if (ref != 0)
 			return ref;
-		}
 		/* Fresh memory of the right size before a larger used piece. */
 		uint32_t units = class_bytes[class] / STORE_UNIT;
 		if (c == class && s->arena_units - s->arena_top >= units) {
@@ -180,6 +231,16 @@ static record_ref take_free(struct store *s, uint8_t class)
 		}
 	}
 	return 0;
+}
+
+void store_prefetch_room(const struct store *s, uint32_t ahead, size_t payload_len)
+{
+	uint8_t class = class_of(sizeof(struct record) + payload_len);
+	size_t units = class_bytes[class] / STORE_UNIT, at = peek_free(s, class, ahead);
+	if (at == 0 && s->arena_units - s->arena_top >= (ahead + 1) * units)
+		at = s->arena_top + ahead * units;
+	for (size_t i = 0; at != 0 && i < units; i++)
+		__builtin_prefetch(s->arena + (at + i) * STORE_UNIT, 1);
 }
 
 record_ref store_alloc(struct store *s, size_t key_len, size_t value_len)
@@ -198,9 +259,22 @@ record_ref store_alloc(struct store *s, size_t key_len, size_t value_len)
 
 void store_release(struct store *s, record_ref ref)
 {
-	struct record *r = store_at(s, ref);
-	r->free_next = s->free_lists[r->class];
-	s->free_lists[r->class] = ref;
+	uint8_t class = store_at(s, ref)->class;
+	record_ref head = s->free_lists[class];
+	struct free_chunk *chunk = head != 0 ? chunk_at(s, head) : NULL;
+	if (chunk != NULL && chunk->count < sizeof(chunk->refs) / sizeof(chunk->refs[0])) {
+		chunk->refs[chunk->count++] = ref;
+		return;
+	}
+	chunk = chunk_at(s, ref);
+	chunk->next = head;
+	chunk->count = 0;
+	s->free_lists[class] = ref;
+}
+
+static uint32_t after(const struct store *s, uint32_t place)
+{
+	return place + 1 < s->retired_max ? place + 1 : 0;
 }
 
 static void retire(struct store *s, record_ref ref)
@@ -209,8 +283,9 @@ static void retire(struct store *s, record_ref ref)
 	r->dead = true;
 	if (r->pins > 0)
 		return; /* the last unpin retires it */
-	r->free_next = s->retired_open;
-	s->retired_open = ref;
+	s->retired[s->retired_head] = ref;
+	s->retired_head = after(s, s->retired_head);
+	assert(s->retired_head != s->retired_tail); /* one place more than there are records */
 }
 
 void store_pin(struct store *s, record_ref ref)
@@ -228,9 +303,8 @@ void store_unpin(struct store *s, record_ref ref)
 
 void store_seal(struct store *s)
 {
-	assert(s->retired_sealed == 0);
-	s->retired_sealed = s->retired_open;
-	s->retired_open = 0;
+	assert(s->retired_tail == s->retired_seal);
+	s->retired_seal = s->retired_head;
 	if (s->gone_open > 0)
 		move_slots(s, SLOT_GONE, SLOT_SEALED);
 	s->gone_sealed = s->gone_open;
@@ -239,15 +313,21 @@ void store_seal(struct store *s)
 
 bool store_has_retired(const struct store *s)
 {
-	return s->retired_open != 0 || s->gone_open > 0;
+	return s->retired_head != s->retired_seal || s->gone_open > 0;
 }
 
 void store_free_sealed(struct store *s)
 {
-	while (s->retired_sealed != 0) {
-		record_ref ref = s->retired_sealed;
-		s->retired_sealed = store_at(s, ref)->free_next;
-		store_release(s, ref);
+	/* What readers have held up for long is far away by now. */
+	uint32_t ahead = s->retired_tail, lead = 0;
+	while (s->retired_tail != s->retired_seal) {
+		for (; lead < FREE_AHEAD && ahead != s->retired_seal; lead++) {
+			__builtin_prefetch(store_at(s, s->retired[ahead]));
+			ahead = after(s, ahead);
+		}
+		store_release(s, s->retired[s->retired_tail]);
+		s->retired_tail = after(s, s->retired_tail);
+		lead--;
 	}
 	if (s->gone_sealed > 0)
 		move_slots(s, SLOT_SEALED, SLOT_FREE);
@@ -360,10 +440,9 @@ static void take_out(struct store *s, record_ref ref)
 
 static void count(struct store *s, const struct record *r, int by)
 {
-	uint32_t n = (uint32_t)by;
-	atomic_fetch_add_explicit(&s->record_count, n, memory_order_relaxed);
+	add_count(&s->record_count, by);
 	if (r->flags & WIRE_RECORD_TOMBSTONE)
-		atomic_fetch_add_explicit(&s->tombstone_count, n, memory_order_relaxed);
+		add_count(&s->tombstone_count, by);
 	add_hash(&s->content_hash, by > 0 ? content_of(r) : -content_of(r));
 }
 

@@ -21,6 +21,7 @@ enum {
 	STORE_CLASSES = 12,
 	ACTOR_SLOTS = 2 * SW_ACTORS_MAX,
 	NO_ACTOR = 0xffff,
+	FREE_AHEAD = 8, /* records fetched ahead of their freeing */
 };
 
 /* What a reader needs to find a key stands together, right before the key: of a record that it
@@ -94,8 +95,11 @@ struct store {
 	uint64_t due[ACTOR_SLOTS / 64];
 	bool any_due;
 	bool any_blocked;
-	record_ref retired_open;   /* replaced since the last seal */
-	record_ref retired_sealed; /* waiting for the readers */
+	/* Replaced records in a ring: [tail, seal) wait for the readers, [seal, head) came since.
+	 */
+	record_ref *retired;
+	uint32_t retired_max;
+	uint32_t retired_tail, retired_seal, retired_head;
 };
 
 static inline struct record *store_at(const struct store *s, record_ref ref)
@@ -143,6 +147,26 @@ static inline record_ref store_head(const struct store *s, uint64_t key_hash)
 static inline void store_prefetch_key(const struct store *s, record_ref ref)
 {
 	__builtin_prefetch(s->arena + (uint64_t)ref * STORE_UNIT + offsetof(struct record, next));
+}
+
+/* All of its fields. */
+static inline void store_prefetch_record(const struct store *s, record_ref ref)
+{
+	const uint8_t *at = s->arena + (uint64_t)ref * STORE_UNIT;
+	__builtin_prefetch(at);
+	__builtin_prefetch(at + STORE_UNIT);
+	__builtin_prefetch(at + offsetof(struct record, next));
+}
+
+/* The memory that an allocation of this size will give after `ahead` others. */
+void store_prefetch_room(const struct store *s, uint32_t ahead, size_t payload_len);
+
+/* What taking it out of its actor's order will touch. */
+static inline void store_prefetch_neighbours(const struct store *s, record_ref ref)
+{
+	const struct record *r = store_at(s, ref);
+	__builtin_prefetch(s->arena + (uint64_t)r->older * STORE_UNIT);
+	__builtin_prefetch(s->arena + (uint64_t)r->newer * STORE_UNIT);
 }
 
 static inline record_ref store_find_from(

@@ -52,7 +52,6 @@ __attribute__((format(printf, 2, 3))) static int add(
 
 static int check_common(const struct nic_config *config, char *error)
 {
-	char text[SW_ENDPOINT_TEXT_MAX];
 	bool any = interface_address_is_any(&config->address);
 	if (config->queues == 0 || config->queues > SW_LANES_MAX)
 		return nic_fail(error, -EINVAL, "port: %u lanes; 1 to %d are possible",
@@ -60,21 +59,23 @@ static int check_common(const struct nic_config *config, char *error)
 	if (config->address.port == 0)
 		return nic_fail(error, -EINVAL,
 			"port: no UDP port given; add one to the address, as in 10.0.0.1:7946");
-	if (!any && !sw_endpoint_is_ipv4(&config->address))
-		return nic_fail(error, -EAFNOSUPPORT,
-			"port: %s is an IPv6 address; only IPv4 is served",
-			sw_endpoint_format(&config->address, text));
 	if (nic_kind_is_shared(config->kind))
 		return 0;
 	if (any)
 		return nic_fail(error, -EINVAL,
 			"port: a port without a kernel has no address of its own; configure one");
-	if (config->prefix_len == 0 || config->prefix_len > 32)
-		return nic_fail(error, -EINVAL, "port: prefix length %u; 1 to 32 are possible",
-			config->prefix_len);
-	if (!interface_address_is_any(&config->gateway) && !sw_endpoint_is_ipv4(&config->gateway))
-		return nic_fail(
-			error, -EAFNOSUPPORT, "port: the gateway is not IPv4 as the address is");
+	bool ipv4 = sw_endpoint_is_ipv4(&config->address);
+	uint8_t longest = ipv4 ? 32 : 128;
+	if (config->prefix_len == 0 || config->prefix_len > longest)
+		return nic_fail(error, -EINVAL, "port: prefix length %u; 1 to %u are possible",
+			config->prefix_len, longest);
+	if (!interface_address_is_any(&config->gateway) &&
+		sw_endpoint_is_ipv4(&config->gateway) != ipv4)
+		return nic_fail(error, -EAFNOSUPPORT,
+			"port: the gateway is not IPv%c as the address is", ipv4 ? '4' : '6');
+	if (config->vlan > NIC_VLAN_MAX)
+		return nic_fail(error, -EINVAL, "port: VLAN %u; 1 to %d are possible, 0 is none",
+			config->vlan, NIC_VLAN_MAX);
 	return 0;
 }
 
@@ -83,7 +84,7 @@ int device_check_interface(
 {
 	const char *name = config->interface;
 	char text[SW_ENDPOINT_TEXT_MAX];
-	int rc = interface_query(name, &config->address, interface, error);
+	int rc = interface_query(name, &config->address, config->want_ipv6, interface, error);
 	if (rc < 0)
 		return rc;
 	if (!interface->up)
@@ -96,8 +97,8 @@ int device_check_interface(
 			name, interface->mtu, NIC_MTU, name, NIC_MTU);
 	if (!interface->addressed && interface_address_is_any(&config->address))
 		return nic_fail(error, -EADDRNOTAVAIL,
-			"interface %s: has no IPv4 address; `ip address add ADDRESS/PREFIX dev %s`",
-			name, name);
+			"interface %s: has no %s address; `ip address add ADDRESS/PREFIX dev %s`",
+			name, config->want_ipv6 ? "IPv6" : "IPv4", name);
 	if (!interface->addressed)
 		return nic_fail(error, -EADDRNOTAVAIL,
 			"interface %s: does not have the configured address %s; `ip address show "

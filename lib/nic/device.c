@@ -82,8 +82,8 @@ void device_name(const struct nic_config *config, char name[64])
 	(void)snprintf(name, 64, "%.*s", (int)strcspn(from, ","), from);
 }
 
-void device_describe_steering(
-	const struct nic_config *config, const struct interface *interface, bool rss, char *text)
+void device_describe_steering(const struct nic_config *config, const struct interface *interface,
+	enum nic_steering way, const char *tried, char *text)
 {
 	enum { TEXT_MAX = sizeof(((struct nic_info *)NULL)->steering) };
 	uint32_t last = config->first_queue + config->queues - 1u;
@@ -108,12 +108,15 @@ void device_describe_steering(
 			text, TEXT_MAX, "the whole memif link, socket %.80s", config->memif_socket);
 		break;
 	case NIC_PCI:
-		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it",
+	case NIC_VDEV:
+		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it%s%s",
 			config->queues == 1 ? ""
-			: rss               ? ", spread over the lanes by RSS"
-					    : ", spread over the lanes as the device likes");
+			: way == NIC_STEER_FLOW_RULES
+				? ", ours spread over the lanes by a flow rule"
+			: way == NIC_STEER_RSS ? ", spread over the lanes by RSS"
+					       : ", spread over the lanes as the device likes",
+			tried[0] != '\0' ? "; refused: " : "", tried);
 		break;
-	case NIC_VDEV: (void)snprintf(text, TEXT_MAX, "the whole virtual port"); break;
 	}
 }
 

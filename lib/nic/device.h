@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "nic/driver.h"
 #include "nic/interface.h"
 #include "nic/nic.h"
 
@@ -30,7 +31,7 @@ void device_own_mac(const struct nic_config *config, uint8_t mac[6]);
 /* EAL's name of the device. */
 void device_name(const struct nic_config *config, char name[64]);
 
-/* Which frames come here and why: for the start screen. `rss`: a PCI device was asked to spread
- * them so. `text` has 160 bytes. */
-void device_describe_steering(
-	const struct nic_config *config, const struct interface *interface, bool rss, char *text);
+/* Which frames come here and why: for the start screen. `way` is what was chosen, `tried` which
+ * better ones the device refused. `text` has 256 bytes. */
+void device_describe_steering(const struct nic_config *config, const struct interface *interface,
+	enum nic_steering way, const char *tried, char *text);

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -63,32 +64,57 @@ static int query_link(int fd, const char *name, struct interface *out, char *err
 	return 0;
 }
 
-static void query_address(const char *name, const struct sw_endpoint *wanted, struct interface *out)
+/* The address in its 16-byte form; false: of neither family. */
+static bool take_address(const struct sockaddr *a, struct sw_endpoint *out)
+{
+	*out = (struct sw_endpoint){.port = 0};
+	if (a != NULL && a->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, a, sizeof(in));
+		*out = sw_endpoint_from_ipv4(in.sin_addr.s_addr, 0);
+		return true;
+	}
+	if (a == NULL || a->sa_family != AF_INET6)
+		return false;
+	memcpy(out->addr, (const uint8_t *)a + offsetof(struct sockaddr_in6, sin6_addr), 16);
+	return true;
+}
+
+static uint8_t count_bits(const struct sockaddr *mask)
+{
+	struct sw_endpoint e;
+	unsigned bits = 0;
+	if (!take_address(mask, &e))
+		return 0;
+	for (unsigned i = mask->sa_family == AF_INET ? 12 : 0; i < 16; i++)
+		bits += (unsigned)__builtin_popcount(e.addr[i]);
+	return (uint8_t)bits;
+}
+
+static void query_address(
+	const char *name, const struct sw_endpoint *wanted, bool want_ipv6, struct interface *out)
 {
 	struct ifaddrs *all;
+	struct sw_endpoint e;
 	bool any = interface_address_is_any(wanted);
 	if (getifaddrs(&all) < 0)
 		return; /* reported as an interface without an address */
 	for (const struct ifaddrs *a = all; a != NULL && !out->addressed; a = a->ifa_next) {
-		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != AF_INET ||
-			strcmp(a->ifa_name, name) != 0)
+		if (strcmp(a->ifa_name, name) != 0 || !take_address(a->ifa_addr, &e))
 			continue;
-		struct sockaddr_in addr, mask = {0};
-		memcpy(&addr, a->ifa_addr, sizeof(addr));
-		if (a->ifa_netmask != NULL)
-			memcpy(&mask, a->ifa_netmask, sizeof(mask));
-		struct sw_endpoint e = sw_endpoint_from_ipv4(addr.sin_addr.s_addr, 0);
-		if (!any && !sw_endpoint_same_addr(&e, wanted))
+		bool link_local = e.addr[0] == 0xfe && (e.addr[1] & 0xc0) == 0x80;
+		if (any ? sw_endpoint_is_ipv4(&e) == want_ipv6 || link_local
+			: !sw_endpoint_same_addr(&e, wanted))
 			continue;
 		out->address = e;
-		out->prefix_len = (uint8_t)__builtin_popcount(mask.sin_addr.s_addr);
+		out->prefix_len = count_bits(a->ifa_netmask);
 		out->addressed = true;
 	}
 	freeifaddrs(all);
 }
 
-int interface_query(
-	const char *name, const struct sw_endpoint *wanted, struct interface *out, char *error)
+int interface_query(const char *name, const struct sw_endpoint *wanted, bool want_ipv6,
+	struct interface *out, char *error)
 {
 	*out = (struct interface){0};
 	if (name[0] == '\0')
@@ -106,6 +132,6 @@ int interface_query(
 	int rc = query_link(fd, name, out, error);
 	(void)close(fd);
 	if (rc == 0)
-		query_address(name, wanted, out);
+		query_address(name, wanted, want_ipv6, out);
 	return rc;
 }

@@ -4,10 +4,13 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <rte_prefetch.h>
 
+#include "nic/arp.h"
+#include "nic/nd.h"
 #include "nic/port.h"
 
 enum { PREFETCH_AHEAD = 3, ASK_AGAIN_MS = 100 };
@@ -23,17 +26,20 @@ void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbu
 void nic_flush(struct nic_port *port, uint16_t queue)
 {
 	struct nic_queue *q = &port->queues[queue];
-	uint16_t sent = 0;
+	uint16_t sent = 0, sendable = q->tx_count;
 	uint64_t bytes = 0;
 	if (q->tx_count == 0)
 		return;
 	for (uint16_t i = 0; i < q->tx_count; i++)
 		bytes += q->tx[i]->pkt_len;
-	for (int tries = 0; tries < NIC_TX_TRIES && sent < q->tx_count; tries++) {
+	/* Some drivers rewrite headers for the sums that they are to finish. */
+	if (port->tx_prepare)
+		sendable = rte_eth_tx_prepare(port->port_id, queue, q->tx, q->tx_count);
+	for (int tries = 0; tries < NIC_TX_TRIES && sent < sendable; tries++) {
 		if (tries > 0)
 			rte_pause();
 		sent = (uint16_t)(sent + rte_eth_tx_burst(port->port_id, queue, q->tx + sent,
-						 (uint16_t)(q->tx_count - sent)));
+						 (uint16_t)(sendable - sent)));
 	}
 	for (uint16_t i = sent; i < q->tx_count; i++) {
 		bytes -= q->tx[i]->pkt_len;
@@ -45,19 +51,37 @@ void nic_flush(struct nic_port *port, uint16_t queue)
 	q->tx_count = 0;
 }
 
+/* A device that took the tag out of the frame: only here it can be told from an untagged one. */
+static bool put_tag_back(struct rte_mbuf **mbuf)
+{
+	if (((*mbuf)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0)
+		return true;
+	(*mbuf)->ol_flags &= ~(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_TX_VLAN);
+	return rte_vlan_insert(mbuf) == 0;
+}
+
+static void classify(const struct nic_port *port, const struct rte_mbuf *mbuf, struct frame *frame)
+{
+	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		frame_classify_summed(&port->self, bytes, mbuf->data_len, frame);
+	else
+		frame_classify(&port->self, bytes, mbuf->data_len, frame);
+}
+
 /* True: the frame is a datagram for the lane, described in `out`. Otherwise the mbuf is taken. */
 static bool receive(
 	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, struct nic_datagram *out)
 {
 	struct nic_stats *stats = &port->queues[queue].stats;
-	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct frame frame;
 	bool answered = false;
 	NIC_COUNT(stats->rx_bytes, mbuf->pkt_len);
-	if (mbuf->nb_segs != 1)
+	if (mbuf->nb_segs != 1 || !put_tag_back(&mbuf))
 		frame = (struct frame){.kind = FRAME_DROP, .drop = NIC_DROP_SEGMENTS};
 	else
-		frame_classify(&port->self, bytes, mbuf->data_len, &frame);
+		classify(port, mbuf, &frame);
+	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	switch (frame.kind) {
 	case FRAME_DATAGRAM:
 		NIC_COUNT(stats->rx_datagrams, 1);
@@ -70,6 +94,7 @@ static bool receive(
 		};
 		return true;
 	case FRAME_ARP: answered = arp_input(port, queue, bytes, &frame); break;
+	case FRAME_ND: answered = nd_input(port, queue, mbuf, &frame); break;
 	case FRAME_ECHO:
 		frame_echo_reply(bytes, &frame);
 		answered = true;
@@ -78,10 +103,11 @@ static bool receive(
 	}
 	if (answered) {
 		NIC_COUNT(stats->rx_answered, 1);
+		mbuf->ol_flags = 0;
 		nic_queue_frame(port, queue, mbuf);
 		return false;
 	}
-	/* An ARP frame that asks nothing of us has been read: it is no stranger. */
+	/* An ARP or ND frame that asks nothing of us has been read: it is no stranger. */
 	if (frame.kind == FRAME_DROP)
 		NIC_COUNT(stats->rx_drops[frame.drop], 1);
 	rte_pktmbuf_free(mbuf);
@@ -94,7 +120,7 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 	uint16_t datagrams = 0;
 	assert(queue < port->config.queues);
 	if (queue == 0 && port->self.exclusive)
-		arp_poll(port, rte_rdtsc());
+		resolve_poll(port, rte_rdtsc());
 	uint16_t count = rte_eth_rx_burst(port->port_id, queue, mbufs, NIC_BURST);
 	for (uint16_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
@@ -108,6 +134,28 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 	if (datagrams == 0)
 		nic_flush(port, queue);
 	return datagrams;
+}
+
+/* What the device finishes, and the words in which it is asked to. */
+static void leave_sums(const struct nic_port *port, struct frame_route *route)
+{
+	route->dscp = port->config.dscp;
+	route->ipv4_sum_left = port->ipv4_sum_left && !route->ipv6;
+	route->udp_sum_left = port->udp_sum_left;
+}
+
+static void mark_sums(const struct frame_route *route, struct rte_mbuf *mbuf)
+{
+	mbuf->ol_flags = 0;
+	if (!route->ipv4_sum_left && !route->udp_sum_left)
+		return;
+	mbuf->l2_len = route->tagged ? FRAME_ETHERNET + FRAME_VLAN : FRAME_ETHERNET;
+	mbuf->l3_len = route->ipv6 ? FRAME_IPV6 : FRAME_IPV4;
+	mbuf->ol_flags |= route->ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+	if (route->ipv4_sum_left)
+		mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	if (route->udp_sum_left)
+		mbuf->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
 void nic_reply(
@@ -124,32 +172,26 @@ void nic_reply(
 	frame_route_back(bytes, &frame, &back);
 	uint16_t headers = frame_headers_len(&back);
 	assert(headers <= datagram->payload_offset);
+	leave_sums(port, &back);
 	frame_build(&back, datagram->payload, payload_len);
 	/* IP options are not sent back: the headers may have become shorter. */
 	mbuf->data_off = (uint16_t)(mbuf->data_off + datagram->payload_offset - headers);
 	mbuf->data_len = (uint16_t)(headers + payload_len);
 	mbuf->pkt_len = mbuf->data_len;
-	mbuf->ol_flags = 0;
+	mark_sums(&back, mbuf);
 	datagram->mbuf = NULL;
 	nic_queue_frame(port, queue, mbuf);
 }
 
-/* The address whose MAC a frame to `to` needs; false: there is no way. */
-static bool next_hop(
-	const struct nic_port *port, const struct sw_endpoint *to, struct sw_endpoint *hop)
+/* The address whose MAC a frame to `to` needs; NULL: there is no way. */
+static const struct sw_endpoint *next_hop(const struct nic_port *port, const struct sw_endpoint *to)
 {
-	*hop = *to;
-	if (!sw_endpoint_is_ipv4(to))
-		return false;
-	if (!port->self.exclusive)
-		return true; /* control has resolved the peer itself, over the kernel's routes */
-	uint32_t to_be = sw_endpoint_ipv4(to);
-	if (((to_be ^ port->self.addr_be) & port->mask_be) == 0)
-		return true;
-	if (port->gateway_be == 0)
-		return false;
-	*hop = sw_endpoint_from_ipv4(port->gateway_be, 0);
-	return true;
+	if (sw_endpoint_is_ipv4(to) == port->self.ipv6)
+		return NULL; /* of the other family */
+	/* Where shared, control has resolved the peer itself, over the kernel's routes. */
+	if (!port->self.exclusive || nic_is_on_link(port, to))
+		return to;
+	return port->has_gateway ? &port->config.gateway : NULL;
 }
 
 static void ask_for(struct nic_port *port, uint16_t queue, const struct sw_endpoint *hop)
@@ -170,28 +212,33 @@ void nic_send(
 	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, const struct sw_endpoint *to)
 {
 	struct nic_queue *q = &port->queues[queue];
-	struct sw_endpoint hop;
 	struct frame_route route = {.to_port_be = rte_cpu_to_be_16(to->port)};
-	bool way = next_hop(port, to, &hop);
-	if (!way || !neighbour_mac(&port->neighbours, hop.addr, route.to_mac)) {
-		if (way)
-			ask_for(port, queue, &hop);
+	const struct sw_endpoint *hop = next_hop(port, to);
+	if (hop == NULL || !neighbour_mac(&port->neighbours, hop->addr, route.to_mac)) {
+		if (hop != NULL)
+			ask_for(port, queue, hop);
 		NIC_COUNT(q->stats.tx_no_neighbour, 1);
 		rte_pktmbuf_free(mbuf);
 		return;
 	}
 	assert(mbuf->nb_segs == 1);
-	assert(mbuf->data_len <= NIC_MTU - FRAME_IPV4 - FRAME_UDP);
 	uint64_t own = atomic_load_explicit(&port->own_mac, memory_order_relaxed);
 	neighbour_word_mac(own, route.from_mac);
-	route.to_be = sw_endpoint_ipv4(to);
-	route.from_be = port->self.addr_be;
+	memcpy(route.to, to->addr, sizeof(route.to));
+	memcpy(route.from, port->info.address.addr, sizeof(route.from));
 	route.from_port_be = port->self.port_be;
+	route.ipv6 = port->self.ipv6;
+	route.tagged = port->self.vlan != 0;
+	route.vlan_tci_be = rte_cpu_to_be_16(port->self.vlan);
+	leave_sums(port, &route);
+	assert(frame_headers_len(&route) - FRAME_ETHERNET + mbuf->data_len <=
+		port->info.mtu + FRAME_VLAN);
 	uint8_t *payload = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint16_t payload_len = mbuf->data_len;
 	/* Headroom is part of the contract. */
 	assert(rte_pktmbuf_headroom(mbuf) >= frame_headers_len(&route));
 	(void)rte_pktmbuf_prepend(mbuf, frame_headers_len(&route));
 	frame_build(&route, payload, payload_len);
+	mark_sums(&route, mbuf);
 	nic_queue_frame(port, queue, mbuf);
 }

@@ -28,7 +28,7 @@ enum {
 #define RESOLVE_REFRESH_NS (20 * SW_NS_PER_S) /* a stale entry: have the kernel confirm it */
 
 struct peer {
-	uint32_t hop_be; /* 0: no way known */
+	uint8_t hop[16]; /* all zero: no way known */
 	uint64_t route_due_ns;
 	uint64_t resolve_due_ns;
 	uint64_t resolve_wait_ns;
@@ -38,6 +38,9 @@ struct netlink {
 	struct nic_port *port;
 	struct mnl_socket *socket;
 	uint32_t socket_id;
+	uint8_t family;    /* the port's: AF_INET or AF_INET6 */
+	uint8_t addr_at;   /* where in 16 bytes an address of that family begins … */
+	uint8_t addr_len;  /* … and how long it is */
 	bool routes_stale; /* look every way up again */
 	bool dump_due;     /* read the kernel's whole neighbour table */
 	bool may_resolve;  /* false: no CAP_NET_ADMIN, a datagram to the discard port must do */
@@ -48,11 +51,33 @@ struct netlink {
 	uint8_t bytes[RECEIVE_BYTES];
 };
 
-static uint32_t slot_addr_be(const struct netlink *nl, int slot)
+static const uint8_t zero[16];
+
+static const uint8_t *slot_addr(const struct netlink *nl, int slot)
 {
-	uint32_t addr_be;
-	memcpy(&addr_be, nl->port->neighbours.slots[slot].addr + 12, sizeof(addr_be));
-	return addr_be;
+	return nl->port->neighbours.slots[slot].addr;
+}
+
+static bool has_hop(const struct peer *peer)
+{
+	return memcmp(peer->hop, zero, sizeof(zero)) != 0;
+}
+
+static void put_addr(
+	struct netlink *nl, struct nlmsghdr *message, uint16_t type, const uint8_t addr[16])
+{
+	mnl_attr_put(message, type, nl->addr_len, addr + nl->addr_at);
+}
+
+/* An attribute's address in 16 bytes; false: not one of the port's family. */
+static bool take_addr(const struct netlink *nl, const struct nlattr *attr, uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	if (mnl_attr_get_payload_len(attr) != nl->addr_len)
+		return false;
+	memcpy(addr, mapped, sizeof(mapped));
+	memcpy(addr + nl->addr_at, mnl_attr_get_payload(attr), nl->addr_len);
+	return true;
 }
 
 static uint64_t slot_word(const struct netlink *nl, int slot)
@@ -85,7 +110,7 @@ static void ask_dump(struct netlink *nl)
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	message->nlmsg_seq = SEQ_DUMP;
 	struct ndmsg *nd = mnl_nlmsg_put_extra_header(message, sizeof(*nd));
-	nd->ndm_family = AF_INET;
+	nd->ndm_family = nl->family;
 	mnl_attr_put_u32(message, NDA_IFINDEX, nl->port->ifindex);
 	send_message(nl, message);
 	nl->dump_due = false;
@@ -99,11 +124,12 @@ static void ask_route(struct netlink *nl, int slot)
 	message->nlmsg_flags = NLM_F_REQUEST;
 	message->nlmsg_seq = (uint32_t)slot;
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(message, sizeof(*rt));
-	rt->rtm_family = AF_INET;
-	rt->rtm_dst_len = 32;
-	rt->rtm_src_len = 32; /* the own address decides too, where policy routing is in use */
-	mnl_attr_put_u32(message, RTA_DST, slot_addr_be(nl, slot));
-	mnl_attr_put_u32(message, RTA_SRC, nl->port->self.addr_be);
+	rt->rtm_family = nl->family;
+	rt->rtm_dst_len = (uint8_t)(8 * nl->addr_len);
+	rt->rtm_src_len =
+		rt->rtm_dst_len; /* the own address decides too, where policy routing is in use */
+	put_addr(nl, message, RTA_DST, slot_addr(nl, slot));
+	put_addr(nl, message, RTA_SRC, nl->port->info.address.addr);
 	send_message(nl, message);
 	nl->peers[slot].route_due_ns = nl->now_ns + ROUTE_RECHECK_NS;
 }
@@ -111,14 +137,13 @@ static void ask_route(struct netlink *nl, int slot)
 /* Without CAP_NET_ADMIN: the kernel resolves whatever one sends to. Port 9 is discard (RFC 863). */
 static void resolve_by_datagram(struct netlink *nl, int slot)
 {
-	struct sockaddr_in to = {
-		.sin_family = AF_INET,
-		.sin_port = htobe16(9),
-		.sin_addr.s_addr = slot_addr_be(nl, slot),
-	};
+	struct sw_endpoint e = {.port = 9};
+	struct sockaddr_storage to;
+	memcpy(e.addr, slot_addr(nl, slot), sizeof(e.addr));
+	socklen_t to_len = nic_sockaddr(&e, nl->port->ifindex, &to);
 	if (nl->port->silent_fd >= 0)
 		(void)sendto(nl->port->silent_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
-			(const struct sockaddr *)&to, sizeof(to));
+			(const struct sockaddr *)&to, to_len);
 }
 
 static void ask_resolve(struct netlink *nl, int slot)
@@ -134,33 +159,28 @@ static void ask_resolve(struct netlink *nl, int slot)
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
 	message->nlmsg_seq = SEQ_DUMP + 1;
 	struct ndmsg *nd = mnl_nlmsg_put_extra_header(message, sizeof(*nd));
-	nd->ndm_family = AF_INET;
+	nd->ndm_family = nl->family;
 	nd->ndm_ifindex = (int)nl->port->ifindex;
 	nd->ndm_state = NUD_NONE;
 	nd->ndm_flags = NTF_USE;
-	mnl_attr_put_u32(message, NDA_DST, peer->hop_be);
+	put_addr(nl, message, NDA_DST, peer->hop);
 	send_message(nl, message);
 }
 
-static bool is_on_own_network(const struct netlink *nl, uint32_t addr_be)
-{
-	return ((addr_be ^ nl->port->self.addr_be) & nl->port->mask_be) == 0;
-}
-
-static void set_hop(struct netlink *nl, int slot, uint32_t hop_be)
+static void set_hop(struct netlink *nl, int slot, const uint8_t hop[16])
 {
 	struct peer *peer = &nl->peers[slot];
-	if (peer->hop_be == hop_be)
+	if (memcmp(peer->hop, hop, sizeof(peer->hop)) == 0)
 		return;
-	peer->hop_be = hop_be;
+	memcpy(peer->hop, hop, sizeof(peer->hop));
 	peer->resolve_due_ns = nl->now_ns;
 	peer->resolve_wait_ns = 0;
 	neighbour_set_owner(&nl->port->neighbours, slot, NEIGHBOUR_UNKNOWN, NULL);
 	/* The next hop may be known already, to another peer or to the kernel. */
-	for (uint32_t i = 0; hop_be != 0 && i < nl->used_count; i++) {
+	for (uint32_t i = 0; has_hop(peer) && i < nl->used_count; i++) {
 		int other = nl->used[i];
 		uint64_t word = slot_word(nl, other);
-		if (nl->peers[other].hop_be == hop_be &&
+		if (other != slot && memcmp(nl->peers[other].hop, hop, sizeof(peer->hop)) == 0 &&
 			neighbour_word_state(word) >= NEIGHBOUR_KNOWN) {
 			uint8_t mac[6];
 			neighbour_word_mac(word, mac);
@@ -169,42 +189,43 @@ static void set_hop(struct netlink *nl, int slot, uint32_t hop_be)
 			return;
 		}
 	}
-	nl->dump_due |= hop_be != 0;
+	nl->dump_due |= has_hop(peer);
 }
 
 static void route_answer(struct netlink *nl, const struct nlmsghdr *message)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attr;
-	uint32_t gateway_be = 0, dst_be = 0, oif = 0;
+	uint8_t gateway[16] = {0}, dst[16] = {0};
+	uint32_t oif = 0;
 	bool foreign_gateway = false;
 	int slot = (int)message->nlmsg_seq;
-	if (message->nlmsg_seq >= SEQ_DUMP || slot_word(nl, slot) == 0 || rt->rtm_family != AF_INET)
+	if (message->nlmsg_seq >= SEQ_DUMP || slot_word(nl, slot) == 0 ||
+		rt->rtm_family != nl->family)
 		return;
 	for (attr = first_attr(message, sizeof(*rt)); attr_ok(message, attr);
 		attr = mnl_attr_next(attr)) {
 		uint16_t type = mnl_attr_get_type(attr);
 		if (type == RTA_VIA)
 			foreign_gateway = true; /* IPv4 over an IPv6 next hop: not served */
-		if (mnl_attr_get_payload_len(attr) != sizeof(uint32_t))
-			continue;
-		if (type == RTA_DST)
-			dst_be = mnl_attr_get_u32(attr);
+		else if (type == RTA_DST)
+			(void)take_addr(nl, attr, dst);
 		else if (type == RTA_GATEWAY)
-			gateway_be = mnl_attr_get_u32(attr);
-		else if (type == RTA_OIF)
+			(void)take_addr(nl, attr, gateway);
+		else if (type == RTA_OIF && mnl_attr_get_payload_len(attr) == sizeof(oif))
 			oif = mnl_attr_get_u32(attr);
 	}
-	uint32_t addr_be = slot_addr_be(nl, slot);
-	if (dst_be != addr_be)
+	struct sw_endpoint to = {.port = 0};
+	memcpy(to.addr, slot_addr(nl, slot), sizeof(to.addr));
+	if (memcmp(dst, to.addr, sizeof(dst)) != 0)
 		return; /* an answer to an older question */
-	uint32_t hop_be = 0;
+	const uint8_t *hop = zero;
 	if (rt->rtm_type == RTN_UNICAST && oif == nl->port->ifindex && !foreign_gateway)
-		hop_be = gateway_be != 0 ? gateway_be : addr_be;
-	else if (rt->rtm_type == RTN_UNICAST && is_on_own_network(nl, addr_be))
-		hop_be = addr_be; /* two interfaces in one network: it is on our wire too */
-	set_hop(nl, slot, hop_be);
-	if (hop_be == 0)
+		hop = memcmp(gateway, zero, sizeof(gateway)) != 0 ? gateway : to.addr;
+	else if (rt->rtm_type == RTN_UNICAST && nic_is_on_link(nl->port, &to))
+		hop = to.addr; /* two interfaces in one network: it is on our wire too */
+	set_hop(nl, slot, hop);
+	if (hop == zero)
 		nl->peers[slot].route_due_ns = nl->now_ns + ROUTE_RETRY_NS;
 }
 
@@ -213,15 +234,16 @@ static void neighbour_news(struct netlink *nl, const struct nlmsghdr *message)
 {
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attr;
-	uint32_t addr_be = 0;
+	uint8_t addr[16] = {0};
+	bool addressed = false;
 	const uint8_t *mac = NULL;
-	if (nd->ndm_family != AF_INET || nd->ndm_ifindex != (int)nl->port->ifindex)
+	if (nd->ndm_family != nl->family || nd->ndm_ifindex != (int)nl->port->ifindex)
 		return;
 	for (attr = first_attr(message, sizeof(*nd)); attr_ok(message, attr);
 		attr = mnl_attr_next(attr)) {
 		uint16_t type = mnl_attr_get_type(attr);
-		if (type == NDA_DST && mnl_attr_get_payload_len(attr) == sizeof(addr_be))
-			addr_be = mnl_attr_get_u32(attr);
+		if (type == NDA_DST)
+			addressed = take_addr(nl, attr, addr);
 		else if (type == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
 			mac = mnl_attr_get_payload(attr);
 	}
@@ -229,12 +251,12 @@ static void neighbour_news(struct netlink *nl, const struct nlmsghdr *message)
 		     (nd->ndm_state & (NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP)) != 0;
 	bool usable = message->nlmsg_type == RTM_NEWNEIGH && mac != NULL &&
 		      (nd->ndm_state & (NUD_STALE | NUD_DELAY | NUD_PROBE)) != 0;
-	for (uint32_t i = 0; addr_be != 0 && i < nl->used_count; i++) {
+	for (uint32_t i = 0; addressed && i < nl->used_count; i++) {
 		int slot = nl->used[i];
 		struct peer *peer = &nl->peers[slot];
 		uint8_t old[6];
 		uint64_t word = slot_word(nl, slot);
-		if (peer->hop_be != addr_be)
+		if (memcmp(peer->hop, addr, sizeof(addr)) != 0)
 			continue;
 		if (fresh || usable) {
 			neighbour_set_owner(&nl->port->neighbours, slot,
@@ -275,7 +297,7 @@ static void error_news(struct netlink *nl, const struct nlmsghdr *message)
 	if (message->nlmsg_len < mnl_nlmsg_size(sizeof(*error)) || error->error == 0)
 		return;
 	if (message->nlmsg_seq < SEQ_DUMP && slot_word(nl, (int)message->nlmsg_seq) != 0) {
-		set_hop(nl, (int)message->nlmsg_seq, 0); /* no route */
+		set_hop(nl, (int)message->nlmsg_seq, zero); /* no route */
 		nl->peers[message->nlmsg_seq].route_due_ns = nl->now_ns + ROUTE_RETRY_NS;
 	} else if (message->nlmsg_seq == SEQ_DUMP + 1 && error->error == -EPERM) {
 		nl->may_resolve = false;
@@ -341,7 +363,7 @@ static int refresh_peer(struct netlink *nl, int slot)
 		ask_route(nl, slot);
 		requests++;
 	}
-	if (peer->hop_be != 0 && neighbour_word_state(word) != NEIGHBOUR_KNOWN &&
+	if (has_hop(peer) && neighbour_word_state(word) != NEIGHBOUR_KNOWN &&
 		nl->now_ns >= peer->resolve_due_ns) {
 		ask_resolve(nl, slot);
 		requests++;
@@ -394,12 +416,17 @@ int netlink_want(struct netlink *nl, const uint8_t addr[16])
 
 int netlink_create(struct nic_port *port, struct netlink **out, char *error)
 {
-	static const int groups[] = {
-		RTNLGRP_NEIGH, RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR};
+	const bool ipv6 = port->self.ipv6;
+	const int groups[] = {RTNLGRP_NEIGH, RTNLGRP_LINK,
+		ipv6 ? RTNLGRP_IPV6_ROUTE : RTNLGRP_IPV4_ROUTE,
+		ipv6 ? RTNLGRP_IPV6_IFADDR : RTNLGRP_IPV4_IFADDR};
 	struct netlink *nl = calloc(1, sizeof(*nl));
 	if (nl == NULL)
 		return nic_fail(error, -ENOMEM, "netlink: no memory");
 	nl->port = port;
+	nl->family = ipv6 ? AF_INET6 : AF_INET;
+	nl->addr_at = ipv6 ? 0 : 12;
+	nl->addr_len = (uint8_t)(16 - nl->addr_at);
 	nl->may_resolve = true;
 	nl->dump_due = true;
 	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -4,7 +4,8 @@
  * the interface (AF_XDP, AF_PACKET): addresses, routes and neighbours then come from the kernel
  * over netlink, and ARP, ICMP and everything else stay with it. It is *exclusive* where DPDK owns
  * the whole port (memif, PCI and other virtual devices): then its address comes from configuration,
- * and nic answers ARP and ICMP echo itself.
+ * and nic answers ARP or neighbour discovery, and ICMP echo, itself. A port serves one family, IPv4
+ * or IPv6: that of its address.
  *
  * Who calls what:
  *   control, before and after the lanes run: nic_port_create(), _start(), _stop(), _destroy()
@@ -34,6 +35,8 @@ enum {
 	NIC_BURST = 32,
 	NIC_HEADERS_MAX = 14 + 4 + 40 + 8, /* Ethernet, VLAN, IPv6, UDP */
 	NIC_ERROR_MAX = 512,
+	NIC_VLAN_MAX = 4094,
+	NIC_DSCP_MAX = 63,
 };
 
 struct nic_config {
@@ -46,10 +49,16 @@ struct nic_config {
 				     * shared: then it is the interface's first one */
 	uint8_t prefix_len;         /* of the own network, exclusive ports only */
 	struct sw_endpoint gateway; /* exclusive ports only; all zero: none */
+	bool want_ipv6;             /* shared ports without an address: the first IPv6 one */
+	uint16_t vlan;              /* 802.1Q id, exclusive ports only; 0: untagged */
+	uint8_t dscp;               /* of all that is sent, 0 … 63 */
 	uint16_t queues;            /* one for each lane, 1 … SW_LANES_MAX */
 	uint16_t first_queue;       /* AF_XDP: the interface's queue of lane 0 */
 	uint16_t rx_descriptors;    /* 0: the driver's own choice */
 	uint16_t tx_descriptors;
+	char drivers_dir[256]; /* driver files of the operator's; empty: those built in */
+	bool interrupts;       /* lanes will sleep until frames come: ask the device for it */
+	bool take_over;        /* even the interface that holds the default route */
 	/* memif */
 	char memif_socket[108];
 	bool memif_server;
@@ -61,7 +70,9 @@ struct nic_config {
 struct nic_info {
 	char name[64];
 	char driver[32];
-	char steering[160]; /* which frames come here, and why this way was chosen */
+	char steering[256];    /* which frames come here, and why this way was chosen */
+	char driver_file[128]; /* which of the driver files says how it is used */
+	char offloads[128];    /* what the device does of what the file asks for */
 	bool exclusive;
 	bool zero_copy;
 	struct sw_endpoint address;
@@ -95,7 +106,7 @@ struct nic_stats {
 	uint64_t rx_frames;
 	uint64_t rx_bytes;
 	uint64_t rx_datagrams; /* handed to the lane */
-	uint64_t rx_answered;  /* ARP and ICMP echo answered here (exclusive ports) */
+	uint64_t rx_answered;  /* ARP, ND and ICMP echo answered here (exclusive ports) */
 	uint64_t tx_frames;
 	uint64_t tx_bytes;
 	uint64_t tx_full;         /* dropped: the transmit ring stayed full */
@@ -146,6 +157,15 @@ void nic_control_tick(struct nic_port *port, uint64_t now_ns);
 /* Control: the port will have to reach this peer (members and seeds). Idempotent; bounded: -ENOSPC.
  */
 int nic_want_peer(struct nic_port *port, const struct sw_endpoint *peer);
+
+/* Control, once, of a started port: the file descriptor that becomes readable when frames have come
+ * to the queue, for a lane that sleeps until then. `drain`: it is an event counter, to be read
+ * after each wake. -ENOTSUP: this driver wakes nobody. */
+int nic_wait_fd(const struct nic_port *port, uint16_t queue, bool *drain);
+
+/* Lane: has the device wake it from now on, or no longer. After switching on, poll once more before
+ * waiting: what came before may never wake. */
+void nic_wait_arm(struct nic_port *port, uint16_t queue, bool on);
 
 /* Lane: takes a burst of at most NIC_BURST datagrams meant for swimlane; everything else is
  * counted, and answered (ARP, ICMP echo on exclusive ports) or freed. Never blocks. */

@@ -15,9 +15,8 @@
 
 #include "nic/device.h"
 #include "nic/netlink.h"
+#include "nic/steer.h"
 #include "nic/xdp.h"
-
-#define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP)
 
 const char *nic_drop_name(enum nic_drop d)
 {
@@ -35,21 +34,37 @@ const char *nic_drop_name(enum nic_drop d)
 	return (unsigned)d < NIC_DROP_COUNT ? names[d] : "?";
 }
 
+socklen_t nic_sockaddr(const struct sw_endpoint *e, unsigned ifindex, struct sockaddr_storage *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (sw_endpoint_is_ipv4(e)) {
+		struct sockaddr_in *in = (struct sockaddr_in *)out;
+		in->sin_family = AF_INET;
+		in->sin_port = htobe16(e->port);
+		in->sin_addr.s_addr = sw_endpoint_ipv4(e);
+		return sizeof(*in);
+	}
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htobe16(e->port);
+	memcpy(&in6->sin6_addr, e->addr, sizeof(in6->sin6_addr));
+	if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+		in6->sin6_scope_id = ifindex;
+	return sizeof(*in6);
+}
+
 /* A socket that holds our UDP port and throws everything away: else the kernel would answer its
  * copies of our datagrams, and those that miss our queues, with "port unreachable". */
 static int silent_open(const struct nic_port *port, char *error)
 {
 	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
 	struct sock_fprog filter = {.len = 1, .filter = nothing};
-	struct sockaddr_in self = {
-		.sin_family = AF_INET,
-		.sin_port = port->self.port_be,
-		.sin_addr.s_addr = port->self.addr_be,
-	};
+	struct sockaddr_storage self;
+	socklen_t self_len = nic_sockaddr(&port->info.address, port->ifindex, &self);
 	char text[SW_ENDPOINT_TEXT_MAX];
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(self.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0 &&
-		bind(fd, (const struct sockaddr *)&self, sizeof(self)) == 0)
+		bind(fd, (const struct sockaddr *)&self, self_len) == 0)
 		return fd;
 	int rc = -errno;
 	if (fd >= 0)
@@ -78,13 +93,23 @@ static void set_address(
 	port->info.address = *address;
 	port->info.address.port = port->config.address.port;
 	port->info.prefix_len = prefix_len;
-	port->self.addr_be = sw_endpoint_ipv4(address);
 	port->self.port_be = htobe16(port->config.address.port);
-	port->mask_be = prefix_len == 0 ? 0 : htobe32(UINT32_MAX << (32 - prefix_len));
+	port->self.ipv6 = !sw_endpoint_is_ipv4(address);
+	uint8_t mask[16] = {0};
+	unsigned bits = port->self.ipv6 ? prefix_len : 96u + prefix_len;
+	for (unsigned i = 0; i < bits; i++)
+		mask[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+	memcpy(port->mask, mask, sizeof(port->mask));
+	if (port->self.ipv6) {
+		memcpy(port->self.addr6, address->addr, sizeof(port->self.addr6));
+		return;
+	}
+	uint32_t mask_be;
+	memcpy(&mask_be, mask + 12, sizeof(mask_be));
+	port->self.addr_be = sw_endpoint_ipv4(address);
 	/* RFC 3021: a /31 has no broadcast address, nor has a single host. */
-	port->self.broadcast_be = prefix_len < 31
-					  ? (port->self.addr_be & port->mask_be) | ~port->mask_be
-					  : UINT32_MAX;
+	port->self.broadcast_be =
+		prefix_len < 31 ? (port->self.addr_be & mask_be) | ~mask_be : UINT32_MAX;
 }
 
 static int find_device(struct nic_port *port, char *error)
@@ -121,22 +146,53 @@ static uint16_t descriptors(
 	return n;
 }
 
+static uint16_t or_else(uint16_t wanted, uint16_t otherwise)
+{
+	return wanted != 0 ? wanted : otherwise;
+}
+
+/* What the driver file asks for and the device has. */
+static void choose_offloads(
+	struct nic_port *port, const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf)
+{
+	const struct nic_driver *driver = port->driver;
+	uint64_t rx = 0, tx = 0;
+	if (driver->rx_offloads & NIC_OFFLOAD_IPV4_CHECKSUM)
+		rx |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	if (driver->rx_offloads & NIC_OFFLOAD_UDP_CHECKSUM)
+		rx |= RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+	if (driver->tx_offloads & NIC_OFFLOAD_IPV4_CHECKSUM)
+		tx |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+	if (driver->tx_offloads & NIC_OFFLOAD_UDP_CHECKSUM)
+		tx |= RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	rx &= dev->rx_offload_capa;
+	tx &= dev->tx_offload_capa;
+	conf->rxmode.offloads = rx;
+	conf->txmode.offloads = tx;
+	port->ipv4_sum_left = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+	port->udp_sum_left = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
+	port->tx_prepare = (driver->quirks & NIC_QUIRK_TX_PREPARE) != 0 && tx != 0;
+	(void)snprintf(port->info.offloads, sizeof(port->info.offloads),
+		"receive %s%s, send %s%s%s", rx & RTE_ETH_RX_OFFLOAD_UDP_CKSUM ? "UDP sum" : "none",
+		rx & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM ? " and IPv4 sum" : "",
+		port->udp_sum_left ? "UDP sum" : "", port->ipv4_sum_left ? " IPv4 sum" : "",
+		tx == 0 ? "none" : "");
+}
+
 static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *dev, char *error)
 {
 	const struct nic_config *config = &port->config;
-	uint16_t rx = descriptors(
-		config->rx_descriptors, dev->default_rxportconf.ring_size, &dev->rx_desc_lim);
-	uint16_t tx = descriptors(
-		config->tx_descriptors, dev->default_txportconf.ring_size, &dev->tx_desc_lim);
+	uint16_t rx = descriptors(or_else(config->rx_descriptors, port->driver->rx_descriptors),
+		dev->default_rxportconf.ring_size, &dev->rx_desc_lim);
+	uint16_t tx = descriptors(or_else(config->tx_descriptors, port->driver->tx_descriptors),
+		dev->default_txportconf.ring_size, &dev->tx_desc_lim);
 	/* The driver is asked to keep to our MTU; one that cannot be told has it already. */
 	struct rte_eth_conf conf = {.rxmode.mtu = NIC_MTU};
-	/* One without RSS (virtio, mostly) spreads by itself, and refuses to be asked for it. */
-	port->rss = config->queues > 1 && config->kind == NIC_PCI &&
-		    (dev->flow_type_rss_offloads & RSS_WANTED) != 0;
-	if (port->rss) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & dev->flow_type_rss_offloads;
-	}
+	enum nic_steering way = steer_choose(port, dev, &conf);
+	choose_offloads(port, dev, &conf);
+	port->interrupts = config->interrupts && port->driver->rx_interrupts &&
+			   !nic_kind_is_shared(config->kind);
+	conf.intr_conf.rxq = port->interrupts;
 	int rc = rte_eth_dev_configure(port->port_id, config->queues, config->queues, &conf);
 	if (rc < 0)
 		return nic_fail(error, rc, "device %s: refuses %u queues: %s", port->info.name,
@@ -163,6 +219,7 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 		rx = tx = (uint16_t)(1u << device_memif_ring_log2(config));
 	port->info.rx_descriptors = rx;
 	port->info.tx_descriptors = tx;
+	port->way = steer_apply(port, way);
 	return 0;
 }
 
@@ -210,7 +267,13 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 			dev->max_tx_queues);
 	(void)snprintf(port->info.driver, sizeof(port->info.driver), "%s", dev->driver_name);
 	port->info.numa_node = rte_eth_dev_socket_id(port->port_id);
-	return 0;
+	char from[NIC_ERROR_MAX];
+	rc = nic_driver_find(
+		port->config.drivers_dir, dev->driver_name, &port->driver, from, error);
+	if (rc == 0)
+		(void)snprintf(
+			port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
+	return rc;
 }
 
 static int create_shared(struct nic_port *port, struct interface *interface, char *error)
@@ -243,8 +306,8 @@ static void create_exclusive(struct nic_port *port)
 	bool configured = memcmp(config->mac, zero, sizeof(zero)) != 0;
 	port->self.exclusive = true;
 	set_address(port, &config->address, config->prefix_len);
-	if (sw_endpoint_is_ipv4(&config->gateway))
-		port->gateway_be = sw_endpoint_ipv4(&config->gateway);
+	port->has_gateway = !interface_address_is_any(&config->gateway);
+	port->self.vlan = config->vlan;
 	if (rte_eth_macaddr_get(port->port_id, &mac) < 0 || rte_is_zero_ether_addr(&mac) ||
 		(configured && config->kind != NIC_PCI))
 		device_own_mac(config, mac.addr_bytes);
@@ -291,7 +354,7 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		return rc;
 	}
 	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
-	device_describe_steering(config, &interface, port->rss, port->info.steering);
+	device_describe_steering(config, &interface, port->way, port->tried, port->info.steering);
 	*out = port;
 	return 0;
 }
@@ -315,6 +378,7 @@ void nic_port_stop(struct nic_port *port)
 	port->started = false;
 	if (port->config.kind == NIC_AF_XDP)
 		xdp_detach(port->ifindex);
+	steer_release(port);
 	(void)rte_eth_dev_stop(port->port_id); /* closed next: nothing is left to mend here */
 }
 
@@ -334,6 +398,7 @@ void nic_port_destroy(struct nic_port *port)
 		(void)close(port->lock_fd);
 	if (port->silent_fd >= 0)
 		(void)close(port->silent_fd);
+	nic_driver_free(port->driver);
 	rte_free(port);
 }
 
@@ -363,17 +428,16 @@ void nic_control_tick(struct nic_port *port, uint64_t now_ns)
 int nic_want_peer(struct nic_port *port, const struct sw_endpoint *peer)
 {
 	struct ask ask = {.learned = false};
-	if (!sw_endpoint_is_ipv4(peer))
+	const struct sw_endpoint *hop = peer;
+	if (sw_endpoint_is_ipv4(peer) == port->self.ipv6)
 		return -EAFNOSUPPORT;
 	if (port->netlink != NULL)
 		return netlink_want(port->netlink, peer->addr);
-	uint32_t peer_be = sw_endpoint_ipv4(peer);
-	memcpy(ask.addr, peer->addr, sizeof(ask.addr));
-	if (((peer_be ^ port->self.addr_be) & port->mask_be) != 0) {
-		if (port->gateway_be == 0)
+	if (!nic_is_on_link(port, peer)) {
+		if (!port->has_gateway)
 			return -ENETUNREACH;
-		struct sw_endpoint gateway = sw_endpoint_from_ipv4(port->gateway_be, 0);
-		memcpy(ask.addr, gateway.addr, sizeof(ask.addr));
+		hop = &port->config.gateway;
 	}
+	memcpy(ask.addr, hop->addr, sizeof(ask.addr));
 	return ask_put_spsc(&port->asks_control, &ask) ? 0 : -ENOSPC;
 }

@@ -4,14 +4,18 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
-#include "nic/arp.h"
 #include "nic/ask.h"
 #include "nic/frame.h"
 #include "nic/neighbour.h"
 #include "nic/nic.h"
+#include "nic/resolve.h"
 
 struct netlink;
+struct nic_driver;
+struct rte_flow;
 
 enum {
 	NIC_TX_BURST = 2 * NIC_BURST,
@@ -32,8 +36,11 @@ struct nic_queue {
 struct nic_port {
 	/* set before the lanes run, then read by all */
 	struct frame_self self;
-	uint32_t mask_be;
-	uint32_t gateway_be; /* 0: none */
+	uint64_t mask[2]; /* of the own network, over 16 bytes of address, as they lie in memory */
+	bool has_gateway; /* config.gateway counts */
+	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
+	bool udp_sum_left;
+	bool tx_prepare; /* … and its driver wants to see the frames first */
 	uint16_t port_id;
 	uint64_t tsc_hz;
 	struct rte_mempool *pool;
@@ -42,7 +49,7 @@ struct nic_port {
 	struct neighbours neighbours;
 	_Atomic uint64_t own_mac; /* control: w, lanes: ro; follows the interface where shared */
 
-	struct arp arp; /* lane 0, exclusive ports */
+	struct resolver resolver; /* lane 0, exclusive ports */
 
 	/* control */
 	unsigned ifindex; /* shared ports */
@@ -51,7 +58,11 @@ struct nic_port {
 	int lock_fd;   /* holds the interface against a second AF_XDP user, -1: none */
 	bool started;
 	bool configured;
-	bool rss;
+	bool interrupts; /* the device was asked for receive interrupts */
+	struct nic_driver *driver;
+	int way;                  /* enum nic_steering, the one in force */
+	struct rte_flow *flow;    /* the rule that spreads our datagrams; NULL: none */
+	char tried[128];          /* ways of steering that the device refused, and why */
 	struct asks asks_control; /* producer: control, consumer: lane 0 (exclusive ports) */
 
 	struct nic_queue queues[SW_LANES_MAX];
@@ -66,9 +77,22 @@ static inline bool nic_kind_is_shared(enum nic_kind kind)
 	return kind == NIC_AF_XDP || kind == NIC_AF_PACKET;
 }
 
+/* Is the address in the port's own network? */
+static inline bool nic_is_on_link(const struct nic_port *port, const struct sw_endpoint *to)
+{
+	uint64_t own[2], other[2];
+	memcpy(own, port->info.address.addr, sizeof(own));
+	memcpy(other, to->addr, sizeof(other));
+	return (((own[0] ^ other[0]) & port->mask[0]) | ((own[1] ^ other[1]) & port->mask[1])) == 0;
+}
+
 /* Writes the message and returns `error_code`, which is negative. */
 int nic_fail(char *error, int error_code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The endpoint as the kernel takes it; `ifindex` is the scope of a link-local address. Its length.
+ */
+socklen_t nic_sockaddr(const struct sw_endpoint *e, unsigned ifindex, struct sockaddr_storage *out);
 
 /* Queues a whole frame for the next flush. Takes the mbuf. */
 void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf);

@@ -82,9 +82,29 @@ static bool move_zone_up(
 	return true;
 }
 
-/* The first of those whose bits are set; false if their zones are not enough to tell the second. */
-static bool order(const struct ranking *ranking, const uint64_t *weights, const uint64_t *over,
-	struct candidate *first, uint32_t *count)
+/* The first of those whose bits are set, with whatever weights. Most come after the last that is
+ * kept: the cheap half of the comparison is made first, and only who passes it is looked at whole.
+ */
+static uint32_t order_weighted(const struct ranking *ranking, const uint64_t *weights,
+	const uint64_t *over, struct candidate *first)
+{
+	uint32_t count = 0;
+	for (uint32_t word = 0; word * 64 < ranking->count; word++)
+		for (uint64_t bits = over[word]; bits != 0; bits &= bits - 1) {
+			uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(bits);
+			uint64_t score = rendezvous_score(weights[i], ranking->weights[i]);
+			if (count == SW_OWNER_RANKS && score < first[count - 1].score)
+				continue;
+			struct candidate candidate = {score, weights[i], ranking->ids[i],
+				ranking->places[i], ranking->zones[i]};
+			count = insert_candidate(first, count, SW_OWNER_RANKS, &candidate);
+		}
+	return count;
+}
+
+/* The same, zone-aware; false if their zones are not enough to tell the second. */
+static bool order_zones(const struct ranking *ranking, const uint64_t *weights,
+	const uint64_t *over, struct candidate *first, uint32_t *count)
 {
 	struct candidate all[SW_MEMBERS_MAX];
 	uint32_t n = 0;
@@ -95,7 +115,7 @@ static bool order(const struct ranking *ranking, const uint64_t *weights, const 
 			all[n] = ranking_candidate(ranking, i, weights[i]);
 			*count = insert_candidate(first, *count, SW_OWNER_RANKS, &all[n++]);
 		}
-	return !ranking->zone_aware || move_zone_up(first, *count, all, n);
+	return move_zone_up(first, *count, all, n);
 }
 
 /* All weigh the same and zones do not matter: the plain weights decide, and no two are equal.
@@ -145,11 +165,13 @@ uint32_t ranking_first(const struct ranking *ranking, uint64_t key_hash, struct 
 			over_count++;
 	if (over_count < SW_OWNER_RANKS)
 		choose_all(ranking, over);
-	if (ranking->same_weight && !ranking->zone_aware)
-		return order_plain(ranking, weights, over, first);
-	if (!order(ranking, weights, over, first, &count)) {
+	if (!ranking->zone_aware)
+		return ranking->same_weight ? order_plain(ranking, weights, over, first)
+					    : order_weighted(ranking, weights, over, first);
+	if (!order_zones(ranking, weights, over, first, &count)) {
 		choose_all(ranking, over);
-		(void)order(ranking, weights, over, first, &count); /* one zone is all there is */
+		(void)order_zones(
+			ranking, weights, over, first, &count); /* one zone is all there is */
 	}
 	return count;
 }

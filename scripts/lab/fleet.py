@@ -18,12 +18,11 @@ state_dir: {state_dir}
 seeds:
 {seeds}
 port:
-  kind: {kind}
-  interface: eth0
+{port}
   udp_port: {udp_port}
 cores:
-  lane_idle: {{policy: sleep, ramp_us: {ramp_us}, ceiling_us: {ceiling_us}}}
-  keeper_idle: {{policy: sleep, ramp_us: {ramp_us}, ceiling_us: {ceiling_us}}}
+  lane_idle: {{policy: {idle}, ramp_us: {ramp_us}, ceiling_us: {ceiling_us}}}
+  keeper_idle: {{policy: {idle}, ramp_us: {ramp_us}, ceiling_us: {ceiling_us}}}
 memory:
   hugepages: {hugepages}
   megabytes: {megabytes}
@@ -51,6 +50,9 @@ class Server:
         self.state_dir = fleet.folder / f"{self.name}.state"
         self.process = None
         self.started_ms = 0.0
+
+    def endpoint(self):
+        return f"[{self.address}]:{UDP_PORT}" if ":" in self.address else f"{self.address}:{UDP_PORT}"
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -99,13 +101,19 @@ class Fleet:
     def others(self, server):
         return [s for s in self.running() if s is not server]
 
+    def port_of(self, server):
+        """The lines of its section `port`."""
+        lines = self.options.ports[server.number - 1] if self.options.ports else [
+            f"kind: {self.options.kind}", "interface: eth0"]
+        return "\n".join(f"  {line}" for line in lines)
+
     def write_config(self, server):
         seeds = [s for s in self.servers if s is not server][:3]
         server.state_dir.mkdir(exist_ok=True)
         server.config.write_text(CONFIG.format(
             name=server.name, cluster=self.network.prefix, profile=self.options.profile,
-            sealing=self.sealing(), state_dir=server.state_dir, kind=self.options.kind, udp_port=UDP_PORT,
-            seeds="\n".join(f"  - {s.address}:{UDP_PORT}" for s in seeds),
+            sealing=self.sealing(), state_dir=server.state_dir, port=self.port_of(server), idle=self.options.idle, udp_port=UDP_PORT,
+            seeds="\n".join(f"  - '{s.endpoint()}'" for s in seeds),
             ramp_us=50, ceiling_us=self.options.ceiling_us,
             hugepages="auto" if self.options.hugepages else "off", megabytes=self.options.megabytes,
             stable_ms=self.options.stable_ms, socket=server.socket,

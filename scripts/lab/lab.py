@@ -32,6 +32,8 @@ class Options:
     map_megabytes: int = 64
     map_lines: tuple = ()  # more keys of the configuration's `map`
     more_lines: tuple = ()  # … and of its top
+    idle: str = "sleep"
+    ports: list = None  # of each server: the lines of its section `port`, if they are not alike
     logs: pathlib.Path = None
     sealed: bool = True  # with a key made for this lab
 

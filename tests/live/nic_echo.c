@@ -5,7 +5,8 @@
  *     INTERFACE  as in struct nic_config; for memif the socket's path
  *   options: --no-huge, --huge, --prefix N, --gateway ADDRESS, --queues N, --memory MIB,
  *     --ping ADDRESS:PORT (send a datagram there each millisecond and count what comes back),
- *     --seconds N, --xdp-program PATH
+ *     --seconds N, --xdp-program PATH, --vlan N, --dscp N, --take-over, --drivers-dir PATH,
+ * --want-ipv6
  *
  * Prints "ready …" when it polls, and its counters at the end (SIGTERM, SIGINT or the time given).
  */
@@ -91,6 +92,12 @@ static int parse_option(const char *name, const char *value, struct options *o)
 		o->seconds = (unsigned)atoi(value);
 	else if (strcmp(name, "--xdp-program") == 0)
 		snprintf(o->config.xdp_program, sizeof(o->config.xdp_program), "%s", value);
+	else if (strcmp(name, "--vlan") == 0)
+		o->config.vlan = (uint16_t)atoi(value);
+	else if (strcmp(name, "--dscp") == 0)
+		o->config.dscp = (uint8_t)atoi(value);
+	else if (strcmp(name, "--drivers-dir") == 0)
+		snprintf(o->config.drivers_dir, sizeof(o->config.drivers_dir), "%s", value);
 	else if (strcmp(name, "--gateway") == 0)
 		return sw_endpoint_parse(value, 1, &o->config.gateway);
 	else if (strcmp(name, "--ping") == 0) {
@@ -110,6 +117,10 @@ static int parse(int argc, char **argv, struct options *o)
 	for (int i = 4; i < argc; i++) {
 		if (strcmp(argv[i], "--huge") == 0 || strcmp(argv[i], "--no-huge") == 0)
 			o->huge = strcmp(argv[i], "--huge") == 0;
+		else if (strcmp(argv[i], "--take-over") == 0)
+			o->config.take_over = true;
+		else if (strcmp(argv[i], "--want-ipv6") == 0)
+			o->config.want_ipv6 = true;
 		else if (i + 1 == argc || parse_option(argv[i], argv[i + 1], o) < 0)
 			return -EINVAL;
 		else
@@ -234,9 +245,12 @@ int main(int argc, char **argv)
 	if (o.pings && nic_want_peer(port, &o.ping) < 0)
 		return fail("peer", "no way to it");
 	nic_port_info(port, &info);
-	printf("ready %s driver %s mbufs %u rx %u tx %u mtu %u zero_copy %d steering: %s\n",
-		sw_endpoint_format(&info.address, text), info.driver, mbufs, info.rx_descriptors,
-		info.tx_descriptors, info.mtu, info.zero_copy, info.steering);
+	printf("ready %s driver %s (%s) mbufs %u rx %u tx %u mtu %u zero_copy %d offloads %s "
+	       "steering: "
+	       "%s\n",
+		sw_endpoint_format(&info.address, text), info.driver, info.driver_file, mbufs,
+		info.rx_descriptors, info.tx_descriptors, info.mtu, info.zero_copy, info.offloads,
+		info.steering);
 	run(port, pool, &o);
 	nic_port_stop(port);
 	print_stats(port, &o);

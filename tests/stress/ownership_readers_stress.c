@@ -1,6 +1,7 @@
 /* Control reads who owns a key while the keeper registers and unregisters keys, whose places in the
  * table go round, and replaces all servers at once. What is read must be the ranks of that key, of
- * one of the two sets of servers. SW_SECONDS: how long.
+ * one of the two sets of servers; and the servers read must be one of the two sets. SW_SECONDS: how
+ * long.
  */
 #include "sw_test.h"
 
@@ -22,7 +23,8 @@ struct stress {
 	uint64_t hashes[KEYS];
 	struct rendezvous_ranks right[KEYS][2];
 	atomic_bool stop;
-	uint64_t found, absent, wrong; /* reader's, until it is joined */
+	uint64_t ids[2][SERVERS];
+	uint64_t found, absent, wrong, mixed; /* reader's, until it is joined */
 };
 
 static uint64_t clock_ns(void)
@@ -37,10 +39,23 @@ static bool same_ranks(const struct rendezvous_ranks *a, const struct rendezvous
 	return a->count == b->count && memcmp(a->ids, b->ids, a->count * sizeof(a->ids[0])) == 0;
 }
 
+static bool is_one_set(const struct stress *s)
+{
+	struct rendezvous_server servers[SW_MEMBERS_MAX];
+	uint32_t n = ownership_servers_reader(s->ownership, servers), of[2] = {0};
+	for (uint32_t i = 0; i < n && i < SERVERS; i++) {
+		of[0] += servers[i].id == s->ids[0][i] && servers[i].weight == SW_WEIGHT_DEFAULT;
+		of[1] +=
+			servers[i].id == s->ids[1][i] && servers[i].weight == 2 * SW_WEIGHT_DEFAULT;
+	}
+	return n == SERVERS && (of[0] == SERVERS || of[1] == SERVERS);
+}
+
 static void *read_until_stop(void *arg)
 {
 	struct stress *s = arg;
 	while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) {
+		s->mixed += !is_one_set(s);
 		for (int k = 0; k < KEYS; k++) {
 			struct rendezvous_ranks ranks;
 			if (!ownership_read_reader(s->ownership, s->hashes[k], &ranks)) {
@@ -70,8 +85,9 @@ static void prepare(struct stress *s)
 		for (uint32_t i = 0; i < SERVERS; i++) {
 			struct wire_member *r = &s->views[set].members[i].record;
 			r->actor = (struct actor){sw_random_u64(&random), 1};
-			r->weight = SW_WEIGHT_DEFAULT;
-			servers[i] = rendezvous_server_make(r->actor.id, SW_WEIGHT_DEFAULT);
+			r->weight = (uint16_t)(SW_WEIGHT_DEFAULT * (set + 1));
+			servers[i] = rendezvous_server_make(r->actor.id, r->weight);
+			s->ids[set][i] = r->actor.id;
 		}
 		for (int k = 0; k < KEYS; k++) {
 			uint32_t order[SW_OWNER_RANKS];
@@ -123,6 +139,7 @@ SW_TEST(ownership_readers, see_ranks_of_the_key_that_they_asked_for)
 	atomic_store(&s->stop, true);
 	SW_EXPECT_EQ(pthread_join(reader, NULL), 0);
 	SW_EXPECT_EQ(s->wrong, 0u);
+	SW_EXPECT_EQ(s->mixed, 0u);
 	SW_EXPECT_GT(s->found, 0u);
 	SW_EXPECT_GT(s->absent, 0u);
 	sw_test_note("%lu reads found, %lu absent, %lu wrong, beside %lu keys that came and went",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "appliance.h"
+#include "control.h"
 #include "counters.h"
 #include "health/health.h"
 #include "persist.h"
@@ -43,6 +44,7 @@ SW_TEST(counters, every_counter_is_told)
 	expect_all(counters_persist, "persist_counters", 0, sizeof(struct persist_counters));
 	expect_all(counters_rpc, "rpc_server_stats", 0, sizeof(struct rpc_server_stats));
 	expect_all(counters_health, "health_stats", 0, sizeof(struct health_stats));
+	expect_all(counters_duty, "duty_totals", 0, sizeof(struct duty_totals));
 }
 
 /* Behind the last one there is padding to the cache line only. */

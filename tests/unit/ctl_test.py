@@ -170,6 +170,32 @@ class Tables(CtlTest):
         self.server.answers["status"] = {"name": "edge-01"}
         self.assertIn("edge-01 (id -, epoch 0, instance -)", self.ctl("status").decode())
 
+    def test_plan_counts_gains_and_losses_and_lists_moves(self):
+        server = {"id": "00000000000000a1", "weight_before": 100, "expected": 33.3}
+        self.server.answers["plan"] = {"keys": 100, "moved": 7, "servers": [
+            {**server, "name": "b", "weight": 0, "before": 7, "after": 0, "gains": 0, "loses": 7, "sigmas": 0},
+            {**server, "name": "c", "weight": 200, "before": 30, "after": 37, "gains": 7, "loses": 0, "sigmas": -1.25}],
+            "moves": [{"key": "origin/shop", "from": "b", "to": "c"}]}
+        text = self.ctl("plan", "--without", "b").decode()
+        self.assertRegex(text, r"(?m)^b +100 +0 +7 +0 +0 +7 +33\.3 +\+0\.0$")
+        self.assertRegex(text, r"(?m)^c +100 +200 +30 +37 +7 +0 +33\.3 +-1\.2$")
+        self.assertIn("7 of 100 keys would move", text)
+        self.assertRegex(text, r"(?m)^origin/shop +b +c$")
+
+    def test_balance_and_duties_are_tables(self):
+        self.server.answers["balance"] = {"keys": 100, "servers": [
+            {"name": "a", "id": "00000000000000a1", "weight": 100, "owned": 55, "expected": 50.0, "sigmas": 1.0}],
+            "most_over_expected": 1.1, "chi_square": 1.0, "degrees": 1}
+        text = self.ctl("balance").decode()
+        self.assertRegex(text, r"(?m)^a +100 +55 +50\.0 +\+1\.0$")
+        self.assertIn("chi-square 1.0 with 1 degrees", text)
+        self.server.answers["duties"] = {"owner": {"now": 3, "begun": 4, "checks": 50},
+                                         "stand_in": {"now": 0, "begun": 1, "checks": 2}}
+        lines = self.lines("duties")
+        self.assertEqual(lines[1].split()[-3:], ["3", "4", "50"])
+        self.assertEqual(lines[2].split()[-3:], ["0", "1", "2"])
+        self.assertEqual(lines[3].split()[-3:], ["0", "0", "0"])
+
     def test_owner_says_ranks_and_whether_the_key_is_registered(self):
         self.server.answers["owner"] = {"key": "k", "registered": False, "owners": [
             {"name": "edge-01", "id": "a1", "rank": 1, "live": True},
@@ -250,9 +276,11 @@ class Json(CtlTest):
     def test_every_command_prints_its_result_as_json(self):
         commands = {
             "status": ["status"], "members": ["members"], "owner": ["owner", "k"], "owned": ["owned", "s"],
+        "plan": ["plan", "--without", "a"], "balance": ["balance"], "duties": ["duties"], "weight": ["weight", "5"],
             "origin.add": ["origin", "add", "n", "http://h"], "origin.rm": ["origin", "rm", "n"],
             "origin.list": ["origin", "list"], "health": ["health"], "map.put": ["map", "put", "k", "v"],
             "map.get": ["map", "get", "k"], "map.del": ["map", "del", "k"], "drain": ["drain"], "leave": ["leave"],
+            "plan": ["plan", "--without", "a"], "balance": ["balance"], "weight": ["weight", "5"], "duties": ["duties"],
             "stats": ["stats"], "test.shim": ["test-shim"], "anything": ["rpc", "anything"]}
         for method, arguments in commands.items():
             with self.subTest(method):
@@ -281,6 +309,28 @@ class Parameters(CtlTest):
     def test_drain_and_drain_off(self):
         self.assertEqual(self.asked("drain", "drain"), {"on": True})
         self.assertEqual(self.asked("drain", "drain", "--off"), {"on": False})
+
+    def test_drain_waits_until_others_check_everything(self):
+        asked = []
+
+        def duties(_):
+            asked.append(1)
+            left = max(0, 3 - len(asked))
+            return {"owner": {"now": 0}, "stand_in": {"now": 0}, "hand_over": {"now": left}}
+        self.server.answers.update(drain={"drain": True}, duties=duties)
+        self.assertIn(b"drained", self.ctl("drain", "--wait"))
+        self.assertEqual(len(asked), 3)
+
+    def test_owner_takes_a_number(self):
+        self.assertEqual(self.asked("owner", "owner", "k"), {"key": "k"})
+        self.assertEqual(self.asked("owner", "owner", "-n", "5", "k"), {"key": "k", "n": 5})
+        self.assertEqual(self.asked("owner", "owners", "k", "--number", "256"), {"key": "k", "n": 256})
+
+    def test_plan_sends_who_goes_and_who_comes(self):
+        self.assertEqual(self.asked("plan", "plan", "--without", "a,b", "--with", "c:200,d"),
+                         {"without": ["a", "b"], "with": [{"name": "c", "weight": 200}, {"name": "d"}]})
+        self.assertEqual(self.asked("plan", "plan", "--with", "c", "--moves", "0"), {"with": [{"name": "c"}], "limit": 0})
+        self.assertEqual(self.asked("weight", "weight", "250"), {"weight": 250})
 
     def test_shim(self):
         self.assertEqual(self.asked("test.shim", "test-shim", "--drop-percent", "25", "--block", "a,b"),
@@ -425,6 +475,7 @@ class StrangeAnswers(CtlTest):
 
     COMMANDS = {
         "status": ["status"], "members": ["members", "--verbose"], "owner": ["owner", "k"], "owned": ["owned", "s"],
+        "plan": ["plan", "--without", "a"], "balance": ["balance"], "duties": ["duties"], "weight": ["weight", "5"],
         "origin.add": ["origin", "add", "n", "u"], "origin.rm": ["origin", "rm", "n"], "origin.list": ["origin", "list"],
         "health": ["health"], "map.put": ["map", "put", "k", "v"], "map.get": ["map", "get", "--verbose", "k"],
         "map.del": ["map", "del", "k"], "map.ls": ["map", "ls", "--all", "--verbose"], "drain": ["drain"],
@@ -449,7 +500,8 @@ class StrangeAnswers(CtlTest):
     def test_answers_of_any_type_and_length_break_nothing(self):
         for value in self.VALUES:
             one = {field: value for field in self.FIELDS}
-            nested = {**one, **{name: [one, value] for name in ("members", "owners", "origins", "keys", "records", "cores")},
+            nested = {**one, **{name: [one, value] for name in ("members", "owners", "origins", "keys", "records", "cores",
+                                                                   "servers", "moves")},
                       **{name: one for name in ("port", "dot", "stamp", "origin", "drops", "counters", "rpc", "health")}}
             for method, arguments in self.COMMANDS.items():
                 for answer in (value, nested):
@@ -505,7 +557,8 @@ class ExitCodes(CtlTest):
 
     def test_usage(self):
         for arguments in ([], ["none"], ["map"], ["map", "none"], ["--none", "status"], ["status", "--none"],
-                          ["status", "more"], ["owner"], ["owner", "a", "b"], ["map", "put", "k"], ["-s"],
+                          ["status", "more"], ["owner"], ["owner", "a", "b"], ["owner", "-n", "0", "k"], ["plan"], ["plan", "--without", "a,,b"],
+                          ["plan", "--with", "a:1001"], ["plan", "--with", "a", "more"], ["weight"], ["weight", "0"], ["map", "put", "k"], ["-s"],
                           ["map", "get"], ["map", "ls", "a", "b"], ["map", "ls", "--limit", "0"],
                           ["map", "ls", "--limit", "1x"], ["map", "ls", "--limit"], ["--timeout", "never", "status"],
                           ["origin", "add", "n"], ["origin", "add", "n", "u", "--interval", "5 parsecs"],
@@ -529,7 +582,7 @@ class Help(CtlTest):
         self.assertGreaterEqual(len(commands), 18)
 
     def test_each_command_has_help(self):
-        for command in ("status", "members", "owner", "owned", "origin add", "origin rm", "origin list", "health",
+        for command in ("status", "members", "owner", "owned", "plan", "balance", "weight", "duties", "origin add", "origin rm", "origin list", "health",
                         "map put", "map get", "map del", "map ls", "map watch", "events", "drain", "leave", "stats",
                         "test-shim", "rpc"):
             with self.subTest(command):

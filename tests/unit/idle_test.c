@@ -1,8 +1,11 @@
 #include "sw_test.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <rte_eal.h>
+#include <rte_pause.h>
 
 #include "base/clock.h"
 #include "idle.h"
@@ -155,4 +158,106 @@ SW_TEST(idle, a_sleeper_holds_no_grace_period_back_and_a_turn_ends_one)
 	idle_end(&idle);
 	SW_EXPECT_EQ(rte_rcu_qsbr_check(idle.rcu, token, false), 1);
 	free(idle.rcu);
+}
+
+SW_TEST(idle, pause_stays_out_of_the_kernel_and_polls_on)
+{
+	SW_ASSERT_TRUE(start_eal());
+	struct idle idle = idle_create(IDLE_PAUSE);
+	idle_begin(&idle);
+	turns(&idle, 1000, SW_NS_PER_S, SW_NEVER_NS);
+	SW_EXPECT_EQ(idle.loops, 1000u);
+	/* Where the CPU can rest its pipeline, that counts; a microsecond each. */
+	SW_EXPECT_TRUE(idle.sleeps == 0 || idle.sleeps == 1000);
+	SW_EXPECT_EQ(idle.sleep_us, 1u);
+	idle_destroy(&idle);
+}
+
+static void hang_bell(struct idle *idle, struct idle_bell *bell)
+{
+	SW_EXPECT_EQ(idle_bell_create(bell, NULL, 0), 0);
+	idle->bell = bell;
+}
+
+SW_TEST(idle, interrupt_looks_once_more_then_waits_for_the_deadline)
+{
+	SW_ASSERT_TRUE(start_eal());
+	struct idle idle = idle_create(IDLE_INTERRUPT);
+	struct idle_bell bell;
+	hang_bell(&idle, &bell);
+	idle_begin(&idle);
+	turns(&idle, 1, RAMP_US * SW_NS_PER_US - 1, SW_NEVER_NS);
+	SW_EXPECT_FALSE(bell.waiting);
+	turns(&idle, 1, SW_NS_PER_S, SW_NEVER_NS);
+	SW_EXPECT_TRUE(bell.waiting);
+	SW_EXPECT_EQ(idle.sleeps, 0u);
+	uint64_t now_ns = idle.worked_ns + SW_NS_PER_S;
+	idle_turn(&idle, false, now_ns, now_ns + 5 * SW_NS_PER_MS);
+	SW_EXPECT_FALSE(bell.waiting);
+	SW_EXPECT_EQ(idle.sleeps, 1u);
+	SW_EXPECT_GE(idle.asleep_ns, 5 * SW_NS_PER_MS / 100 * 99);
+	idle_destroy(&idle);
+	idle_bell_destroy(&bell);
+}
+
+SW_TEST(idle, work_found_in_the_last_look_ends_the_wait_before_it_began)
+{
+	SW_ASSERT_TRUE(start_eal());
+	struct idle idle = idle_create(IDLE_INTERRUPT);
+	struct idle_bell bell;
+	hang_bell(&idle, &bell);
+	idle_begin(&idle);
+	turns(&idle, 1, SW_NS_PER_S, SW_NEVER_NS);
+	SW_EXPECT_TRUE(bell.waiting);
+	idle_turn(&idle, true, ticks_now_ns(), SW_NEVER_NS);
+	SW_EXPECT_FALSE(bell.waiting);
+	SW_EXPECT_EQ(idle.sleeps, 0u);
+	idle_destroy(&idle);
+	idle_bell_destroy(&bell);
+}
+
+static atomic_int rounds;
+
+static void *ring_each_round(void *arg)
+{
+	struct idle *idle = arg;
+	for (int i = 0; i < 200; i++) {
+		atomic_store(&rounds, i + 1);
+		idle_wake(idle);
+		while (atomic_load(&rounds) == i + 1)
+			rte_pause();
+	}
+	return NULL;
+}
+
+/* A ring that went unheard would cost 100 ms, the longest wait. */
+SW_TEST(idle, no_ring_is_lost)
+{
+	SW_ASSERT_TRUE(start_eal());
+	struct idle idle = idle_create(IDLE_INTERRUPT);
+	struct idle_bell bell;
+	pthread_t ringer;
+	uint64_t slow = 0, seen = 0;
+	hang_bell(&idle, &bell);
+	idle_begin(&idle);
+	idle.policy.ramp_us = 0;
+	atomic_store(&rounds, 0);
+	SW_ASSERT_EQ(pthread_create(&ringer, NULL, ring_each_round, &idle), 0);
+	while (seen < 200) {
+		uint64_t now_ns = ticks_now_ns();
+		int round = atomic_load(&rounds);
+		bool worked = round > (int)seen;
+		if (worked) {
+			seen = (uint64_t)round;
+			atomic_store(&rounds, -round);
+		}
+		uint64_t asleep_ns = idle.asleep_ns;
+		idle_turn(&idle, worked, now_ns, SW_NEVER_NS);
+		slow += idle.asleep_ns - asleep_ns > 90 * SW_NS_PER_MS;
+	}
+	SW_EXPECT_EQ(pthread_join(ringer, NULL), 0);
+	sw_test_note("%lu waits in 200 rounds", idle.sleeps);
+	SW_EXPECT_LT(slow, 5u);
+	idle_destroy(&idle);
+	idle_bell_destroy(&bell);
 }

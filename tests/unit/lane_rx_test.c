@@ -63,10 +63,10 @@ static struct nic_datagram frame_of(struct appliance_world *w, const uint8_t *by
 	struct nic_datagram d = {.mbuf = rte_pktmbuf_alloc(w->app.pool), .from = from};
 	struct frame_route route = {.to_mac = {2, 0, 0, 0, 0, 1},
 		.from_mac = {2, 0, 0, 0, 0, 2},
-		.to_be = sw_endpoint_ipv4(&w->app.at),
-		.from_be = sw_endpoint_ipv4(&from),
 		.to_port_be = htobe16(w->app.at.port),
 		.from_port_be = htobe16(from.port)};
+	memcpy(route.to, w->app.at.addr, sizeof(route.to));
+	memcpy(route.from, from.addr, sizeof(route.from));
 	if (d.mbuf == NULL)
 		return d;
 	d.payload_offset = frame_headers_len(&route);

@@ -99,7 +99,7 @@ struct bytes bytes_tagged(uint16_t payload_len)
 	struct bytes b = bytes_datagram(payload_len);
 	memmove(b.at + 16, b.at + 12, b.len - 12);
 	bytes_put16(b.at + 12, 0x8100);
-	bytes_put16(b.at + 14, 0x6005); /* priority 3, VLAN 5 */
+	bytes_put16(b.at + 14, 0x6000); /* priority 3, VLAN 0: a priority tag alone */
 	b.len += 4;
 	return b;
 }

@@ -35,7 +35,7 @@ void bytes_seal(uint8_t *ip);
 
 /* A good datagram from the peer to us; its payload is 0, 1, 2 … */
 struct bytes bytes_datagram(uint16_t payload_len);
-/* The same with an 802.1Q tag of VLAN 5. */
+/* The same with an 802.1Q tag that says only a priority. */
 struct bytes bytes_tagged(uint16_t payload_len);
 struct bytes bytes_echo_request(uint16_t data_len);
 struct bytes bytes_arp(uint16_t operation, const uint8_t target_ip[4]);

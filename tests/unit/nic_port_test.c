@@ -279,7 +279,7 @@ SW_TEST(nic_port, reply_goes_back_tagged_and_without_options)
 	nic_flush(ports[0], 0);
 	SW_ASSERT_TRUE(take(0, &answer));
 	SW_EXPECT_EQ(answer.len, 14u + 4 + 20 + 8 + 37);
-	SW_EXPECT_EQ(bytes_get16(answer.at + 14), 0x6005);
+	SW_EXPECT_EQ(bytes_get16(answer.at + 14), 0x6000);
 	SW_EXPECT_EQ(answer.at[BYTES_IP + 4], 0x45);
 	SW_EXPECT_EQ(
 		bytes_get16(answer.at + BYTES_IP + 4 + 10), bytes_ip_sum(answer.at + BYTES_IP + 4));
@@ -439,12 +439,22 @@ static const struct refusal_row refusal_rows[] = {
 			.queues = 1,
 			.address = ADDRESS(10, 0, 0, 1, 5)},
 		"prefix length 0"},
-	{"ipv6",
-		{.kind = NIC_AF_PACKET,
-			.interface = "lo",
+	{"vlan_beyond_its_range",
+		{.kind = NIC_VDEV,
+			.interface = "net_null0",
 			.queues = 1,
-			.address = {.addr = {0x20}, .port = 5}},
-		"IPv6"},
+			.prefix_len = 24,
+			.vlan = 4095,
+			.address = ADDRESS(10, 0, 0, 1, 5)},
+		"VLAN 4095"},
+	{"gateway_of_the_other_family",
+		{.kind = NIC_VDEV,
+			.interface = "net_null0",
+			.queues = 1,
+			.prefix_len = 64,
+			.gateway = ADDRESS(10, 0, 0, 1, 5),
+			.address = {.addr = {0x20, 0x01}, .port = 5}},
+		"not IPv6 as the address is"},
 	{"no_interface",
 		{.kind = NIC_AF_PACKET,
 			.interface = "nosuch0",

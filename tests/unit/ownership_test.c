@@ -144,6 +144,51 @@ SW_TEST(ownership, ranks_are_those_of_rendezvous_hashing)
 	world_destroy(w);
 }
 
+SW_TEST(ownership, zone_aware_second_lies_in_another_zone_and_the_owner_stays)
+{
+	struct world *plain = world_with_keys(8), *zoned = world_create(8);
+	struct config *config = &zoned->config;
+	struct ownership *before = zoned->ownership;
+	config->ownership_zone_aware = true;
+	SW_EXPECT_EQ(ownership_create(&zoned->app, &zoned->ownership), 0);
+	ownership_destroy(before);
+	for (uint32_t i = 0; i < 8; i++)
+		(void)strcpy(zoned->view.members[i].record.zone, i < 5 ? "east" : "west");
+	for (uint64_t k = 1; k <= RECORDS_MAX; k++)
+		put(zoned, sw_mix64(k));
+	tell(zoned, T0);
+	uint32_t moved = 0;
+	for (uint64_t k = 1; k <= RECORDS_MAX; k++) {
+		struct rendezvous_ranks a, b;
+		SW_ASSERT_TRUE(ownership_read_reader(plain->ownership, sw_mix64(k), &a));
+		SW_ASSERT_TRUE(ownership_read_reader(zoned->ownership, sw_mix64(k), &b));
+		SW_EXPECT_EQ(a.ids[0], b.ids[0]);
+		SW_EXPECT_NE(b.ids[0] <= 5, b.ids[1] <= 5);
+		moved += a.ids[1] != b.ids[1];
+	}
+	SW_EXPECT_GT(moved, 10u);
+	world_destroy(plain);
+	world_destroy(zoned);
+}
+
+SW_TEST(ownership, servers_that_own_keys_are_read_with_weights_and_zones)
+{
+	struct world *w = world_create(4);
+	struct rendezvous_server servers[SW_MEMBERS_MAX];
+	SW_EXPECT_EQ(ownership_servers_reader(w->ownership, servers), 0u);
+	w->view.members[1].record.weight = 250;
+	(void)strcpy(w->view.members[2].record.zone, "west");
+	w->view.members[3].record.flags = WIRE_MEMBER_DRAIN;
+	tell(w, T0);
+	SW_ASSERT_EQ(ownership_servers_reader(w->ownership, servers), 3u);
+	SW_EXPECT_EQ(servers[1].id, 2u);
+	SW_EXPECT_EQ(servers[1].weight, 250);
+	SW_EXPECT_EQ(servers[1].hash, rendezvous_server_hash(2));
+	SW_EXPECT_EQ(servers[2].zone, rendezvous_zone("west"));
+	SW_EXPECT_EQ(servers[0].zone, rendezvous_zone(""));
+	world_destroy(w);
+}
+
 SW_TEST(ownership, keys_beyond_the_configured_records_are_not_registered)
 {
 	struct world *w = world_with_keys(2);

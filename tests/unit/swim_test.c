@@ -202,6 +202,40 @@ SW_TEST(swim, drain_reaches_all_and_ends)
 	sim_destroy(w);
 }
 
+SW_TEST(swim, changed_weight_reaches_all_and_outlives_a_suspicion)
+{
+	struct sim_config c = quiet(5, 10);
+	struct sim *w = joined(&c);
+	static const uint16_t weights[] = {250, 50};
+	for (int turn = 0; turn < 2; turn++) {
+		uint16_t weight = weights[turn];
+		uint32_t before = count_events(SWIM_EVENT_CHANGED, 0);
+		swim_set_weight(sim_swim(w, 1), sim_now(w), weight);
+		swim_set_weight(sim_swim(w, 1), sim_now(w), weight); /* says nothing new */
+		sim_run(w, 200 * SW_NS_PER_MS);
+		SW_EXPECT_GT(count_events(SWIM_EVENT_CHANGED, 0), before);
+		for (uint32_t i = 0; i < 5; i++) {
+			struct swim_member members[SW_MEMBERS_MAX];
+			uint32_t n = swim_members(sim_swim(w, i), members, SW_MEMBERS_MAX);
+			for (uint32_t k = 0; k < n; k++)
+				SW_EXPECT_EQ(members[k].record.weight,
+					members[k].record.actor.id == sim_id(1)
+						? weight
+						: SW_WEIGHT_DEFAULT);
+		}
+		/* Somebody takes it for suspect; its refutation carries the weight. */
+		sim_pause(w, 1, true);
+		sim_run(w, c.profile.suspicion_min_ns / 2);
+		sim_pause(w, 1, false);
+		sim_run(w, 2 * SW_NS_PER_S);
+		struct swim_member self;
+		(void)swim_members(sim_swim(w, 1), &self, 1);
+		SW_EXPECT_EQ(self.record.weight, weight);
+		SW_EXPECT_EQ(sim_state(w, 0, 1), WIRE_ALIVE);
+	}
+	sim_destroy(w);
+}
+
 SW_TEST(swim, of_two_live_servers_with_one_id_one_stands_down)
 {
 	struct sim_config c = quiet(5, 11);

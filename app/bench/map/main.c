@@ -7,6 +7,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "delta.h"
 #include "merge.h"
 #include "pages.h"
 #include "read.h"
@@ -20,7 +21,7 @@ struct options {
 
 static int usage(FILE *to)
 {
-	fputs("swimlane-bench-map [options] merge | read | delta | memory ...\n"
+	fputs("swimlane-bench-map [options] merge | read | delta ...\n"
 	      "  --quick         fewer rounds\n"
 	      "  --records N     keys of merge and read (default 1000000)\n"
 	      "  --rounds N      of each measurement\n"
@@ -101,6 +102,17 @@ static void run_read(const struct options *o, uint32_t rounds)
 			samples_quantile(&r.p99_ratio, 0.5));
 }
 
+static void run_delta(const struct options *o, uint32_t rounds)
+{
+	struct delta_result r;
+	delta_run(&r, 30 * rounds, o->seed);
+	delta_print(&r);
+	if (o->json)
+		printf("{\"delta_cost_1m_vs_10k\": %.3f, \"delta_1000_us\": %.1f}\n",
+			samples_quantile(&r.ratio, 0.5),
+			samples_quantile(&r.us[DELTA_SIZES - 1], 0.5));
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.seed = 1, .records = 1000000, .reader_cpu = 1};
@@ -115,6 +127,8 @@ int main(int argc, char **argv)
 			run_merge(&o, rounds);
 		else if (strcmp(argv[i], "read") == 0)
 			run_read(&o, rounds);
+		else if (strcmp(argv[i], "delta") == 0)
+			run_delta(&o, rounds);
 		else
 			return usage(stderr);
 	}

@@ -15,16 +15,16 @@ struct streams {
 
 static double map_rate(struct replica *r, const struct stream *s)
 {
-	uint64_t from_ns = clock_ns();
+	uint64_t from_ns = clock_thread_ns();
 	replica_merge(r, s, 0, s->packets);
-	return s->records * 1e3 / (double)(clock_ns() - from_ns);
+	return s->records * 1e3 / (double)(clock_thread_ns() - from_ns);
 }
 
 static double table_rate(struct rte_hash *table, const struct stream *s)
 {
-	uint64_t from_ns = clock_ns();
+	uint64_t from_ns = clock_thread_ns();
 	table_insert(table, s, 0, s->packets);
-	return s->records * 1e3 / (double)(clock_ns() - from_ns);
+	return s->records * 1e3 / (double)(clock_thread_ns() - from_ns);
 }
 
 static void check(const struct replica *r, const struct streams *s)

@@ -26,7 +26,7 @@ enum {
 /* The latencies of one phase and side. */
 struct histogram {
 	uint64_t counts[BUCKETS];
-	uint64_t bulks, cycles;
+	uint64_t bulks, busy_ns;
 };
 
 enum phase { PHASE_IDLE, PHASE_BUSY, PHASE_STOP };
@@ -55,7 +55,6 @@ static void note(struct histogram *h, uint64_t cycles)
 	uint64_t bucket = cycles / BUCKET_CYCLES;
 	h->counts[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
 	h->bulks++;
-	h->cycles += cycles;
 }
 
 static uint8_t (*next_keys(struct bench *b))[KEY_LEN]
@@ -110,8 +109,12 @@ static void *read_until_stop(void *arg)
 		atomic_store(&b->failed, true);
 	rte_rcu_qsbr_thread_online(b->replica.rcu, READER);
 	for (int phase; (phase = atomic_load(&b->phase)) != PHASE_STOP;) {
+		uint64_t from_ns = clock_thread_ns();
 		read_map(b, &b->map[phase]);
+		uint64_t to_ns = clock_thread_ns();
+		b->map[phase].busy_ns += to_ns - from_ns;
 		read_table(b, &b->table_side[phase]);
+		b->table_side[phase].busy_ns += clock_thread_ns() - to_ns;
 	}
 	rte_rcu_qsbr_thread_offline(b->replica.rcu, READER);
 	return NULL;
@@ -119,8 +122,7 @@ static void *read_until_stop(void *arg)
 
 static double rate_of(const struct histogram *h)
 {
-	double s = (double)h->cycles / (double)rte_get_tsc_hz();
-	return s > 0 ? (double)h->bulks * READ_BULK / s / 1e6 : 0;
+	return h->busy_ns > 0 ? (double)h->bulks * READ_BULK * 1e3 / (double)h->busy_ns : 0;
 }
 
 static double p99_of(const struct histogram *h)
@@ -165,12 +167,12 @@ static void one_round(struct read_result *result, struct bench *b, const struct 
 	}
 	rest(slice_ns);
 	atomic_store(&b->phase, PHASE_BUSY);
-	uint64_t from_ns = clock_ns(), merged = 0;
+	uint64_t from_ns = clock_thread_ns(), merged = 0;
 	for (int i = 1; i <= OVERWRITES; i++) {
 		replica_merge(&b->replica, &streams[i], 0, streams[i].packets);
 		merged += streams[i].records;
 	}
-	uint64_t to_ns = clock_ns();
+	uint64_t to_ns = clock_thread_ns();
 	atomic_store(&b->phase, PHASE_STOP);
 	result->failed |= pthread_join(thread, NULL) != 0 ||
 			  map_counters(b->replica.map)->merged != merged + b->records;

@@ -7,6 +7,8 @@
 #include "pages.h"
 #include "wire/wire.h"
 
+enum { BURST = 32 }; /* as the keeper of the appliance */
+
 /* The budget is empty at time 0. */
 #define NOW SW_NS_PER_S
 
@@ -33,7 +35,7 @@ static struct map *make_map(uint32_t records, uint32_t spare)
 		.random_seed = 1,
 		.memory = pages_for_map,
 	};
-	struct map_peer peer = {{WRITER_ID, 1}, nowhere};
+	struct map_peer peer = {.actor = {WRITER_ID, 1}, .at = nowhere};
 	struct map *map = map_create(&c, NOW);
 	if (map == NULL)
 		die("no memory for a map");
@@ -76,24 +78,81 @@ static void reclaim(struct replica *r)
 	}
 }
 
-static void input_packet(struct map *map, const uint8_t *packet, uint16_t len)
+struct group {
+	uint32_t count;
+	struct wire_header headers[MAP_AHEAD_PACKETS];
+	struct wire_prelude preludes[MAP_AHEAD_PACKETS];
+	struct sw_reader bodies[MAP_AHEAD_PACKETS];
+};
+
+static void open_group(struct map *map, const struct stream *stream, uint32_t first, uint32_t count,
+	struct group *g)
 {
-	struct wire_header h;
-	struct wire_prelude prelude;
-	struct sw_reader body;
-	if (wire_open_clear(packet, len, CLUSTER, &h, &body) != WIRE_OK)
-		die("a packet of the stream is damaged");
-	wire_get_prelude(&body, &prelude);
-	map_input_owner(map, NOW, &h, &prelude, &nowhere, &body);
+	g->count = count < MAP_AHEAD_PACKETS ? count : MAP_AHEAD_PACKETS;
+	for (uint32_t i = 0; i < g->count; i++) {
+		if (wire_open_clear(stream_packet(stream, first + i), stream->lens[first + i],
+			    CLUSTER, &g->headers[i], &g->bodies[i]) != WIRE_OK)
+			die("a packet of the stream is damaged");
+		wire_get_prelude(&g->bodies[i], &g->preludes[i]);
+	}
+	map_ahead_owner(map, g->bodies, g->count);
+}
+
+/* As the keeper of the appliance: while a group of packets is merged, the next one's memory comes.
+ */
+static void merge_burst(struct replica *r, const struct stream *stream, uint32_t first, uint32_t n)
+{
+	struct group groups[2];
+	uint32_t at = 0;
+	open_group(r->map, stream, first, n, &groups[0]);
+	map_ahead_step_owner(r->map);
+	map_ahead_step_owner(r->map);
+	for (uint32_t turn = 0; at < n; turn++) {
+		struct group *g = &groups[turn % 2], *next = &groups[(turn + 1) % 2];
+		at += g->count;
+		open_group(r->map, stream, first + at, n - at, next);
+		for (uint32_t i = 0; i < g->count; i++) {
+			map_input_owner(r->map, NOW, &g->headers[i], &g->preludes[i], &nowhere,
+				&g->bodies[i]);
+			map_ahead_step_owner(r->map);
+		}
+	}
 }
 
 void replica_merge(struct replica *r, const struct stream *stream, uint32_t first, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		input_packet(r->map, stream_packet(stream, first + i), stream->lens[first + i]);
-		if (i % REPLICA_BURST == REPLICA_BURST - 1 || i == count - 1) {
-			map_tick_owner(r->map, NOW);
-			reclaim(r);
-		}
+	for (uint32_t i = 0; i < count; i += BURST) {
+		merge_burst(r, stream, first + i, count - i < BURST ? count - i : BURST);
+		map_tick_owner(r->map, NOW);
+		reclaim(r);
+	}
+}
+
+void replica_add_peer(struct replica *r, uint64_t id)
+{
+	struct map_peer peers[] = {
+		{.actor = {WRITER_ID, 1}, .at = nowhere}, {.actor = {id, 1}, .at = nowhere}};
+	map_peers_owner(r->map, NOW, peers, 2, true);
+}
+
+void replica_input(struct replica *r, uint64_t from_id, const uint8_t *messages, size_t len)
+{
+	struct wire_header h = {.sender = {from_id, 1}, .instance = from_id};
+	struct wire_prelude prelude = {0};
+	struct sw_reader body = sw_reader_init(messages, len);
+	map_input_owner(r->map, NOW, &h, &prelude, &nowhere, &body);
+}
+
+uint32_t replica_output(struct replica *r, uint64_t to_id)
+{
+	uint8_t bytes[WIRE_MESSAGES_MAX];
+	struct sw_endpoint to;
+	uint32_t packets = 0;
+	for (;;) {
+		struct sw_writer w = sw_writer_init(bytes, sizeof(bytes));
+		uint64_t id;
+		if (!map_output_owner(r->map, NOW, &w, &id, &to))
+			return packets;
+		packets += id == to_id;
 	}
 }

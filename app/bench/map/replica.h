@@ -8,7 +8,7 @@
 #include "deltamap/deltamap.h"
 #include "stream.h"
 
-enum { REPLICA_READERS_MAX = 8, REPLICA_BURST = 32 };
+enum { REPLICA_READERS_MAX = 8 };
 
 struct replica {
 	struct map *map;
@@ -21,6 +21,13 @@ struct replica {
  * versions of them. */
 void replica_create(struct replica *replica, uint32_t records, uint32_t spare);
 void replica_destroy(struct replica *replica);
+
+/* Another peer, that asks. */
+void replica_add_peer(struct replica *replica, uint64_t id);
+/* A packet of that peer's: its messages. */
+void replica_input(struct replica *replica, uint64_t from_id, const uint8_t *messages, size_t len);
+/* All that it sends to that peer until there is nothing more; how many packets. */
+uint32_t replica_output(struct replica *replica, uint64_t to_id);
 
 /* Takes packets [first, first + count) as the keeper does, in bursts. */
 void replica_merge(

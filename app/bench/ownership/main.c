@@ -30,6 +30,9 @@ struct figures {
 	struct times rank[SCAN_KINDS], leave[SCAN_KINDS], join[SCAN_KINDS], scan[SCAN_KINDS];
 };
 
+/* What is computed must not be left out for want of a reader. */
+static volatile uint64_t kept;
+
 static double now_ms(void)
 {
 	struct timespec t;
@@ -103,7 +106,6 @@ static void scan_round(struct bench *b, enum scan_kind kind, struct figures *f)
 {
 	static uint64_t hashes[SW_MEMBERS_MAX], floors[SW_MEMBERS_MAX], weights[SW_MEMBERS_MAX];
 	uint64_t over[SCAN_WORDS];
-	volatile uint64_t sink = 0;
 	scan_function scan = scan_of(kind);
 	for (int i = 0; i < SERVERS; i++) {
 		hashes[i] = b->servers[i].hash;
@@ -112,7 +114,7 @@ static void scan_round(struct bench *b, enum scan_kind kind, struct figures *f)
 	double from_ms = now_ms();
 	for (int i = 0; i < KEYS; i++) {
 		scan(b->key_hashes[i], hashes, floors, SERVERS, weights, over);
-		sink += over[0] + weights[i % SERVERS];
+		kept = over[0] + weights[i % SERVERS];
 	}
 	add(&f->scan[kind], from_ms);
 }

@@ -44,6 +44,7 @@ bool cluster_create(struct cluster *c, const struct cluster_config *config)
 		.network = {.delay_min_ns = config->link_ns,
 			.delay_spread_ns = config->link_ns / 10},
 		.records_max = config->records_max,
+		.push = config->push,
 		.start_spread_ns = config->servers * interval_ns / 6,
 	};
 	*c = (struct cluster){.sim = sim_create(&sc), .servers = config->servers};

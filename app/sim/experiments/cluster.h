@@ -16,6 +16,7 @@ struct cluster_config {
 	struct swim_features features;
 	uint64_t link_ns; /* each packet takes this long, and up to a tenth more */
 	uint32_t records_max;
+	enum map_push push;
 };
 
 struct cluster {

@@ -11,6 +11,7 @@
 #include "handover.h"
 #include "lifeguard.h"
 #include "swim_paper.h"
+#include "writes.h"
 
 struct options {
 	uint64_t seed;
@@ -27,6 +28,7 @@ struct progress {
 static struct lifeguard_result lifeguard_results[LIFEGUARD_CONFIGURATIONS];
 static struct crash_result crash_results[CRASH_CASES];
 static struct swim_paper_result swim_result;
+static struct writes_result writes_results[2]; /* direct, epidemic */
 static double sim_speed;
 static struct handover_result handover_result;
 
@@ -46,12 +48,14 @@ static void finish(const struct progress *p)
 
 static int usage(FILE *to)
 {
-	fputs("swimlane-experiments swim | lifeguard | crash | handover | all [options]\n"
+	fputs("swimlane-experiments swim | lifeguard | crash | handover | all | writes [options]\n"
 	      "  swim         load, first detection, dissemination, round robin (Das et al. 2002)\n"
 	      "  lifeguard    false positives and detection under anomalies (Dadgar et al. 2017, "
 	      "V)\n"
 	      "  crash        from a crash to known by all, for each profile\n"
 	      "  handover     how long an origin goes unchecked when its owner goes\n"
+	      "  all          all of these\n"
+	      "  writes       the map: from a write to readable on all, and what is sent for it\n"
 	      "  --quick      fewer of everything\n"
 	      "  --seed N     the run is a function of it (default 1)\n"
 	      "  --runs N     crash: crashes of each row; lifeguard: passes through the plan\n"
@@ -122,6 +126,22 @@ static void run_crash(const struct options *o)
 	printf("\n64 complete servers, metal, quiet: %.1f virtual seconds for each second of one "
 	       "core\n\n",
 		sim_speed);
+}
+
+static void run_writes(const struct options *o)
+{
+	static const enum map_push how[] = {MAP_PUSH_DIRECT, MAP_PUSH_EPIDEMIC};
+	for (int i = 0; i < 2; i++) {
+		struct writes_plan plan = {.seed = o->seed,
+			.servers = 64,
+			.push = how[i],
+			.idle_writes = o->quick ? 300 : 3000,
+			.loaded_per_s = 10000,
+			.loaded_s = o->quick ? 0.5 : 5};
+		writes_run(&plan, &writes_results[i]);
+		writes_print(&plan, &writes_results[i], i == 0);
+	}
+	printf("\n");
 }
 
 static void run_handover(const struct options *o)
@@ -199,6 +219,21 @@ static void json_crash(void)
 		wrong, unknown, sim_speed);
 }
 
+static void json_writes(void)
+{
+	struct writes_result *direct = &writes_results[0], *epidemic = &writes_results[1];
+	printf(", \"write_all_p99_ms_idle\": %.4f, \"write_all_p99_ms_loaded\": %.4f",
+		samples_quantile(&direct->idle_ms, 0.99),
+		samples_quantile(&direct->loaded_ms, 0.99));
+	printf(", \"bytes_a_write_direct\": %.0f", direct->loaded_bytes);
+	printf(", \"write_all_p99_ms_idle_epidemic\": %.4f, "
+	       "\"write_all_p99_ms_loaded_epidemic\": %.4f",
+		samples_quantile(&epidemic->idle_ms, 0.99),
+		samples_quantile(&epidemic->loaded_ms, 0.99));
+	printf(", \"bytes_a_write_epidemic\": %.0f, \"writes_unread\": %u", epidemic->loaded_bytes,
+		direct->unread + epidemic->unread);
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
 	enum { SEED = 256, RUNS, QUICK, JSON, PAUSE, TRACE, HELP };
@@ -234,7 +269,8 @@ int main(int argc, char **argv)
 	     lifeguard = all || strcmp(what, "lifeguard") == 0;
 	bool crash = all || strcmp(what, "crash") == 0;
 	bool handover = all || strcmp(what, "handover") == 0;
-	if (!swim && !lifeguard && !crash && !handover)
+	bool writes = strcmp(what, "writes") == 0;
+	if (!swim && !lifeguard && !crash && !handover && !writes)
 		return usage(stderr);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (swim)
@@ -243,6 +279,8 @@ int main(int argc, char **argv)
 		run_lifeguard(&o);
 	if (crash)
 		run_crash(&o);
+	if (writes)
+		run_writes(&o);
 	if (handover)
 		run_handover(&o);
 	if (o.json) {
@@ -254,6 +292,8 @@ int main(int argc, char **argv)
 			json_lifeguard();
 		if (crash)
 			json_crash();
+		if (writes)
+			json_writes();
 		if (handover)
 			json_handover();
 		printf("}\n");
