@@ -276,7 +276,6 @@ class Json(CtlTest):
     def test_every_command_prints_its_result_as_json(self):
         commands = {
             "status": ["status"], "members": ["members"], "owner": ["owner", "k"], "owned": ["owned", "s"],
-        "plan": ["plan", "--without", "a"], "balance": ["balance"], "duties": ["duties"], "weight": ["weight", "5"],
             "origin.add": ["origin", "add", "n", "http://h"], "origin.rm": ["origin", "rm", "n"],
             "origin.list": ["origin", "list"], "health": ["health"], "map.put": ["map", "put", "k", "v"],
             "map.get": ["map", "get", "k"], "map.del": ["map", "del", "k"], "drain": ["drain"], "leave": ["leave"],
@@ -475,7 +474,6 @@ class StrangeAnswers(CtlTest):
 
     COMMANDS = {
         "status": ["status"], "members": ["members", "--verbose"], "owner": ["owner", "k"], "owned": ["owned", "s"],
-        "plan": ["plan", "--without", "a"], "balance": ["balance"], "duties": ["duties"], "weight": ["weight", "5"],
         "origin.add": ["origin", "add", "n", "u"], "origin.rm": ["origin", "rm", "n"], "origin.list": ["origin", "list"],
         "health": ["health"], "map.put": ["map", "put", "k", "v"], "map.get": ["map", "get", "--verbose", "k"],
         "map.del": ["map", "del", "k"], "map.ls": ["map", "ls", "--all", "--verbose"], "drain": ["drain"],
@@ -562,7 +560,7 @@ class ExitCodes(CtlTest):
                           ["map", "get"], ["map", "ls", "a", "b"], ["map", "ls", "--limit", "0"],
                           ["map", "ls", "--limit", "1x"], ["map", "ls", "--limit"], ["--timeout", "never", "status"],
                           ["origin", "add", "n"], ["origin", "add", "n", "u", "--interval", "5 parsecs"],
-                          ["origin", "add", "n", "u", "--rise", "0"],
+                          ["origin", "add", "n", "u", "--rise", "0"], ["origin", "add", "n", "u", "--jitter", "51"],
                           ["events", "more"], ["events", "--count", "0"], ["test-shim", "--drop-percent", "101"],
                           ["rpc"], ["rpc", "m", "{"], ["owner", b"\xff"], ["map", "put", b"\xff", "v"],
                           ["rpc", b"\xff"]):

@@ -91,12 +91,12 @@ static struct nic_datagram draft(struct stage *s, struct seal_packet *p)
 static void finish_frame(struct stage *s, struct nic_datagram *d)
 {
 	struct frame_route route = {.from_mac = {2, 0, 0, 0, 0, 2},
-		.to_be = sw_endpoint_ipv4(&s->w->app.at),
-		.from_be = sw_endpoint_ipv4(&d->from),
 		.to_port_be = htobe16(s->w->app.at.port),
 		.from_port_be = htobe16(d->from.port)};
 	struct nic_info port;
 	nic_port_info(s->w->app.port, &port);
+	memcpy(route.to, s->w->app.at.addr, sizeof(route.to));
+	memcpy(route.from, d->from.addr, sizeof(route.from));
 	memcpy(route.to_mac, port.mac, sizeof(route.to_mac));
 	frame_build(&route, d->payload, d->payload_len);
 }
