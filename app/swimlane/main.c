@@ -10,6 +10,7 @@
 #include "counters.h"
 #include "log.h"
 #include "methods.h"
+#include "probe.h"
 #include "screen.h"
 #include "swimlane_version.h"
 
@@ -17,7 +18,10 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 
 struct options {
 	const char *config;
+	const char *release;
 	bool check;
+	bool probe;
+	bool json;
 	int extra_count; /* behind -- */
 	char **extra;
 };
@@ -27,6 +31,8 @@ static void usage(FILE *out)
 	(void)fputs(
 		"usage: swimlane --config FILE [-- EAL-ARGUMENT ...]\n"
 		"       swimlane --check FILE\n"
+		"       swimlane --probe [--json] [-- EAL-ARGUMENT ...]\n"
+		"       swimlane --release INTERFACE\n"
 		"       swimlane --config-reference | --rpc-reference | --counter-reference |\n"
 		"                --config-manual | --version | --help\n"
 		"\n"
@@ -36,6 +42,9 @@ static void usage(FILE *out)
 		"\n"
 		"  -c, --config FILE      run with this configuration (YAML)\n"
 		"  -t, --check FILE       only say whether it is right\n"
+		"      --probe            print what each port of this machine offers\n"
+		"      --json             ... as JSON\n"
+		"      --release IFACE    take off what a crashed swimlane left on an interface\n"
 		"      --config-reference print every key of the configuration as a Markdown "
 		"table\n"
 		"      --rpc-reference    print every method of the control RPC as Markdown\n"
@@ -59,6 +68,9 @@ static int parse(int argc, char **argv, struct options *o)
 		{"config", required_argument, NULL, 'c'},
 		{"check", required_argument, NULL, 't'},
 		{"config-reference", no_argument, NULL, 'r'},
+		{"probe", no_argument, NULL, 'p'},
+		{"json", no_argument, NULL, 'j'},
+		{"release", required_argument, NULL, 'l'},
 		{"rpc-reference", no_argument, NULL, 'm'},
 		{"counter-reference", no_argument, NULL, 'k'},
 		{"config-manual", no_argument, NULL, '5'},
@@ -74,6 +86,9 @@ static int parse(int argc, char **argv, struct options *o)
 			o->config = optarg;
 			o->check = true;
 			break;
+		case 'p': o->probe = true; break;
+		case 'j': o->json = true; break;
+		case 'l': o->release = optarg; break;
 		case 'r': config_reference(stdout); return 0;
 		case 'm': methods_reference(stdout); return 0;
 		case 'k': counters_reference(stdout); return 0;
@@ -85,8 +100,12 @@ static int parse(int argc, char **argv, struct options *o)
 	}
 	o->extra_count = argc - optind;
 	o->extra = argv + optind;
+	if (o->release != NULL)
+		return probe_release(o->release);
 	bool separated = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
-	if (o->config == NULL || (o->extra_count > 0 && (!separated || o->check))) {
+	if (o->probe && o->config == NULL && (o->extra_count == 0 || separated))
+		return probe_run(o->json, o->extra_count, o->extra);
+	if (o->config == NULL || o->json || (o->extra_count > 0 && (!separated || o->check))) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}

@@ -118,3 +118,54 @@ unsigned place_cpu(const struct config *config, unsigned lcore)
 		return config->control_cpu;
 	return lcore == LCORE_KEEPER ? config->keeper_cpu : config->lane_cpus[lcore - LCORE_LANE];
 }
+
+/* Those of the process's CPUs that lie on the node. */
+static bool near_cpus(int port_node, int (*node_of)(unsigned cpu), cpu_set_t *near)
+{
+	cpu_set_t allowed;
+	CPU_ZERO(near);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return false;
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && node_of(cpu) == port_node)
+			CPU_SET(cpu, near);
+	return CPU_COUNT(near) > 0;
+}
+
+bool place_is_far(const struct config *config, int port_node, int (*node_of)(unsigned cpu),
+	char *text, size_t text_len)
+{
+	struct text t = {text, text_len};
+	const char *comma = "";
+	cpu_set_t near;
+	text[0] = '\0';
+	if (port_node < 0 || !config->cpus_given)
+		return false;
+	for (unsigned i = 0; i < config->lane_count; i++) {
+		int node = node_of(config->lane_cpus[i]);
+		if (node < 0 || node == port_node)
+			continue;
+		append(&t, "%slane %u on CPU %u (node %d)", comma, i, config->lane_cpus[i], node);
+		comma = ", ";
+	}
+	int node = node_of(config->keeper_cpu);
+	if (node >= 0 && node != port_node) {
+		append(&t, "%skeeper on CPU %u (node %d)", comma, config->keeper_cpu, node);
+		comma = ", ";
+	}
+	if (comma[0] == '\0')
+		return false;
+	append(&t, "; the port is on node %d", port_node);
+	if (near_cpus(port_node, node_of, &near)) {
+		append(&t, ": use CPUs ");
+		write_cpus(&near, &t);
+	}
+	return true;
+}
+
+bool place_stay_near(int port_node, int (*node_of)(unsigned cpu))
+{
+	cpu_set_t near;
+	return port_node >= 0 && near_cpus(port_node, node_of, &near) &&
+	       sched_setaffinity(0, sizeof(near), &near) == 0;
+}

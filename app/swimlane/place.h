@@ -18,6 +18,15 @@ struct place {
 /* The CPU of an lcore, where CPUs are given. (rte_lcore_to_cpu_id() does not know --lcores.) */
 unsigned place_cpu(const struct config *config, unsigned lcore);
 
+/* Where CPUs are given: says which roles lie on another NUMA node than the port, and which CPUs
+ * would do; false: none. `node_of` tells a CPU's node, -1 if it has none. */
+bool place_is_far(const struct config *config, int port_node, int (*node_of)(unsigned cpu),
+	char *text, size_t text_len);
+
+/* Where they are not: keeps this process to the node's CPUs, as far as it may use any of them.
+ * False: nothing has changed. */
+bool place_stay_near(int port_node, int (*node_of)(unsigned cpu));
+
 /* Chooses, and pins the calling thread so that threads that EAL starts stay off packet CPUs. 0, or
  * -errno with a message. */
 int place_roles(const struct config *config, struct place *place, char *error, size_t error_len);

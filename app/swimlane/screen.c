@@ -71,6 +71,9 @@ void screen_print(FILE *out, const struct appliance *app, const struct start_inf
 	(void)fprintf(out, "  queues    %u, of %u and %u descriptors (receive, send)\n", p.queues,
 		p.rx_descriptors, p.tx_descriptors);
 	(void)fprintf(out, "  steering  %s\n", p.steering);
+	(void)fprintf(out, "  driver    by %s; checksums: %s\n", p.driver_file, p.offloads);
+	if (p.numa_node >= 0)
+		(void)fprintf(out, "  node      the port is on NUMA node %d\n", p.numa_node);
 	(void)fprintf(out, "  memory    %u MiB on %s; map of %u records in %u MiB\n", c->memory_mib,
 		info->hugepages ? "hugepages" : "ordinary pages", c->map_records_max, c->map_mib);
 	print_cores(out, app, info);

@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <numa.h>
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -16,6 +18,7 @@
 #include "appliance.h"
 #include "epoch.h"
 #include "log.h"
+#include "nic/takeover.h"
 #include "persist.h"
 #include "place.h"
 #include "sealing.h"
@@ -91,8 +94,6 @@ static int choose_memory(
 		add(args, "--no-huge");
 		add(args, "--no-shconf");
 	}
-	add(args, "-m");
-	add(args, "%u", c->memory_mib);
 	return 0;
 }
 
@@ -110,12 +111,53 @@ static void choose_runtime_dir(const struct config *c)
 	}
 }
 
+static int node_of_cpu(unsigned cpu)
+{
+	return numa_available() < 0 ? -1 : numa_node_of_cpu((int)cpu);
+}
+
+/* Roles, and memory, on the port's own NUMA node. */
+static void stay_near_port(const struct config *c, struct start_info *info)
+{
+	char text[CONFIG_ERROR_MAX];
+	info->port_node = takeover_numa_node("/sys", &c->port);
+	if (info->port_node < 0 || numa_available() < 0 || numa_max_node() == 0)
+		return;
+	if (place_is_far(c, info->port_node, node_of_cpu, text, sizeof(text)))
+		log_line(LOG_WARNING, "cores: %s; each packet now crosses between nodes", text);
+	if (!c->cpus_given && place_stay_near(info->port_node, node_of_cpu))
+		log_line(LOG_INFO, "cores: kept to the CPUs of node %d, where the port is",
+			info->port_node);
+	/* Ordinary pages, and hugepages as EAL takes them: first from there. */
+	numa_set_preferred(info->port_node);
+}
+
+/* EAL's share of memory for each node: all of it on the port's. */
+static void add_memory(
+	const struct config *c, const struct start_info *info, struct arguments *args)
+{
+	char list[256] = "";
+	size_t len = 0;
+	if (!info->hugepages || info->port_node < 0 || numa_available() < 0 ||
+		numa_max_node() == 0 || info->port_node > 31) {
+		add(args, "-m");
+		add(args, "%u", c->memory_mib);
+		return;
+	}
+	for (int node = 0; node < info->port_node; node++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "0,");
+	(void)snprintf(list + len, sizeof(list) - len, "%u", c->memory_mib);
+	add(args, "--socket-mem");
+	add(args, "%s", list);
+}
+
 static int start_eal(
 	const struct config *c, int extra_count, char **extra, struct start_info *info, char *error)
 {
 	static char port_args[PORT_ARGS_MAX][NIC_ERROR_MAX];
 	struct arguments args = {.count = 0};
 	char message[NIC_ERROR_MAX];
+	stay_near_port(c, info);
 	int rc = place_roles(c, &info->place, error, CONFIG_ERROR_MAX);
 	if (rc < 0)
 		return rc;
@@ -134,6 +176,7 @@ static int start_eal(
 	rc = choose_memory(c, &args, info, error);
 	if (rc < 0)
 		return rc;
+	add_memory(c, info, &args);
 	for (int i = 0; i < n; i++)
 		add(&args, "%s", port_args[i]);
 	for (int i = 0; i < extra_count; i++)

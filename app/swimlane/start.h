@@ -7,6 +7,7 @@
 /* What the start screen says besides the configuration and the port. */
 struct start_info {
 	struct place place;
+	int port_node; /* NUMA; -1: unknown */
 	bool hugepages;
 	uint32_t epoch;
 	bool hugepages_gone; /* EAL failed on hugepages that were free a moment before: try without

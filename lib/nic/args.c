@@ -13,6 +13,7 @@
 #include "nic/interface.h"
 #include "nic/device.h"
 #include "nic/port.h"
+#include "nic/takeover.h"
 #include "nic/xdp.h"
 #include "nic/xdp_steering.h"
 
@@ -219,6 +220,8 @@ int nic_eal_arguments(
 	int rc = check_common(config, error);
 	if (rc == 0 && nic_kind_is_shared(config->kind))
 		rc = device_check_interface(config, &interface, error);
+	if (rc == 0)
+		rc = takeover_check(config, false, error);
 	/* Virtual ports never see a physical address; the mbufs may lie anywhere. */
 	if (rc == 0 && config->kind != NIC_PCI)
 		rc = add(&args, "--no-pci");

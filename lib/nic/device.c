@@ -109,6 +109,14 @@ void device_describe_steering(const struct nic_config *config, const struct inte
 		break;
 	case NIC_PCI:
 	case NIC_VDEV:
+		if (way == NIC_STEER_ISOLATE) {
+			(void)snprintf(text, TEXT_MAX,
+				"flow rules of an isolated port: UDP to our address and port; "
+				"%.15s keeps "
+				"the rest",
+				interface->name);
+			break;
+		}
 		(void)snprintf(text, TEXT_MAX, "the whole port%s; the kernel has none of it%s%s",
 			config->queues == 1 ? ""
 			: way == NIC_STEER_FLOW_RULES

@@ -42,6 +42,7 @@ static int query_link(int fd, const char *name, struct interface *out, char *err
 			"interface %s: not found in this network namespace; `ip link` lists what "
 			"there is",
 			name);
+	memcpy(out->name, name, strlen(name) + 1);
 	out->ifindex = (unsigned)ifr.ifr_ifindex;
 	if (ioctl(fd, SIOCGIFMTU, &ifr) < 0)
 		return nic_fail(error, -errno, "interface %s: its MTU cannot be read: %s", name,

@@ -8,6 +8,7 @@
 #include "base/endpoint.h"
 
 struct interface {
+	char name[16];
 	unsigned ifindex;
 	uint32_t mtu;
 	uint8_t mac[6];

@@ -16,6 +16,7 @@
 #include "nic/device.h"
 #include "nic/netlink.h"
 #include "nic/steer.h"
+#include "nic/takeover.h"
 #include "nic/xdp.h"
 
 const char *nic_drop_name(enum nic_drop d)
@@ -219,7 +220,7 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 		rx = tx = (uint16_t)(1u << device_memif_ring_log2(config));
 	port->info.rx_descriptors = rx;
 	port->info.tx_descriptors = tx;
-	port->way = steer_apply(port, way);
+	port->way = (int)way;
 	return 0;
 }
 
@@ -318,11 +319,22 @@ static void create_exclusive(struct nic_port *port)
 	port->info.mtu = NIC_MTU;
 }
 
+/* A PCI port beside the kernel has the kernel's interface, addresses and neighbours. */
+static int isolate(struct nic_port *port, char *error)
+{
+	char interface[16];
+	port->isolated = steer_isolate(port, interface);
+	if (!port->isolated)
+		return takeover_check(&port->config, true, error);
+	(void)snprintf(port->config.interface, sizeof(port->config.interface), "%s", interface);
+	port->info.exclusive = false;
+	return 0;
+}
+
 int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 	struct nic_port **out, char *error)
 {
 	struct rte_eth_dev_info dev;
-	struct interface interface = {0};
 	struct nic_port *port = rte_zmalloc("nic_port", sizeof(*port), RTE_CACHE_LINE_SIZE);
 	*out = NULL;
 	error[0] = '\0';
@@ -342,8 +354,10 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		rc = check_device(port, &dev, error);
 	if (rc == 0)
 		rc = check_pool(port, error);
-	if (rc == 0 && nic_kind_is_shared(config->kind))
-		rc = create_shared(port, &interface, error);
+	if (rc == 0 && !nic_kind_is_shared(config->kind))
+		rc = isolate(port, error);
+	if (rc == 0 && (nic_kind_is_shared(config->kind) || port->isolated))
+		rc = create_shared(port, &port->interface, error);
 	else if (rc == 0)
 		create_exclusive(port);
 	if (rc == 0)
@@ -354,7 +368,6 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		return rc;
 	}
 	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
-	device_describe_steering(config, &interface, port->way, port->tried, port->info.steering);
 	*out = port;
 	return 0;
 }
@@ -368,7 +381,10 @@ int nic_port_start(struct nic_port *port, char *error)
 			"device %s: does not start: %s; DPDK's messages say more", port->info.name,
 			rte_strerror(-rc));
 	port->started = true;
-	return 0;
+	rc = steer_apply(port, error);
+	device_describe_steering(&port->config, &port->interface, (enum nic_steering)port->way,
+		port->tried, port->info.steering);
+	return rc;
 }
 
 void nic_port_stop(struct nic_port *port)

@@ -9,6 +9,7 @@
 
 #include "nic/ask.h"
 #include "nic/frame.h"
+#include "nic/interface.h"
 #include "nic/neighbour.h"
 #include "nic/nic.h"
 #include "nic/resolve.h"
@@ -60,10 +61,12 @@ struct nic_port {
 	bool configured;
 	bool interrupts; /* the device was asked for receive interrupts */
 	struct nic_driver *driver;
-	int way;                  /* enum nic_steering, the one in force */
-	struct rte_flow *flow;    /* the rule that spreads our datagrams; NULL: none */
-	char tried[128];          /* ways of steering that the device refused, and why */
-	struct asks asks_control; /* producer: control, consumer: lane 0 (exclusive ports) */
+	bool isolated;              /* a PCI port beside the kernel */
+	struct interface interface; /* shared ports: as it was at creation */
+	int way;                    /* enum nic_steering, the one in force */
+	struct rte_flow *flow;      /* the rule that spreads our datagrams; NULL: none */
+	char tried[128];            /* ways of steering that the device refused, and why */
+	struct asks asks_control;   /* producer: control, consumer: lane 0 (exclusive ports) */
 
 	struct nic_queue queues[SW_LANES_MAX];
 };

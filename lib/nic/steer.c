@@ -7,6 +7,7 @@
 #include <rte_flow.h>
 
 #include "nic/port.h"
+#include "nic/takeover.h"
 
 #define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP)
 
@@ -90,9 +91,9 @@ enum nic_steering steer_choose(
 	enum nic_steering way = NIC_STEER_SOFTWARE;
 	for (uint32_t i = driver->steering_count; i > 0; i--) {
 		enum nic_steering one = (enum nic_steering)driver->steering[i - 1];
-		/* What is known of rules is known after the set-up. Isolation needs nothing here.
-		 */
-		if (one != NIC_STEER_RSS || can_rss(dev))
+		/* What rules the device takes is known once it runs. */
+		if (one == NIC_STEER_ISOLATE ? port->isolated
+					     : one != NIC_STEER_RSS || can_rss(dev))
 			way = one;
 	}
 	/* One lane has nothing to spread; a driver without RSS refuses to be asked for it. */
@@ -120,22 +121,49 @@ static int add_rule(struct nic_port *port, char *why)
 	return -EIO;
 }
 
-enum nic_steering steer_apply(struct nic_port *port, enum nic_steering way)
+static bool wants(const struct nic_driver *driver, enum nic_steering way)
+{
+	for (uint32_t i = 0; i < driver->steering_count; i++)
+		if (driver->steering[i] == (int)way)
+			return true;
+	return false;
+}
+
+bool steer_isolate(struct nic_port *port, char *interface)
+{
+	struct rte_flow_error error = {.message = NULL};
+	if (!wants(port->driver, NIC_STEER_ISOLATE))
+		return false;
+	if (!takeover_pci_interface(port->config.interface, interface)) {
+		note_refusal(port, "isolate", "no kernel interface is behind it");
+		return false;
+	}
+	int rc = rte_flow_isolate(port->port_id, 1, &error);
+	if (rc < 0)
+		note_refusal(
+			port, "isolate", error.message != NULL ? error.message : rte_strerror(-rc));
+	return rc == 0;
+}
+
+int steer_apply(struct nic_port *port, char *error)
 {
 	char why[WHY_MAX] = "";
 	struct rte_eth_rss_conf rss = {.rss_key = NULL};
-	if (way == NIC_STEER_ISOLATE) {
-		note_refusal(port, "isolate", "the port has an address of its own");
-		way = NIC_STEER_FLOW_RULES;
-	}
-	if (way != NIC_STEER_FLOW_RULES)
-		return way;
+	if (port->way == NIC_STEER_ISOLATE && add_rule(port, why) < 0)
+		return nic_fail(error, -EIO,
+			"device %s: beside the kernel it refuses the rule that names our "
+			"datagrams: "
+			"%s",
+			port->info.name, why);
+	if (port->way != NIC_STEER_FLOW_RULES)
+		return 0;
 	if (port->config.queues > 1 && add_rule(port, why) == 0)
-		return way;
+		return 0;
 	if (port->config.queues > 1)
 		note_refusal(port, "flow_rules", why);
-	return rte_eth_dev_rss_hash_conf_get(port->port_id, &rss) == 0 ? NIC_STEER_RSS
-								       : NIC_STEER_SOFTWARE;
+	port->way = rte_eth_dev_rss_hash_conf_get(port->port_id, &rss) == 0 ? NIC_STEER_RSS
+									    : NIC_STEER_SOFTWARE;
+	return 0;
 }
 
 void steer_release(struct nic_port *port)

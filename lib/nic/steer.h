@@ -14,8 +14,13 @@ struct rte_eth_dev_info;
 enum nic_steering steer_choose(
 	struct nic_port *port, const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf);
 
-/* After the queues are set up: makes the rules; falls back to RSS or software and says why. */
-enum nic_steering steer_apply(struct nic_port *port, enum nic_steering way);
+/* Before that: asks the device to leave everything to the kernel but what rules will name. True: it
+ * does, and `interface` (16 bytes) is the kernel's side of it. */
+bool steer_isolate(struct nic_port *port, char *interface);
+
+/* Of a started port (drivers forget rules made earlier, or refuse them): makes the rules; falls
+ * back to RSS or software and says why. 0; or -errno with a message where there is no way back. */
+int steer_apply(struct nic_port *port, char *error);
 
 /* Takes the rules off again. */
 void steer_release(struct nic_port *port);

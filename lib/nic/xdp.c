@@ -216,6 +216,20 @@ int xdp_clear(const char *interface, unsigned ifindex, char *error)
 	return 0;
 }
 
+int xdp_release(const char *interface, unsigned ifindex, char *error)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	char name[BPF_OBJ_NAME_LEN] = "?";
+	int rc = bpf_xdp_query((int)ifindex, 0, &query);
+	if (rc < 0)
+		return nic_fail(error, rc, "interface %s: cannot be asked for its XDP program: %s",
+			interface, strerror(-rc));
+	if (query.attach_mode == XDP_ATTACHED_NONE || program_is_ours(query.prog_id, name) <= 0)
+		return 0;
+	rc = xdp_clear(interface, ifindex, error);
+	return rc < 0 ? rc : 1;
+}
+
 void xdp_detach(unsigned ifindex)
 {
 	char ignored[NIC_ERROR_MAX];

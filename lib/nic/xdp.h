@@ -25,6 +25,10 @@ int xdp_lock(const char *interface, char *error);
  * there. The caller holds the lock. */
 int xdp_clear(const char *interface, unsigned ifindex, char *error);
 
+/* Takes off our program alone: 1; 0: none is there, or somebody else's. The caller holds the lock.
+ */
+int xdp_release(const char *interface, unsigned ifindex, char *error);
+
 /* After the driver has closed: makes sure that nothing of ours is left. */
 void xdp_detach(unsigned ifindex);
 

@@ -33,7 +33,7 @@ name: {name}
 cluster: {cluster}
 profile: {profile}
 zone: lab
-insecure: true
+{sealing}
 seeds:
 {seeds}
 port:
@@ -167,8 +167,8 @@ class PciServer(fleet.Server):
             f"  lanes: [{', '.join(str(n + 1) for n in range(self.lanes))}]\n  keeper: 0\n  control: 0")
         inside = "/run/swimlane/control.sock"
         self.config.write_text(CONFIG.format(
-            name=self.name, cluster=self.lab.network.prefix, profile=options.profile, device=self.device,
-            seeds="\n".join(f"  - {s.address}:{fleet.UDP_PORT}" for s in self.lab.fleet.servers if s is not self),
+            name=self.name, sealing=self.lab.fleet.sealing(), cluster=self.lab.network.prefix, profile=options.profile, device=self.device,
+            seeds="\n".join(f"  - '{s.endpoint()}'" for s in self.lab.fleet.servers if s is not self),
             address=self.address, prefix_len=net.PREFIX_LEN, udp_port=fleet.UDP_PORT, lanes=lanes,
             hugepages="on" if self.hugepages else "off", stable_ms=options.stable_ms, socket=inside))
         (self.folder / "facts.json").write_text(json.dumps({

@@ -151,3 +151,50 @@ SW_TEST(place, without_given_cpus_every_role_floats_over_those_of_the_process)
 	SW_EXPECT_TRUE(CPU_EQUAL(&now, &one)); /* floating pins nobody */
 	cpus_give_back(&cpus);
 }
+
+/* Even CPUs on node 0, odd ones on node 1. */
+static int parity(unsigned cpu)
+{
+	return (int)(cpu % 2);
+}
+
+static int no_node(unsigned cpu)
+{
+	(void)cpu;
+	return -1;
+}
+
+SW_TEST(place, roles_far_from_the_port_are_told_with_the_better_cpus)
+{
+	struct config c = given(0, 2, 2, 3);
+	char text[256];
+	c.lane_cpus[1] = 6;
+	SW_ASSERT_TRUE(place_is_far(&c, 1, parity, text, sizeof(text)));
+	if (strstr(text,
+		    "lane 1 on CPU 6 (node 0), keeper on CPU 2 (node 0); the port is on node 1") !=
+		text)
+		SW_FAIL("%s", text);
+	SW_EXPECT_FALSE(place_is_far(&c, -1, parity, text, sizeof(text)));
+	SW_EXPECT_FALSE(place_is_far(&c, 1, no_node, text, sizeof(text)));
+	c.keeper_cpu = 5;
+	c.lane_cpus[1] = 1;
+	SW_EXPECT_FALSE(place_is_far(&c, 1, parity, text, sizeof(text)));
+}
+
+SW_TEST(place, floating_roles_stay_on_the_port_s_node)
+{
+	struct cpus cpus = cpus_take();
+	cpu_set_t now;
+	if (cpus.first % 2 != cpus.last % 2) {
+		SW_EXPECT_TRUE(place_stay_near((int)(cpus.last % 2), parity));
+		SW_ASSERT_EQ(sched_getaffinity(0, sizeof(now), &now), 0);
+		SW_EXPECT_TRUE(CPU_ISSET(cpus.last, &now));
+		SW_EXPECT_FALSE(CPU_ISSET(cpus.first, &now));
+		cpus_give_back(&cpus);
+	}
+	/* A node of which this process may use no CPU, or none at all: everything stays. */
+	SW_EXPECT_FALSE(place_stay_near(7, parity));
+	SW_EXPECT_FALSE(place_stay_near(-1, no_node));
+	SW_ASSERT_EQ(sched_getaffinity(0, sizeof(now), &now), 0);
+	SW_EXPECT_TRUE(CPU_EQUAL(&now, &cpus.before));
+}
