@@ -107,7 +107,7 @@ const struct counter counters_persist[] = {
 	COUNTS(EVENTS, copies_again, "Copies begun anew because a full-state join came in between"),
 	COUNTS(GAUGE, copy_bytes, "Bytes of the last copy"),
 	COUNTS(GAUGE, copy_records, "Records in the map when the last copy was done"),
-	COUNTS(GAUGE, copy_took_ms, "Milliseconds that the last copy took, with the disk"),
+	COUNTS(GAUGE_MS, copy_took_ms, "Milliseconds that the last copy took, with the disk"),
 	{NULL, 0, 0, NULL},
 };
 #undef OF

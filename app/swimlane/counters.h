@@ -8,12 +8,13 @@
 #include <stdio.h>
 
 enum counter_kind {
-	COUNTER_EVENTS, /* only grows */
-	COUNTER_DROPS,  /* the same: something that was not done; told by reason */
-	COUNTER_GAUGE,  /* how many there are now */
-	COUNTER_CYCLES, /* only grows: cycles of the time stamp counter */
-	COUNTER_NS,     /* only grows: nanoseconds */
-	COUNTER_BYTES,  /* only grows */
+	COUNTER_EVENTS,   /* only grows */
+	COUNTER_DROPS,    /* the same: something that was not done; told by reason */
+	COUNTER_GAUGE,    /* how many there are now */
+	COUNTER_GAUGE_MS, /* a time, in milliseconds: its name ends in _ms */
+	COUNTER_CYCLES,   /* only grows: cycles of the time stamp counter */
+	COUNTER_NS,       /* only grows: nanoseconds */
+	COUNTER_BYTES,    /* only grows */
 };
 
 struct counter {

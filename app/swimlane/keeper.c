@@ -46,8 +46,8 @@ static void input_packets(
 	struct map *map = keeper->app->map;
 	struct group groups[2];
 	unsigned at = open_group(keeper, burst, count, &groups[0]);
-	map_ahead_step_owner(map);
-	map_ahead_step_owner(map);
+	for (int i = 0; i < MAP_AHEAD_STEPS; i++)
+		map_ahead_step_owner(map);
 	for (unsigned turn = 0; groups[turn % 2].count > 0; turn++) {
 		struct group *g = &groups[turn % 2];
 		at += open_group(keeper, burst + at, count - at, &groups[(turn + 1) % 2]);

@@ -103,7 +103,7 @@ static const char *unit_of(const struct counter *c, char *name, size_t cap)
 {
 	size_t len = strcspn(c->name, "");
 	const char *unit = NULL;
-	if (c->kind == COUNTER_CYCLES || c->kind == COUNTER_NS) {
+	if (c->kind == COUNTER_CYCLES || c->kind == COUNTER_NS || c->kind == COUNTER_GAUGE_MS) {
 		unit = "seconds";
 		len -= c->kind == COUNTER_CYCLES ? strlen("_cycles") : strlen("_ns");
 		(void)snprintf(name, cap, "%.*s_seconds", (int)len, c->name);
@@ -121,6 +121,8 @@ static void value(struct exposition *e, const struct counter *c, const void *of,
 		sample_real(e, labels, (double)v / (double)rte_get_tsc_hz());
 	else if (c->kind == COUNTER_NS)
 		sample_real(e, labels, (double)v / 1e9);
+	else if (c->kind == COUNTER_GAUGE_MS)
+		sample_real(e, labels, (double)v / 1e3);
 	else
 		sample(e, labels, v);
 }
@@ -136,7 +138,8 @@ static void single(struct exposition *e, const char *group, const struct counter
 		if (c->kind == COUNTER_DROPS)
 			continue;
 		const char *unit = unit_of(c, name, sizeof(name));
-		begin(e, c->kind != COUNTER_GAUGE, unit, c->help, "%s_%s", group, name);
+		begin(e, c->kind != COUNTER_GAUGE && c->kind != COUNTER_GAUGE_MS, unit, c->help,
+			"%s_%s", group, name);
 		value(e, c, of, labels);
 	}
 	if (!drops)

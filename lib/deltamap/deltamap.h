@@ -40,6 +40,7 @@ enum {
 	MAP_SESSIONS_MAX = 8, /* served at a time */
 	MAP_BULK_MAX = 64,    /* keys of one map_get_bulk_reader() */
 	MAP_AHEAD_PACKETS = 4,
+	MAP_AHEAD_STEPS = 3,
 };
 
 /* A record as it is read; key and value are valid as long as the read-side section lasts. */
@@ -221,9 +222,9 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 	const struct wire_prelude *prelude, const struct sw_endpoint *from,
 	struct sw_reader *messages);
 /* Brings to the caches what the records of the next packets will touch: map_ahead_owner() with
- * their messages, then map_ahead_step_owner() twice, best with as many packets of before merged in
- * between. Changes nothing. MAP_AHEAD_PACKETS at a time are best. The packets must stay until the
- * last step. */
+ * their messages, then map_ahead_step_owner() MAP_AHEAD_STEPS times, best with as many packets of
+ * before merged in between. Changes nothing. MAP_AHEAD_PACKETS at a time are best. The packets must
+ * stay until the last step. */
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count);
 void map_ahead_step_owner(struct map *map);
 /* Something was seen of this server's writes that is not here yet. */

@@ -147,7 +147,7 @@ struct ahead {
 	struct ahead_record {
 		const uint8_t *key;
 		uint64_t hash;
-		record_ref head;
+		record_ref ref;
 		uint8_t key_len;
 	} records[AHEAD_MAX];
 };

@@ -26,19 +26,28 @@ static void take_records(
 static void fetch_heads(const struct store *s, struct ahead *a)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
-		a->records[i].head = store_head(s, a->records[i].hash);
-		store_prefetch_record(s, a->records[i].head);
+		a->records[i].ref = store_head(s, a->records[i].hash);
+		store_prefetch_record(s, a->records[i].ref);
+	}
+}
+
+/* The record itself, where it is not the first of its chain. */
+static void fetch_found(const struct store *s, struct ahead *a)
+{
+	for (uint32_t i = 0; i < a->count; i++) {
+		struct ahead_record *r = &a->records[i];
+		record_ref found = store_find_from(s, r->ref, r->key, r->key_len);
+		if (found != r->ref)
+			store_prefetch_record(s, found);
+		r->ref = found;
 	}
 }
 
 static void fetch_neighbours(const struct store *s, const struct ahead *a)
 {
-	for (uint32_t i = 0; i < a->count; i++) {
-		const struct ahead_record *r = &a->records[i];
-		record_ref found = store_find_from(s, r->head, r->key, r->key_len);
-		if (found != 0)
-			store_prefetch_neighbours(s, found);
-	}
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->records[i].ref != 0)
+			store_prefetch_neighbours(s, a->records[i].ref);
 }
 
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count)
@@ -54,7 +63,8 @@ void map_ahead_step_owner(struct map *map)
 {
 	switch (map->ahead.step++) {
 	case 0: fetch_heads(&map->store, &map->ahead); return;
-	case 1: fetch_neighbours(&map->store, &map->ahead); return;
+	case 1: fetch_found(&map->store, &map->ahead); return;
+	case 2: fetch_neighbours(&map->store, &map->ahead); return;
 	default: return;
 	}
 }

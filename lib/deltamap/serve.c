@@ -48,17 +48,40 @@ static struct serving *take_session(struct map *map, struct actor asker)
 	return place;
 }
 
+/* Pins a record. Its length stands in `starts` until the packets are cut, so that each record,
+ * which is seldom in a cache, is looked at once. */
+static void take_record(struct map *map, struct serving *sv, record_ref ref)
+{
+	struct wire_record w;
+	map_record_to_wire(store_at(&map->store, ref), &w);
+	store_pin(&map->store, ref);
+	sv->starts[sv->ref_count] = (uint32_t)wire_record_len(&w);
+	sv->refs[sv->ref_count++] = ref;
+}
+
+static void reverse(uint32_t *list, uint32_t count)
+{
+	for (uint32_t i = 0; i < count / 2; i++) {
+		uint32_t t = list[i];
+		list[i] = list[count - 1 - i];
+		list[count - 1 - i] = t;
+	}
+}
+
 /* The records of one actor above seq, oldest first. Walks no more than it finds. */
 static void gather(struct map *map, struct serving *sv, const struct actor_slot *a, uint64_t seq)
 {
-	record_ref first = 0;
-	for (record_ref ref = a->newest; ref != 0 && store_at(&map->store, ref)->dot.seq > seq;
-		ref = store_at(&map->store, ref)->older)
-		first = ref;
-	for (record_ref ref = first; ref != 0; ref = store_at(&map->store, ref)->newer) {
-		store_pin(&map->store, ref);
-		sv->refs[sv->ref_count++] = ref;
+	uint32_t first = sv->ref_count;
+	for (record_ref ref = a->newest; ref != 0;) {
+		const struct record *r = store_at(&map->store, ref);
+		if (r->dot.seq <= seq)
+			break;
+		__builtin_prefetch(store_at(&map->store, r->older));
+		take_record(map, sv, ref);
+		ref = r->older;
 	}
+	reverse(sv->refs + first, sv->ref_count - first);
+	reverse(sv->starts + first, sv->ref_count - first);
 }
 
 static uint32_t packets_of(const struct version_vector *vv)
@@ -67,13 +90,11 @@ static uint32_t packets_of(const struct version_vector *vv)
 }
 
 /* The vectors first: by them the asker tells whether it may take the rest. */
-static void cut_into_packets(struct map *map, struct serving *sv)
+static void cut_into_packets(struct serving *sv)
 {
 	uint32_t room = 0, data_packets = 0;
-	for (uint32_t i = 0; i < sv->ref_count; i++) {
-		struct wire_record w;
-		map_record_to_wire(store_at(&map->store, sv->refs[i]), &w);
-		uint32_t len = (uint32_t)wire_record_len(&w);
+	for (uint32_t i = 0; i < sv->ref_count; i++) { /* not more packets than lengths read */
+		uint32_t len = sv->starts[i];
 		if (len > room) {
 			assert(data_packets + 1 < sv->starts_max);
 			sv->starts[data_packets++] = i;
@@ -120,10 +141,8 @@ static void gather_repair(struct map *map, struct serving *sv)
 			continue;
 		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
 		for (; ref != 0;
-			ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed)) {
-			store_pin(s, ref);
-			sv->refs[sv->ref_count++] = ref;
-		}
+			ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed))
+			take_record(map, sv, ref);
 	}
 }
 
@@ -140,7 +159,7 @@ static void take_snapshot(struct map *map, struct serving *sv, const struct wire
 	vv_clear(&sv->collected);
 	if (everything)
 		collect_vector(map, &sv->collected);
-	cut_into_packets(map, sv);
+	cut_into_packets(sv);
 	sv->snapshot = map->next_snapshot++;
 	sv->pending_head = sv->pending_tail = 0;
 	sv->sent_to = 0;

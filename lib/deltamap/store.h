@@ -88,6 +88,7 @@ struct store {
 	_Atomic uint64_t vector_hash;
 	uint64_t bucket_sums[WIRE_BUCKETS_COUNT]; /* of content_hash; owner only */
 	uint32_t actor_count;
+	uint16_t last_actor;                   /* that store_actor() found */
 	uint16_t actor_order[SW_ACTORS_MAX];   /* slots in use, by (id, epoch); owner only */
 	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing */
 	uint32_t gone_open, gone_sealed;       /* slots in those states */

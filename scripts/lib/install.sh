@@ -28,9 +28,11 @@ install_missing() { # section...
 	"${as_root[@]}" bash -s -- "${missing[@]}" >&2 <<'ROOT'
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
-# Our own nginx serves the origins: a packaged one must not come up because of us.
+# Our own nginx serves the origins, and of prometheus only promtool is used: services must not come up
+# because of us.
 refuser=/usr/sbin/policy-rc.d made=
-nginx_was_here=$(dpkg-query -W -f '${db:Status-Status}' nginx 2>/dev/null || true)
+status() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true; }
+nginx_was_here=$(status nginx) prometheus_was_here=$(status prometheus)
 if [ ! -e "$refuser" ]; then
 	made=1
 	trap 'rm -f "$refuser"' EXIT
@@ -39,11 +41,12 @@ if [ ! -e "$refuser" ]; then
 fi
 apt-get -q update </dev/null
 apt-get -q -y install --no-install-recommends "$@" </dev/null
-if [ "$nginx_was_here" != installed ] &&
-	[ "$(dpkg-query -W -f '${db:Status-Status}' nginx 2>/dev/null)" = installed ]; then
-	{ deb-systemd-helper disable nginx.service; update-rc.d nginx disable; } >/dev/null 2>&1 || true
+for service in nginx prometheus; do
+	was_here=${service}_was_here
+	[ "${!was_here}" != installed ] && [ "$(status $service)" = installed ] || continue
+	{ deb-systemd-helper disable $service.service; update-rc.d $service disable; } >/dev/null 2>&1 || true
 	# Somebody's own policy-rc.d may have let it start.
-	[ -n "$made" ] || [ ! -d /run/systemd/system ] || systemctl stop nginx.service || true
-fi
+	[ -n "$made" ] || [ ! -d /run/systemd/system ] || systemctl stop $service.service || true
+done
 ROOT
 }

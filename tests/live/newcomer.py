@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """A newcomer that needs everything (100,000 records) does not slow the others' writes: the time from a put on one server
-to the change on another, with and without it, in turns."""
+to the change on another, with and without it, in turns. All servers share this machine's cores, and a newcomer that merges
+takes some; so what it is held against is the same time beside processes that only compute."""
+import multiprocessing
 import statistics
+import subprocess
 import sys
 import time
 
@@ -45,11 +48,25 @@ class Probe:
                 break
         return (time.monotonic() - begin) * 1000
 
-    def until(self, condition):
-        samples = []
-        while not condition():
-            samples += [self.once() for _ in range(20)]
-        return samples
+
+def measure(writer, reader, results, stop):
+    """In a process of its own: what the test does besides must not be in the times."""
+    probe, samples = Probe(writer, reader), []
+    while not stop.is_set():
+        samples += [(time.monotonic(), probe.once()) for _ in range(10)]
+    results.send(samples)
+
+
+class Load:
+    """As many processes that compute as a server has busy threads while it takes everything: lane and keeper."""
+
+    def __enter__(self):
+        self.processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 def p99(samples):
@@ -71,21 +88,40 @@ def body(test, the_lab):
     test.note(f"{RECORDS} records written in {took:.1f} s")
     test.need(feed.until(lambda: all(s.call("status")["records"] >= RECORDS for s in fleet.servers), 60),
               "all hold them before it begins")
-    probe, idle, busy, taken = Probe(writer, reader), [], [], []
+    results, far_end = multiprocessing.Pipe(duplex=False)
+    stop, phases, taken = multiprocessing.Event(), [], []
+    process = multiprocessing.Process(target=measure, args=(writer, reader, far_end, stop), daemon=True)
+    process.start()
     for _ in range(FULL_ROUNDS if test.full else ROUNDS):
         fleet.kill(newcomer)
         fleet.collect(newcomer)
-        end = time.monotonic() + IDLE_S
-        idle += probe.until(lambda: time.monotonic() > end)
+        begin = time.monotonic()
+        time.sleep(IDLE_S)
+        phases.append(("idle", begin, time.monotonic()))
+        with Load():
+            begin = time.monotonic()
+            time.sleep(IDLE_S / 2)
+            phases.append(("loaded", begin, time.monotonic()))
         fleet.start(newcomer)  # its process is up and has the RPC; now it asks for everything
         begin = time.monotonic()
-        busy += probe.until(lambda: is_ready(newcomer))
+        feed.until(lambda: is_ready(newcomer), 30)
+        phases.append(("busy", begin, time.monotonic()))
         taken.append(time.monotonic() - begin)
+    stop.set()
+    samples = results.recv()
+    process.join()
+    idle, loaded, busy = ([ms for at, ms in samples if any(name == n and b <= at <= e for n, b, e in phases)]
+                          for name in ("idle", "loaded", "busy"))
     test.note(f"put to change on another server, without: median {statistics.median(idle):.2f} ms, p99 {p99(idle):.2f} ms "
-              f"({len(idle)} writes); with a newcomer: median {statistics.median(busy):.2f} ms, p99 {p99(busy):.2f} ms "
+              f"({len(idle)} writes); beside a load: median {statistics.median(loaded):.2f} ms, p99 {p99(loaded):.2f} ms "
+              f"({len(loaded)} writes); with a newcomer: median {statistics.median(busy):.2f} ms, p99 {p99(busy):.2f} ms "
               f"({len(busy)} writes); it had everything after {', '.join(f'{t:.2f}' for t in taken)} s")
     test.check(len(busy) >= 20 * len(taken), "writes were measured while it took everything")
-    test.check(p99(busy) <= 3 * p99(idle) + 10, "the others' writes are not slowed: p99 within three times and 10 ms")
+    test.note(f"the slowest with a newcomer: {[round(x) for x in sorted(busy)[-5:]]} ms, beside a load: "
+              f"{[round(x) for x in sorted(loaded)[-5:]]} ms")
+    test.check(p99(busy) <= 3 * p99(loaded) + 10,
+               "the others' writes are not slowed: p99 within three times and 10 ms of the load's")
+    test.check(statistics.median(busy) <= 2 * statistics.median(loaded) + 2, "nor is their median")
     test.check(max(busy) < 5000, "no write was lost on the way")
 
 

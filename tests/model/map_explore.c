@@ -11,7 +11,14 @@
 #include "map_internal.h"
 #include "seen.h"
 
-enum { SAID_MAX = SEEN_WORDS * 64, INDEX_SIZE = 4 * SAID_MAX, DEPTH_MAX = 1024 };
+enum {
+	SAID_MAX = SEEN_WORDS * 64,
+	INDEX_SIZE = 4 * SAID_MAX,
+	DEPTH_MAX = 1024,
+	FOLLOWED_MAX = 4096,
+	FOLLOWED_ONE_OF = 16,
+	FOLLOWED_CHECKS_MAX = 20000
+};
 
 const struct map_scope map_scopes[MAP_SCOPES] = {
 	{"three writes, pushed alone", 3, 2, 0, false, {.writes = 3, .puts = 3, .deletes = 1}},
@@ -28,6 +35,11 @@ const struct map_scope map_scopes[MAP_SCOPES] = {
 	{"four writes, pushed alone", 3, 2, 0, false, {.writes = 4, .puts = 4, .deletes = 2}},
 	{"four writes, two pulls, one starts anew", 3, 2, 0, true,
 		{.writes = 4, .puts = 4, .deletes = 2, .pulls = 2, .resends = 1, .restarts = 1}},
+};
+
+struct followed {
+	uint64_t key, reaction;
+	uint32_t packets;
 };
 
 struct network {
@@ -59,6 +71,7 @@ static struct packet sayings[SAID_MAX];
 static uint32_t said_count;
 static uint16_t said_index[INDEX_SIZE]; /* by hash: number + 1 */
 static struct image all_images[REPLICAS_MAX];
+static struct followed followed[FOLLOWED_MAX];
 
 static bool has(const uint64_t *bits, uint32_t at)
 {
@@ -222,6 +235,53 @@ static int heal(struct search *search, struct frame *f)
 	return 0;
 }
 
+/* ---- are states that are held for equal followed by equal ones? ---- */
+
+static void hash_said(void *context, const struct packet *packet)
+{
+	uint64_t *sum = context;
+	*sum = sw_mix64(*sum + hash_packet(packet));
+}
+
+/* What a replica would make of each of the first `packets` packets, and of asking again. */
+static uint64_t reaction(const struct world *from, uint32_t a, uint32_t packets)
+{
+	static struct world world;
+	static struct image image;
+	uint64_t all = 0;
+	image_save(a, &image);
+	for (uint32_t i = 0; i <= packets; i++) {
+		struct step t = {.kind = i < packets ? STEP_DELIVER : STEP_RESEND, .a = (uint8_t)a};
+		const char *broken;
+		uint64_t sum = i;
+		if (i < packets && sayings[i].to != a)
+			continue;
+		copy_world(&world, from);
+		(void)world_step(
+			&world, &t, i < packets ? &sayings[i] : NULL, hash_said, &sum, &broken);
+		all += sw_mix64(sum + world_hash_replica(&world, a));
+		image_load(a, &image);
+	}
+	return all;
+}
+
+/* One state of FOLLOWED_ONE_OF is remembered with its reaction, and compared when it is reached
+ * again. */
+static void follow(struct search *search, const struct frame *f, uint32_t a)
+{
+	uint64_t key = f->hashes[a];
+	if (key % FOLLOWED_ONE_OF != 0)
+		return;
+	struct followed *known = &followed[key / FOLLOWED_ONE_OF % FOLLOWED_MAX];
+	if (known->key != key) {
+		*known = (struct followed){key, reaction(&f->world, a, said_count), said_count};
+	} else if (search->out->followed < FOLLOWED_CHECKS_MAX) {
+		search->out->followed++;
+		if (reaction(&f->world, a, known->packets) != known->reaction)
+			search->out->broken = "states that are held for equal go on equally";
+	}
+}
+
 /* Tries one step from the top of the stack; a new state goes on top. */
 static int try_step(struct search *search, struct frame *top)
 {
@@ -245,6 +305,8 @@ static int try_step(struct search *search, struct frame *top)
 	next->next = 0;
 	memcpy(next->hashes, top->hashes, sizeof(next->hashes));
 	next->hashes[t.a] = world_hash_replica(&next->world, t.a);
+	if (out->broken == NULL)
+		follow(search, next, t.a);
 	int added = out->broken == NULL
 			    ? seen_add(&search->seen, hash_frame(next), next->network.said)
 			    : 0;
@@ -294,6 +356,7 @@ int map_explore(const struct map_scope *scope, uint64_t states_max, struct map_e
 		return -ENOMEM;
 	said_count = 0;
 	memset(said_index, 0, sizeof(said_index));
+	memset(followed, 0, sizeof(followed));
 	struct frame *first = &search.stack[0];
 	first->left = scope->budget;
 	world_start(&first->world, scope->replicas, scope->late, scope->long_values);

@@ -596,7 +596,7 @@ def main():
             p.kill()
             print(f"a difference, {difference}")
             return 1
-    if p.returncode != 0 or scripts != int(runs) or left_out * 10 > scripts:
+    if p.returncode != 0 or scripts != int(runs) or left_out * 5 > scripts:
         print(f"{swarm}: exit {p.returncode}, {scripts} scripts, {left_out} left out")
         return 1
     print(f"{scripts} scripts, {steps} steps: each replica as the reference has it, after each step"

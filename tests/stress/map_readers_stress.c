@@ -36,8 +36,10 @@ struct stress {
 	uint64_t end_ns;
 	atomic_bool stop;
 	uint64_t version;
+	uint64_t now_ns;     /* of the map */
+	uint64_t merged_seq; /* of server 2 */
 	/* the owner's sums */
-	uint64_t puts, deletes, merges, full, grace_periods, to_full;
+	uint64_t puts, deletes, merges, full, grace_periods, to_full, to_empty, cycles;
 	uint64_t token;
 	bool waiting;
 };
@@ -46,7 +48,7 @@ struct reader {
 	struct stress *stress;
 	uint32_t number;
 	pthread_t thread;
-	uint64_t found, tombstones, absent, scanned, wrong;
+	uint64_t found, in_bulk, tombstones, absent, scanned, wrong;
 };
 
 static uint64_t clock_ns(void)
@@ -98,6 +100,27 @@ static void visit(void *context, const struct map_view *view)
 	r->wrong += !is_whole(view);
 }
 
+static void read_bulk(struct reader *r, struct sw_random *random)
+{
+	uint64_t numbers[MAP_BULK_MAX];
+	struct map_key keys[MAP_BULK_MAX];
+	struct map_found found[MAP_BULK_MAX];
+	for (uint32_t i = 0; i < MAP_BULK_MAX; i++) {
+		numbers[i] = sw_random_below(random, KEYS);
+		keys[i] = (struct map_key){&numbers[i], KEY_LEN};
+	}
+	uint64_t hits = map_get_bulk_reader(r->stress->map, keys, MAP_BULK_MAX, found);
+	for (uint32_t i = 0; i < MAP_BULK_MAX; i++) {
+		struct map_view v;
+		if (!(hits >> i & 1))
+			continue;
+		map_view_reader(found[i].record, &v);
+		r->in_bulk++;
+		r->wrong += !is_whole(&v) || memcmp(v.key, &numbers[i], KEY_LEN) != 0 ||
+			    v.value != found[i].value || v.value_len != found[i].value_len;
+	}
+}
+
 /* One read-side section: what it got stays whole until its end. */
 static void read_section(struct reader *r, struct sw_random *random, uint32_t *cursor)
 {
@@ -118,6 +141,7 @@ static void read_section(struct reader *r, struct sw_random *random, uint32_t *c
 	}
 	if (!map_scan_reader(r->stress->map, cursor, BUCKETS, visit, r))
 		*cursor = 0;
+	read_bulk(r, random);
 	for (uint32_t i = 0; i < kept_count; i++)
 		r->wrong += !is_whole(&kept[i]);
 }
@@ -212,7 +236,7 @@ static void merge(struct stress *s, uint64_t key, size_t len, bool tombstone, ui
 		.flags = tombstone ? WIRE_RECORD_TOMBSTONE : 0,
 		.key_len = KEY_LEN,
 		.value_len = (uint16_t)(tombstone ? 0 : len),
-		.clock = known ? held.clock + 1 : 1,
+		.clock = (known ? held.clock : map_floor(s->map)) + 1,
 		.author = {{2, 1}, seq},
 		.dot = {{2, 1}, seq},
 		.written_ms = s->version,
@@ -228,6 +252,9 @@ static void merge(struct stress *s, uint64_t key, size_t len, bool tombstone, ui
 	struct sw_reader r = sw_reader_init(bytes, (size_t)(w.at - bytes));
 	map_input_owner(s->map, T0, &h, &p, &from, &r);
 	s->merges++;
+	/* Refused, it comes again under its number, as in a session: else the vector would stay. */
+	if (map_seq_reader(s->map, (struct actor){2, 1}) == seq)
+		s->merged_seq = seq;
 }
 
 static void mix(struct stress *s, struct sw_random *random)
@@ -242,24 +269,57 @@ static void mix(struct stress *s, struct sw_random *random)
 				s, map_del_owner(s->map, T0, 0, &key, KEY_LEN, &dot), &s->deletes);
 			break;
 		case 1:
-		case 2: merge(s, key, len, false, s->merges + 1); break;
-		case 3: merge(s, key, len, true, s->merges + 1); break;
+		case 2: merge(s, key, len, false, s->merged_seq + 1); break;
+		case 3: merge(s, key, len, true, s->merged_seq + 1); break;
 		default: put(s, key, len); break;
 		}
 		reclaim(s);
 	}
 }
 
+/* Full of records: memory that waits for readers comes free while it goes on. */
+static void grow_to_full(struct stress *s, struct sw_random *random)
+{
+	uint64_t at_most_ns = clock_ns() + 5 * SW_NS_PER_S;
+	do {
+		for (uint64_t key = 0; key < KEYS; key++) {
+			put(s, key, 24 + sw_random_below(random, 64));
+			reclaim(s);
+		}
+	} while (map_record_count(s->map) < RECORDS_MAX && clock_ns() < at_most_ns);
+	if (map_record_count(s->map) == RECORDS_MAX)
+		s->to_full++;
+}
+
+/* All is deleted, and the tombstones are collected: nobody else is waited for. */
+static void shrink_to_empty(struct stress *s)
+{
+	struct dot dot;
+	for (uint32_t tries = 0;
+		map_record_count(s->map) > 0 && clock_ns() < s->end_ns + SW_NS_PER_S; tries++) {
+		for (uint64_t key = 0; key < KEYS && tries % 16 == 0; key++)
+			(void)note_result(
+				s, map_del_owner(s->map, T0, 0, &key, KEY_LEN, &dot), &s->deletes);
+		s->now_ns += SW_NS_PER_MS;
+		map_tick_owner(s->map, s->now_ns);
+		reclaim(s);
+	}
+	if (map_record_count(s->map) == 0)
+		s->to_empty++;
+}
+
 static void run_owner(struct stress *s)
 {
 	struct sw_random random = sw_random_seed(1);
-	for (uint64_t key = 0; key < KEYS; key++) { /* growth, to full */
-		put(s, key, 24 + sw_random_below(&random, 64));
-		reclaim(s);
-	}
-	s->to_full = map_record_count(s->map);
-	while (clock_ns() < s->end_ns)
-		mix(s, &random);
+	s->now_ns = T0;
+	do {
+		uint64_t mix_end_ns = clock_ns() + SW_NS_PER_S / 3;
+		grow_to_full(s, &random);
+		while (clock_ns() < mix_end_ns)
+			mix(s, &random);
+		shrink_to_empty(s);
+		s->cycles++;
+	} while (clock_ns() < s->end_ns);
 }
 
 SW_TEST(map_readers, see_only_what_was_written_whole)
@@ -285,15 +345,20 @@ SW_TEST(map_readers, see_only_what_was_written_whole)
 	for (uint32_t i = 0; i < s->quiescent.reader_count; i++) {
 		SW_EXPECT_EQ(pthread_join(readers[i].thread, NULL), 0);
 		sum.found += readers[i].found;
+		sum.in_bulk += readers[i].in_bulk;
 		sum.tombstones += readers[i].tombstones;
 		sum.absent += readers[i].absent;
 		sum.scanned += readers[i].scanned;
 		sum.wrong += readers[i].wrong;
 	}
 	SW_EXPECT_EQ(sum.wrong, 0u);
-	SW_EXPECT_EQ(s->to_full, (uint64_t)RECORDS_MAX);
+	/* Each growth reached full, each shrinking empty. */
+	SW_EXPECT_EQ(s->to_full, s->cycles);
+	SW_EXPECT_EQ(s->to_empty, s->cycles);
+	SW_EXPECT_GT(map_counters(s->map)->collected, 0u);
 	/* Each of them was really met. */
 	SW_EXPECT_GT(sum.found, 0u);
+	SW_EXPECT_GT(sum.in_bulk, 0u);
 	SW_EXPECT_GT(sum.tombstones, 0u);
 	SW_EXPECT_GT(sum.absent, 0u);
 	SW_EXPECT_GT(sum.scanned, 0u);
@@ -304,9 +369,10 @@ SW_TEST(map_readers, see_only_what_was_written_whole)
 	SW_EXPECT_GT(s->grace_periods, 0u);
 	sw_test_note("%u readers: %lu gets, %lu scanned; owner: %lu puts, %lu deletes, %lu merged, "
 		     "%lu refused, %lu "
-		     "grace periods",
+		     "grace periods, %lu times to full and to empty, %lu collected",
 		s->quiescent.reader_count, sum.found + sum.tombstones + sum.absent, sum.scanned,
-		s->puts, s->deletes, map_counters(s->map)->merged, s->full, s->grace_periods);
+		s->puts, s->deletes, map_counters(s->map)->merged, s->full, s->grace_periods,
+		s->cycles, map_counters(s->map)->collected);
 	map_destroy(s->map);
 	free(readers);
 	free(s);

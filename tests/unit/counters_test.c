@@ -38,7 +38,7 @@ SW_TEST(counters, every_counter_is_told)
 	expect_all(counters_lane, "lane_counters", 0, offsetof(struct lane_counters, drops));
 	expect_all(counters_membership, "swim_counters", 0, sizeof(struct swim_counters));
 	expect_all(counters_keeper, "keeper_counters", 0,
-		offsetof(struct keeper_counters, changes_missed) + sizeof(uint64_t));
+		offsetof(struct keeper_counters, not_owner) + sizeof(uint64_t));
 	expect_all(counters_map, "map_counters", 0, sizeof(struct map_counters));
 	expect_all(counters_watch, "watch_counters", 0, sizeof(struct watch_counters));
 	expect_all(counters_persist, "persist_counters", 0, sizeof(struct persist_counters));
@@ -51,8 +51,7 @@ SW_TEST(counters, every_counter_is_told)
 SW_TEST(counters, a_counter_behind_the_last_one_would_be_seen)
 {
 	SW_EXPECT_EQ(sizeof(struct keeper_counters),
-		RTE_ALIGN_CEIL(
-			offsetof(struct keeper_counters, changes_missed) + sizeof(uint64_t), 64));
+		RTE_ALIGN_CEIL(offsetof(struct keeper_counters, not_owner) + sizeof(uint64_t), 64));
 	struct lane_counters lane;
 	SW_EXPECT_EQ(sizeof(struct lane_counters),
 		RTE_ALIGN_CEIL(offsetof(struct lane_counters, drops) + sizeof(lane.drops), 64));

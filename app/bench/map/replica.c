@@ -90,7 +90,7 @@ static void open_group(struct map *map, const struct stream *stream, uint32_t fi
 {
 	g->count = count < MAP_AHEAD_PACKETS ? count : MAP_AHEAD_PACKETS;
 	for (uint32_t i = 0; i < g->count; i++) {
-		if (wire_open_clear(stream_packet(stream, first + i), stream->lens[first + i],
+		if (wire_read_header(stream_packet(stream, first + i), stream->lens[first + i],
 			    CLUSTER, &g->headers[i], &g->bodies[i]) != WIRE_OK)
 			die("a packet of the stream is damaged");
 		wire_get_prelude(&g->bodies[i], &g->preludes[i]);
@@ -105,8 +105,8 @@ static void merge_burst(struct replica *r, const struct stream *stream, uint32_t
 	struct group groups[2];
 	uint32_t at = 0;
 	open_group(r->map, stream, first, n, &groups[0]);
-	map_ahead_step_owner(r->map);
-	map_ahead_step_owner(r->map);
+	for (int i = 0; i < MAP_AHEAD_STEPS; i++)
+		map_ahead_step_owner(r->map);
 	for (uint32_t turn = 0; at < n; turn++) {
 		struct group *g = &groups[turn % 2], *next = &groups[(turn + 1) % 2];
 		at += g->count;
