@@ -139,6 +139,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	if (control->leaving)
 		finish_leave(control);
+	if (control->app->sealing != NULL && control->app->sealing->exhausted)
+		control_stop(control, 1); /* a supervisor starts the next instance */
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)

@@ -164,12 +164,12 @@ static void follow_self(struct sealing *s)
 
 static void watch_counters(struct sealing *s)
 {
-	for (uint16_t l = 0; l < s->app->config->lane_count && !s->exhausted_told; l++)
+	for (uint16_t l = 0; l < s->app->config->lane_count && !s->exhausted; l++)
 		if (s->app->lanes[l].counters.drops[DROP_EXHAUSTED] > 0) {
-			s->exhausted_told = true;
+			s->exhausted = true;
 			log_line(LOG_ERROR,
 				"lane %u has used up its packet counters and sends nothing any "
-				"more; restart swimlane: a new instance has new keys",
+				"more: stopping, a new start is a new instance with new keys",
 				l);
 		}
 }

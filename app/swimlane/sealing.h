@@ -24,7 +24,7 @@ struct sealing {
 	uint64_t forged_instance;
 	uint32_t knocks; /* that may still be looked at now */
 	uint64_t reloads;
-	bool exhausted_told;
+	bool exhausted; /* a lane has used up its counters: only a new instance can go on */
 	char choice[SEAL_ERROR_MAX];
 	uint32_t key_count; /* for people: the ring as it was last taken over */
 	uint8_t send_id;

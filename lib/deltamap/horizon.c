@@ -112,7 +112,10 @@ static bool all_have_closed(const struct map *map, uint16_t slot)
 static bool is_marked(struct map *map)
 {
 	if (map->horizon_marker == 0 || map->horizon_marker_slot != map->self_slot) {
-		map->horizon_marker = map_own_dot(map).seq;
+		struct dot dot = map_own_dot(map);
+		if (dot.seq == 0)
+			return false;
+		map->horizon_marker = dot.seq;
 		map->horizon_marker_slot = map->self_slot;
 		map->counters.markers++;
 		return false;

@@ -44,6 +44,9 @@ struct row {
 	_Atomic uint32_t epoch;
 	_Atomic bool live;
 	_Atomic uint64_t at_ns;
+	uint64_t odd_content, odd_vector, odd_mine; /* unequal content under equal vectors */
+	uint32_t odd_probes;                        /* that said so */
+	uint64_t next_alarm_ns;
 	uint64_t synced;        /* vector hash of this replica when the row was last equal to it */
 	_Atomic uint64_t *seqs; /* entries, by actor slot */
 };
@@ -170,6 +173,7 @@ struct map {
 	uint32_t row_end; /* all from here on were never used */
 	_Atomic uint64_t *row_seqs;
 	struct probe_box probes[PROBES_MAX];
+	uint64_t buckets[WIRE_BUCKETS_COUNT]; /* of the request that is taken in */
 	_Atomic uint64_t probed[PROBES_MAX / 64];
 	uint64_t next_look_ns;
 	uint32_t next_look;
@@ -318,6 +322,8 @@ void pull_refused(struct map *map, uint64_t now_ns, const struct wire_header *he
 void pull_tick(struct map *map, uint64_t now_ns);
 uint64_t pull_deadline(const struct map *map);
 void pull_soon(struct map *map, uint64_t now_ns, uint64_t server_id);
+/* Asks for what lies in the parts of the map that differ. False: not now. */
+bool pull_repair(struct map *map, uint64_t now_ns, uint64_t server_id);
 /* Queues this replica's vector, in parts, with what `like` says of it. */
 void pull_send_vector(
 	struct map *map, uint64_t to_id, const struct sw_endpoint *to, const struct out *like);

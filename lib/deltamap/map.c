@@ -122,10 +122,14 @@ static bool input_version(struct map *map, uint64_t now_ns, const struct wire_he
 {
 	struct wire_version_req req;
 	struct vv_entry entry;
+	bool has_buckets = false;
 	if (!wire_get_version_req(&m->payload, &req))
 		return false;
 	vv_clear(&map->scratch);
 	while (wire_next(messages, m)) {
+		if (m->type == WIRE_BUCKETS && !wire_get_buckets(&m->payload, map->buckets))
+			return false;
+		has_buckets |= m->type == WIRE_BUCKETS;
 		if (m->type != WIRE_VECTOR)
 			continue;
 		while (wire_next_vector_entry(&m->payload, &entry))
@@ -134,7 +138,7 @@ static bool input_version(struct map *map, uint64_t now_ns, const struct wire_he
 		if (m->payload.failed)
 			return false;
 	}
-	if (messages->failed)
+	if (messages->failed || (req.repair && !has_buckets))
 		return false;
 	serve_version(map, now_ns, header, from, &req, &map->scratch);
 	return true;
@@ -297,6 +301,10 @@ static void write_out(struct map *map, const struct out *out, struct sw_writer *
 		map_vector_owner(map, &map->scratch);
 		n = map->scratch.count > first ? map->scratch.count - first : 0;
 		wire_put_version_req(w, &req);
+		if (out->repair) { /* the vectors are equal */
+			wire_put_buckets(w, map->store.bucket_sums);
+			break;
+		}
 		wire_put_vector(w, map->scratch.entries + first,
 			n < VECTOR_PER_PACKET ? n : VECTOR_PER_PACKET);
 		break;

@@ -35,7 +35,7 @@ void pull_send_vector(
 {
 	map_vector_owner(map, &map->scratch);
 	uint32_t parts = (map->scratch.count + VECTOR_PER_PACKET - 1) / VECTOR_PER_PACKET;
-	parts = parts > 0 ? parts : 1;
+	parts = parts > 0 && !like->repair ? parts : 1;
 	for (uint32_t part = 0; part < parts; part++) {
 		struct out out = *like;
 		out.kind = OUT_VERSION;
@@ -210,6 +210,15 @@ static void tell_reconciled(struct map *map)
 	map_event(map, &event);
 }
 
+static void tell_repaired(struct map *map)
+{
+	struct map_event event = {.kind = MAP_EVENT_REPAIRED,
+		.peer_id = map->pulling.peer.id,
+		.count = map->pulling.taken};
+	map->counters.repairs++;
+	map_event(map, &event);
+}
+
 /* Every packet is in. A full-state join goes on for as many ticks as it takes. */
 static void complete(struct map *map, uint64_t now_ns)
 {
@@ -222,6 +231,11 @@ static void complete(struct map *map, uint64_t now_ns)
 	}
 	p->joining = false;
 	map_out_push(map, &out);
+	if (p->kind == PULL_REPAIR) { /* a part of the map: it says nothing of the rest */
+		tell_repaired(map);
+		end_pull(map, now_ns, true);
+		return;
+	}
 	if (!closing_learn(map, &p->vector)) {
 		end_pull(map, now_ns, false);
 		return;
@@ -484,4 +498,13 @@ uint64_t pull_deadline(const struct map *map)
 		return sw_min_u64(p->progress_ns + map->config.session_timeout_ns,
 			sw_max_u64(p->asked_ns, p->progress_ns) + map->config.resend_ns);
 	return map->running ? map->next_pull_ns : SW_NEVER_NS;
+}
+
+bool pull_repair(struct map *map, uint64_t now_ns, uint64_t server_id)
+{
+	const struct peer *peer = map_peer_find(map, server_id);
+	if (map->pulling.open || peer == NULL || !map_ready(map))
+		return false;
+	start_pull(map, now_ns, peer, PULL_REPAIR);
+	return true;
 }

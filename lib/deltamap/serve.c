@@ -101,18 +101,44 @@ static void want_window(struct serving *sv)
 		want_packet(sv, i);
 }
 
-/* `theirs` NULL: everything, and what was collected here. */
-static void take_snapshot(struct map *map, struct serving *sv, const struct version_vector *theirs)
+static void gather_delta(struct map *map, struct serving *sv, const struct version_vector *theirs)
 {
-	sv->ref_count = 0;
 	for (uint32_t i = 0; i < map->store.actor_count; i++) {
 		const struct actor_slot *a = &map->store.actors[map->store.actor_order[i]];
 		if (a->newest != 0)
 			gather(map, sv, a, theirs != NULL ? vv_get(theirs, a->actor) : 0);
 	}
+}
+
+/* The asker's parts of the content hash are in map->buckets. */
+static void gather_repair(struct map *map, struct serving *sv)
+{
+	struct store *s = &map->store;
+	for (uint32_t b = 0; b <= s->bucket_mask; b++) {
+		uint32_t part = b % WIRE_BUCKETS_COUNT;
+		if (map->buckets[part] == s->bucket_sums[part])
+			continue;
+		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
+		for (; ref != 0;
+			ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed)) {
+			store_pin(s, ref);
+			sv->refs[sv->ref_count++] = ref;
+		}
+	}
+}
+
+static void take_snapshot(struct map *map, struct serving *sv, const struct wire_version_req *req,
+	const struct version_vector *theirs)
+{
+	bool everything = req->first_session || req->reconcile;
+	sv->ref_count = 0;
+	if (req->repair)
+		gather_repair(map, sv);
+	else
+		gather_delta(map, sv, everything ? NULL : theirs);
 	map_vector_owner(map, &sv->vector);
 	vv_clear(&sv->collected);
-	if (theirs == NULL)
+	if (everything)
 		collect_vector(map, &sv->collected);
 	cut_into_packets(map, sv);
 	sv->snapshot = map->next_snapshot++;
@@ -147,8 +173,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv->nonce = req->nonce;
 	sv->last_ns = now_ns;
 	map->counters.sessions++;
-	bool full = req->first_session || req->reconcile || req->repair;
-	take_snapshot(map, sv, full ? NULL : theirs);
+	take_snapshot(map, sv, req, theirs);
 }
 
 /* A whole vector of a member's: what it reports, what it has closed, and whether it may have a
@@ -157,7 +182,8 @@ static void take_vector(struct map *map, uint64_t now_ns, const struct wire_head
 	const struct peer *peer, const struct wire_version_req *req,
 	const struct version_vector *theirs)
 {
-	report_vector(map, now_ns, header->sender, theirs);
+	if (!req->repair)
+		report_vector(map, now_ns, header->sender, theirs);
 	if (!MAP_MUTANT(CLOSURES_NOT_LEARNED) && !closing_learn(map, theirs)) {
 		if (!req->report)
 			refuse(map, header, &peer->at, req->nonce, WIRE_REFUSE_BUSY);

@@ -143,7 +143,7 @@ void store_forget_actor(struct store *s, uint16_t slot)
 	atomic_store_explicit(&a->seq, 0, memory_order_release);
 	atomic_store_explicit(&a->state, SLOT_GONE, memory_order_release);
 	a->cap = a->unknown_ns = 0;
-	atomic_store_explicit(&a->collected, 0, memory_order_relaxed);
+	a->collected = 0;
 	a->over = a->blocked = false;
 	s->gone_open++;
 	uint32_t i = 0;
@@ -444,7 +444,9 @@ static void count(struct store *s, const struct record *r, int by)
 	add_count(&s->record_count, by);
 	if (r->flags & WIRE_RECORD_TOMBSTONE)
 		add_count(&s->tombstone_count, by);
-	add_hash(&s->content_hash, by > 0 ? content_of(r) : -content_of(r));
+	uint64_t content = by > 0 ? content_of(r) : -content_of(r);
+	add_hash(&s->content_hash, content);
+	s->bucket_sums[r->key_hash % WIRE_BUCKETS_COUNT] += content;
 }
 
 void store_publish(struct store *s, record_ref ref, record_ref old)
@@ -497,7 +499,7 @@ void store_clear(struct store *s)
 		struct actor_slot *a = &s->actors[s->actor_order[i]];
 		a->oldest = a->newest = a->tomb_oldest = a->tomb_newest = 0;
 		a->cap = 0;
-		atomic_store_explicit(&a->collected, 0, memory_order_relaxed);
+		a->collected = 0;
 		a->ahead = a->blocked = false;
 		atomic_store_explicit(&a->seq, 0, memory_order_release);
 	}

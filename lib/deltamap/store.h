@@ -86,6 +86,7 @@ struct store {
 	_Atomic uint32_t tombstone_count;
 	_Atomic uint64_t content_hash;
 	_Atomic uint64_t vector_hash;
+	uint64_t bucket_sums[WIRE_BUCKETS_COUNT]; /* of content_hash; owner only */
 	uint32_t actor_count;
 	uint16_t actor_order[SW_ACTORS_MAX];   /* slots in use, by (id, epoch); owner only */
 	struct actor_slot actors[ACTOR_SLOTS]; /* open addressing */

@@ -150,7 +150,8 @@ void seal_members_owner(struct seal *seal, const struct actor *members, uint32_t
 /* Often: frees what nobody can be using any more. */
 void seal_tick_owner(struct seal *seal);
 
-/* Any thread: the key id that a life's last good packet had; 0: not heard. */
+/* Owner, or whoever is online in RCU: the key id that a life's last good packet had; 0: not heard.
+ */
 uint8_t seal_life_key(const struct seal *seal, struct actor sender, uint64_t instance);
 uint8_t seal_send_id(const struct seal *seal);
 uint32_t seal_lives(const struct seal *seal);

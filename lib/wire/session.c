@@ -133,3 +133,18 @@ bool wire_get_relay(struct sw_reader *r, uint8_t *hops)
 	*hops = sw_get_u8(r);
 	return !r->failed;
 }
+
+void wire_put_buckets(struct sw_writer *w, const uint64_t sums[WIRE_BUCKETS_COUNT])
+{
+	if (!wire_begin(w, WIRE_BUCKETS, WIRE_BUCKETS_COUNT * sizeof(sums[0])))
+		return;
+	for (unsigned i = 0; i < WIRE_BUCKETS_COUNT; i++)
+		sw_put_u64(w, sums[i]);
+}
+
+bool wire_get_buckets(struct sw_reader *r, uint64_t sums[WIRE_BUCKETS_COUNT])
+{
+	for (unsigned i = 0; i < WIRE_BUCKETS_COUNT; i++)
+		sums[i] = sw_get_u64(r);
+	return !r->failed;
+}

@@ -31,7 +31,8 @@ enum {
 	WIRE_MESSAGES_MAX = WIRE_BODY_MAX - WIRE_PRELUDE_LEN, /* bytes of messages in a packet */
 	WIRE_KEY_CLEAR = 0,
 	WIRE_VECTOR_ENTRY_LEN = 20,
-	WIRE_SESSION_WINDOW = 128,      /* packets that one SESSION_GET can name */
+	WIRE_SESSION_WINDOW = 128, /* packets that one SESSION_GET can name */
+	WIRE_BUCKETS_COUNT = 128,
 	WIRE_RECORD_PAYLOAD_MAX = 1256, /* key and value: any record fits any packet of a session */
 };
 
@@ -56,6 +57,7 @@ enum wire_type {
 	WIRE_SESSION_REFUSE = 0x26,
 	WIRE_COLLECTED = 0x27,
 	WIRE_RELAY = 0x28,
+	WIRE_BUCKETS = 0x29,
 };
 
 static inline bool wire_type_is_map(uint8_t type)
@@ -215,7 +217,7 @@ struct wire_version_req {
 	bool first_session; /* the asker is empty: send everything */
 	bool reconcile;     /* the asker joins its whole state with yours: send everything */
 	bool report;        /* only tells the vector: no session is wanted */
-	bool repair;        /* equal vectors, unequal content: send everything but take no vector */
+	bool repair;        /* equal vectors, unequal content: send what BUCKETS shows to differ */
 	uint8_t part;       /* the VECTOR behind it is this part … */
 	uint8_t parts;      /* … of so many */
 };
@@ -283,6 +285,9 @@ void wire_put_collected(struct sw_writer *w, const struct vv_entry *entries, uin
 /* The records behind it are to be passed on, to that many others. */
 void wire_put_relay(struct sw_writer *w, uint8_t hops);
 bool wire_get_relay(struct sw_reader *r, uint8_t *hops);
+/* The content hash in parts: the share of the keys whose hash ends in each number of 7 bits. */
+void wire_put_buckets(struct sw_writer *w, const uint64_t sums[WIRE_BUCKETS_COUNT]);
+bool wire_get_buckets(struct sw_reader *r, uint64_t sums[WIRE_BUCKETS_COUNT]);
 /* Reads one entry of a VECTOR or COLLECTED payload; false at its end or, with r->failed, at a bad
  * one. */
 bool wire_next_vector_entry(struct sw_reader *r, struct vv_entry *entry);

@@ -5,6 +5,8 @@
  *   1   the body of an authentic packet: header and tag are made here, so that decoders see
  *       whatever a sender that holds the key may say
  *   2   an authentic packet in which the rest says what to change: must not open
+ *   3   a whole frame, whose datagram, if there is one in it, must not be authentic
+ *   4   the same, with the IPv4 header's checksum made right and UDP's left out
  *
  * Seeds: tests/fuzz/open-corpus. */
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include <rte_mbuf.h>
 
 #include "../unit/wire_any.h"
+#include "nic/frame.h"
 #include "seal/seal.h"
 
 enum { CLUSTER = 0x4391ba71, OFFSET = 42, EDITS_MAX = 8 };
@@ -140,14 +143,54 @@ static void with_changes(const uint8_t *data, size_t size)
 	rte_pktmbuf_free(p.mbuf);
 }
 
+static void mend(uint8_t *frame, size_t size)
+{
+	size_t ip_len = size < 15 ? 0 : (size_t)(frame[14] & 15) * 4;
+	if (size < 14 + ip_len + 8 || ip_len < 20)
+		return;
+	uint32_t sum = 0;
+	memset(frame + 14 + 10, 0, 2);
+	memset(frame + 14 + ip_len + 6, 0, 2);
+	for (size_t i = 0; i < ip_len; i += 2)
+		sum += (uint32_t)frame[14 + i] << 8 | frame[15 + i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	frame[24] = (uint8_t)(~sum >> 8);
+	frame[25] = (uint8_t)~sum;
+}
+
+static void as_frame(const uint8_t *data, size_t size, bool mended)
+{
+	static const struct frame_self self = {.addr_be = 0x0100000a, /* 10.0.0.1 */
+		.broadcast_be = UINT32_MAX,
+		.port_be = 0x0a1f, /* 7946 */
+		.mac = {2, 0, 0, 0, 0, 1},
+		.exclusive = true};
+	struct frame f;
+	/* A copy of just its size, so that the sanitizer sees a step too far. */
+	uint8_t *copy = malloc(size + (size == 0));
+	must(copy != NULL);
+	memcpy(copy, data, size);
+	if (mended)
+		mend(copy, size);
+	frame_classify(&self, copy, (uint32_t)size, &f);
+	if (f.kind == FRAME_DATAGRAM) {
+		must((size_t)f.payload_offset + f.payload_len <= size);
+		as_it_is(copy + f.payload_offset, f.payload_len);
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	switch (data[0] % 3) {
+	switch (data[0] % 5) {
 	case 0: as_it_is(data + 1, size - 1); break;
 	case 1: as_body(data + 1, size - 1); break;
 	case 2: with_changes(data + 1, size - 1); break;
+	case 3: as_frame(data + 1, size - 1, false); break;
+	case 4: as_frame(data + 1, size - 1, true); break;
 	}
 	return 0;
 }

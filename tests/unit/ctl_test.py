@@ -213,7 +213,7 @@ class Tables(CtlTest):
     def test_health_shows_state_ages_and_error(self):
         self.server.answers["health"] = health
         line = self.lines("health", "shop")[1]
-        self.assertRegex(line, r"^shop +down +4\.[5-9] min +\d+(\.\d)? m?s +1\.25 ms +1,234 +edge-01 \* +edge-02 +status 503$")
+        self.assertRegex(line, r"^shop +down +4\.[5-9] min +\d+(\.\d)? m?s +1\.25 ms +- +1,234 +edge-01 \* +edge-02 +status 503$")
         self.assertEqual(self.server.requests, [("health", {"name": "shop"})])
 
     def test_origin_list_shows_targets_either_way(self):
@@ -276,7 +276,6 @@ class Json(CtlTest):
     def test_every_command_prints_its_result_as_json(self):
         commands = {
             "status": ["status"], "members": ["members"], "owner": ["owner", "k"], "owned": ["owned", "s"],
-        "plan": ["plan", "--without", "a"], "balance": ["balance"], "duties": ["duties"], "weight": ["weight", "5"],
             "origin.add": ["origin", "add", "n", "http://h"], "origin.rm": ["origin", "rm", "n"],
             "origin.list": ["origin", "list"], "health": ["health"], "map.put": ["map", "put", "k", "v"],
             "map.get": ["map", "get", "k"], "map.del": ["map", "del", "k"], "drain": ["drain"], "leave": ["leave"],
@@ -304,7 +303,7 @@ class Parameters(CtlTest):
             self.asked("origin.add", "origin", "add", "n", "https://h", "--interval", "2s", "--timeout", "500ms", "--rise",
                        "1", "--fall", "9", "--expect-status", "204", "--expect-body", "ok", "--host", "x", "--no-verify"),
             {"name": "n", "origin": {"url": "https://h", "interval_ms": 2000, "timeout_ms": 500, "rise": 1, "fall": 9,
-                                     "expect_status": 204, "expect_body": "ok", "host": "x", "verify_tls": False}})
+                                     "expect_status": "204", "expect_body": "ok", "host": "x", "verify_tls": False}})
 
     def test_drain_and_drain_off(self):
         self.assertEqual(self.asked("drain", "drain"), {"on": True})
@@ -475,7 +474,6 @@ class StrangeAnswers(CtlTest):
 
     COMMANDS = {
         "status": ["status"], "members": ["members", "--verbose"], "owner": ["owner", "k"], "owned": ["owned", "s"],
-        "plan": ["plan", "--without", "a"], "balance": ["balance"], "duties": ["duties"], "weight": ["weight", "5"],
         "origin.add": ["origin", "add", "n", "u"], "origin.rm": ["origin", "rm", "n"], "origin.list": ["origin", "list"],
         "health": ["health"], "map.put": ["map", "put", "k", "v"], "map.get": ["map", "get", "--verbose", "k"],
         "map.del": ["map", "del", "k"], "map.ls": ["map", "ls", "--all", "--verbose"], "drain": ["drain"],
@@ -562,7 +560,7 @@ class ExitCodes(CtlTest):
                           ["map", "get"], ["map", "ls", "a", "b"], ["map", "ls", "--limit", "0"],
                           ["map", "ls", "--limit", "1x"], ["map", "ls", "--limit"], ["--timeout", "never", "status"],
                           ["origin", "add", "n"], ["origin", "add", "n", "u", "--interval", "5 parsecs"],
-                          ["origin", "add", "n", "u", "--rise", "0"], ["origin", "add", "n", "u", "--expect-status", "99"],
+                          ["origin", "add", "n", "u", "--rise", "0"], ["origin", "add", "n", "u", "--jitter", "51"],
                           ["events", "more"], ["events", "--count", "0"], ["test-shim", "--drop-percent", "101"],
                           ["rpc"], ["rpc", "m", "{"], ["owner", b"\xff"], ["map", "put", b"\xff", "v"],
                           ["rpc", b"\xff"]):
@@ -571,6 +569,62 @@ class ExitCodes(CtlTest):
                 self.assertTrue(self.stderr.startswith(("swimlanectl: ", "usage: ")), self.stderr)
         self.ctl("map", "put", "k", "-", stdin=b"x" * (1 << 20) + b"y", code=2)
         self.assertEqual(self.server.requests, [])
+
+
+class Keys(CtlTest):
+    """Keyring files: no server is asked."""
+
+    def keyring(self):
+        return self.server.path + ".keyring"
+
+    def ids(self, output):
+        return [(k["id"], k["send"]) for k in json.loads(output)["keys"]]
+
+    def test_new_add_use_remove(self):
+        ring = self.keyring()
+        self.assertEqual(self.ids(self.ctl("--json", "key", "new", ring)), [(1, True)])
+        self.assertEqual(os.stat(ring).st_mode & 0o7777, 0o600)
+        self.assertEqual(self.ids(self.ctl("--json", "key", "add", ring)), [(1, True), (2, False)])
+        self.assertEqual(self.ids(self.ctl("--json", "key", "use", ring, "2")), [(1, False), (2, True)])
+        self.assertEqual(self.ids(self.ctl("--json", "key", "remove", ring, "1")), [(2, True)])
+        self.assertEqual(self.server.requests, [])
+
+    def test_keys_are_never_printed(self):
+        ring = self.keyring()
+        self.ctl("key", "new", ring)
+        key = next(line.split()[1] for line in pathlib.Path(ring).read_text().splitlines() if line[0] != "#")
+        self.assertEqual(len(key), 64)
+        for arguments in (["key", "list", ring], ["--json", "key", "list", ring], ["key", "add", ring]):
+            self.assertNotIn(key[:16].encode(), self.ctl(*arguments))
+
+    def test_what_cannot_be_is_refused_and_leaves_the_file(self):
+        ring = self.keyring()
+        self.ctl("key", "new", ring)
+        before = pathlib.Path(ring).read_text()
+        for arguments, words in ((["new", ring], "is there already"), (["use", ring, "9"], "has no key 9"),
+                                 (["remove", ring, "9"], "has no key 9"), (["remove", ring, "1"], "use another one first")):
+            self.ctl("key", *arguments, code=1)
+            self.assertIn(words, self.stderr)
+        for arguments in (["use", ring], ["use", ring, "0"], ["use", ring, "256"], ["new"]):
+            self.ctl("key", *arguments, code=2)
+        self.assertEqual(pathlib.Path(ring).read_text(), before)
+        os.chmod(ring, 0o644)
+        self.ctl("key", "add", ring, code=1)
+        self.assertIn("chmod 600", self.stderr)
+
+    def test_keys_of_a_server(self):
+        self.server.answers["keys"] = {"sealed": True, "keyring": "/k", "device": "d", "senders": 1, "reloads": 0,
+                                       "keys": [{"id": 7, "fingerprint": "00ff", "send": True, "heard_from": 4}],
+                                       "counters": {}}
+        output = self.ctl("keys").decode()
+        for word in ("/k", "7", "00ff", "send", "4"):
+            self.assertIn(word, output)
+        self.server.answers["keys.reload"] = Refusal(-32005, "/k: has mode 0644")
+        self.ctl("keys", "reload", code=1)
+        self.assertIn("0644", self.stderr)
+        self.server.answers["keys"] = {"sealed": False, "keyring": None, "device": None, "keys": [], "senders": 0,
+                                       "reloads": 0, "counters": {}}
+        self.assertIn(b"INSECURE", self.ctl("keys"))
 
 
 class Help(CtlTest):

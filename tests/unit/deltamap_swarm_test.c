@@ -440,7 +440,7 @@ static bool one_run(uint64_t seed, bool few_actors)
 static void swarm(bool few_actors)
 {
 	uint64_t seed = getenv("SW_SEED") ? strtoull(getenv("SW_SEED"), NULL, 0) : 1;
-	uint64_t runs = getenv("SW_RUNS") ? strtoull(getenv("SW_RUNS"), NULL, 0) : 1500;
+	uint64_t runs = getenv("SW_RUNS") ? strtoull(getenv("SW_RUNS"), NULL, 0) : 700;
 	memset(&total, 0, sizeof(total));
 	total_corner = 0;
 	for (uint64_t i = 0; i < runs; i++)

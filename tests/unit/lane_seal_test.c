@@ -10,12 +10,11 @@
 #include <rte_mempool.h>
 
 #include "appliance_world.h"
-#include "nic/frame.h"
 #include "sealing.h"
 
 /* A lane whose packets are sealed. The peer seals with the same device, as another life. */
 
-enum { PEER_ID = 2, PEER_EPOCH = 7, PEER_LANE = 1 };
+enum { PEER_ID = 2, PEER_EPOCH = 7, PEER_LANE = 1, HEADERS = 14 + 20 + 8 };
 
 static const char keyring[] = "/tmp/swimlane_lane_seal_test.keys";
 static const char peer_address[] = "10.0.0.2:7946";
@@ -71,7 +70,7 @@ static struct nic_datagram draft(struct stage *s, struct seal_packet *p)
 	struct nic_datagram d = {.mbuf = rte_pktmbuf_alloc(s->w->app.pool), .from = s->from};
 	uint16_t len =
 		WIRE_HEADER_LEN + WIRE_PRELUDE_LEN + WIRE_MESSAGE_HEADER_LEN + 28 + WIRE_TAG_LEN;
-	d.payload_offset = FRAME_HEADERS_IPV4;
+	d.payload_offset = HEADERS;
 	d.payload_len = len;
 	d.payload = (uint8_t *)rte_pktmbuf_append(d.mbuf, (uint16_t)(d.payload_offset + len)) +
 		    d.payload_offset;
@@ -88,17 +87,43 @@ static struct nic_datagram draft(struct stage *s, struct seal_packet *p)
 	return d;
 }
 
+/* RFC 1071. */
+static uint32_t sum_of(const uint8_t *bytes, uint32_t len, uint32_t sum)
+{
+	for (uint32_t i = 0; i < len; i++)
+		sum += i % 2 == 0 ? (uint32_t)bytes[i] << 8 : bytes[i];
+	return sum;
+}
+
+static void put_sum(uint8_t *at, uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	at[0] = (uint8_t)(~sum >> 8);
+	at[1] = (uint8_t)~sum;
+}
+
+/* Ethernet, IPv4 and UDP in front of the payload, by hand: the packet on the wire is not what
+ * lib/nic thinks that it is. */
 static void finish_frame(struct stage *s, struct nic_datagram *d)
 {
-	struct frame_route route = {.from_mac = {2, 0, 0, 0, 0, 2},
-		.to_port_be = htobe16(s->w->app.at.port),
-		.from_port_be = htobe16(d->from.port)};
-	struct nic_info port;
-	nic_port_info(s->w->app.port, &port);
-	memcpy(route.to, s->w->app.at.addr, sizeof(route.to));
-	memcpy(route.from, d->from.addr, sizeof(route.from));
-	memcpy(route.to_mac, port.mac, sizeof(route.to_mac));
-	frame_build(&route, d->payload, d->payload_len);
+	uint8_t *ether = d->payload - HEADERS, *ip = ether + 14, *udp = ip + 20;
+	uint16_t udp_len = (uint16_t)(8 + d->payload_len), ip_len = (uint16_t)(20 + udp_len);
+	const uint8_t start[20] = {
+		0x45, 0, (uint8_t)(ip_len >> 8), (uint8_t)ip_len, 0, 0, 0, 0, 64, 17};
+	const uint16_t port = s->w->app.at.port;
+	const uint8_t ports[8] = {(uint8_t)(d->from.port >> 8), (uint8_t)d->from.port,
+		(uint8_t)(port >> 8), (uint8_t)port, (uint8_t)(udp_len >> 8), (uint8_t)udp_len};
+	struct nic_info info;
+	nic_port_info(s->w->app.port, &info);
+	memcpy(ether, info.mac, 6);
+	memcpy(ether + 6, (const uint8_t[]){2, 0, 0, 0, 0, 2, 0x08, 0x00}, 8);
+	memcpy(ip, start, sizeof(start));
+	memcpy(ip + 12, d->from.addr + 12, 4); /* IPv4 as ::ffff:a.b.c.d */
+	memcpy(ip + 16, s->w->app.at.addr + 12, 4);
+	put_sum(ip + 10, sum_of(ip, 20, 0));
+	memcpy(udp, ports, sizeof(ports));
+	put_sum(udp + 6, sum_of(udp, udp_len, sum_of(ip + 12, 8, 17u + udp_len)));
 }
 
 static struct nic_datagram ping(struct stage *s)
@@ -137,7 +162,7 @@ static void expect_ack(struct stage *s, uint32_t count)
 {
 	lane_flush(lane0(s));
 	for (uint32_t i = 0; i < count; i++) {
-		struct seal_packet p = {.offset = FRAME_HEADERS_IPV4};
+		struct seal_packet p = {.offset = HEADERS};
 		struct sw_reader body;
 		struct wire_message m;
 		void *out = NULL;
@@ -343,6 +368,20 @@ SW_TEST(lane_seal, changed_epoch_waits_for_its_key)
 	SW_EXPECT_TRUE(lane_can_send(lane0(&s)));
 	receive(&s, ping(&s));
 	expect_ack(&s, 1);
+	end(&s);
+}
+
+SW_TEST(lane_seal, lane_without_counters_left_ends_the_instance)
+{
+	struct stage s;
+	SW_ASSERT_TRUE(begin(&s));
+	sealing_tick(&s.w->app, s.w->now_ns);
+	SW_EXPECT_FALSE(s.w->app.sealing->exhausted);
+	lane0(&s)->counters.drops[DROP_EXHAUSTED]++;
+	sealing_tick(&s.w->app, s.w->now_ns);
+	SW_EXPECT_TRUE(s.w->app.sealing->exhausted);
+	lane0(&s)->counters.drops[DROP_EXHAUSTED]--;
+	s.w->app.sealing->exhausted = false;
 	end(&s);
 }
 

@@ -11,7 +11,7 @@
 
 enum {
 	ANY_VECTOR_MAX = (WIRE_MESSAGES_MAX - WIRE_MESSAGE_HEADER_LEN) / WIRE_VECTOR_ENTRY_LEN,
-	ANY_TYPES = 18,
+	ANY_TYPES = 19,
 };
 
 static const enum wire_type any_types[ANY_TYPES] = {
@@ -33,6 +33,7 @@ static const enum wire_type any_types[ANY_TYPES] = {
 	WIRE_SESSION_REFUSE,
 	WIRE_COLLECTED,
 	WIRE_RELAY,
+	WIRE_BUCKETS,
 };
 
 struct any_message {
@@ -55,6 +56,7 @@ struct any_message {
 		uint64_t session_done;
 		struct wire_session_refuse session_refuse;
 		uint8_t relay_hops;
+		uint64_t buckets[WIRE_BUCKETS_COUNT];
 	};
 	uint8_t key[SW_KEY_MAX]; /* what a drawn record points at */
 	uint8_t value[WIRE_MESSAGES_MAX];
@@ -81,6 +83,7 @@ static inline void any_put(struct sw_writer *w, const struct any_message *m)
 	case WIRE_SESSION_REFUSE: wire_put_session_refuse(w, &m->session_refuse); break;
 	case WIRE_COLLECTED: wire_put_collected(w, m->vector.entries, m->vector.count); break;
 	case WIRE_RELAY: wire_put_relay(w, m->relay_hops); break;
+	case WIRE_BUCKETS: wire_put_buckets(w, m->buckets); break;
 	}
 }
 
@@ -114,6 +117,7 @@ static inline bool any_get(uint8_t type, struct sw_reader *r, struct any_message
 	case WIRE_VECTOR:
 	case WIRE_COLLECTED: return any_get_vector(r, m);
 	case WIRE_RELAY: return wire_get_relay(r, &m->relay_hops);
+	case WIRE_BUCKETS: return wire_get_buckets(r, m->buckets);
 	case WIRE_SESSION_DATA: return wire_get_session_data(r, &m->session_data);
 	case WIRE_SESSION_GET: return wire_get_session_get(r, &m->session_get);
 	case WIRE_SESSION_DONE: return wire_get_session_done(r, &m->session_done);
@@ -217,6 +221,7 @@ static inline bool any_equal(const struct any_message *a, const struct any_messa
 	case WIRE_VECTOR:
 	case WIRE_COLLECTED: return any_vector_equal(a, b);
 	case WIRE_RELAY: return a->relay_hops == b->relay_hops;
+	case WIRE_BUCKETS: return memcmp(a->buckets, b->buckets, sizeof(a->buckets)) == 0;
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:
 	case WIRE_SESSION_DONE:

@@ -176,6 +176,10 @@ static inline void draw_any(struct sw_random *random, enum wire_type type, struc
 	case WIRE_VECTOR:
 	case WIRE_COLLECTED: draw_vector(random, m); break;
 	case WIRE_RELAY: m->relay_hops = draw_u8(random); break;
+	case WIRE_BUCKETS:
+		for (unsigned i = 0; i < WIRE_BUCKETS_COUNT; i++)
+			m->buckets[i] = draw_u64(random);
+		break;
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:
 	case WIRE_SESSION_DONE:

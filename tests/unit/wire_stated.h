@@ -132,7 +132,7 @@ static inline enum wire_type type_of(const char *name)
 	static const char *const names[ANY_TYPES] = {"PING", "ACK", "NACK", "PING_REQ", "MEMBER",
 		"JOIN", "JOIN_ACK", "TABLE_REQ", "TABLE", "RECORD", "VERSION_REQ", "VECTOR",
 		"SESSION_DATA", "SESSION_GET", "SESSION_DONE", "SESSION_REFUSE", "COLLECTED",
-		"RELAY"};
+		"RELAY", "BUCKETS"};
 	for (unsigned i = 0; i < ANY_TYPES; i++)
 		if (strcmp(names[i], name) == 0)
 			return any_types[i];
@@ -173,6 +173,10 @@ static inline void message_of(const struct vector_section *s, struct any_message
 	case WIRE_VECTOR:
 	case WIRE_COLLECTED: vector_of(s, m); break;
 	case WIRE_RELAY: m->relay_hops = (uint8_t)number_of(s, "hops"); break;
+	case WIRE_BUCKETS:
+		for (unsigned i = 0; i < WIRE_BUCKETS_COUNT; i++)
+			m->buckets[i] = strtoull(vector_text(s, "sum", i), NULL, 0);
+		break;
 	case WIRE_VERSION_REQ:
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:

@@ -10,7 +10,7 @@
 
 #include "wire_any.h"
 
-enum { VECTOR_FIELDS_MAX = 96, VECTOR_MESSAGES_MAX = 4, VECTOR_LINE_MAX = 4096 };
+enum { VECTOR_FIELDS_MAX = 160, VECTOR_MESSAGES_MAX = 4, VECTOR_LINE_MAX = 4096 };
 
 struct vector_field {
 	char name[32];

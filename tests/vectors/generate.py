@@ -24,7 +24,7 @@ TYPES = {
     "PING": 0x01, "ACK": 0x02, "NACK": 0x03, "PING_REQ": 0x04, "MEMBER": 0x05, "JOIN": 0x06, "JOIN_ACK": 0x07,
     "TABLE_REQ": 0x08, "TABLE": 0x09, "RECORD": 0x20, "VERSION_REQ": 0x21, "VECTOR": 0x22,
     "SESSION_DATA": 0x23, "SESSION_GET": 0x24, "SESSION_DONE": 0x25, "SESSION_REFUSE": 0x26,
-    "COLLECTED": 0x27, "RELAY": 0x28,
+    "COLLECTED": 0x27, "RELAY": 0x28, "BUCKETS": 0x29,
 }
 WIDTH = {1: ">B", 2: ">H", 4: ">I", 8: ">Q"}
 
@@ -116,6 +116,10 @@ def vector(entries, kind="VECTOR"):
     for e in entries:
         pieces += dot_bytes("entry", e)
     return Message(kind, [("entry", dot_text(e)) for e in entries], pieces)
+
+
+def buckets(sums):
+    return Message("BUCKETS", [("sum", f"{s:#x}") for s in sums], [("sum", number(s, 8)) for s in sums])
 
 
 def version_req(nonce, flags, part, parts):
@@ -263,7 +267,7 @@ def session_file():
         packet("version_req_report", ["Tells its vector, and wants no answer."],
                [version_req(0xFEEDFACE01020304, 4, 0, 1), vector(vv)]),
         packet("version_req_repair", ["Equal vectors, unequal content."],
-               [version_req(0xFEEDFACE01020304, 8, 0, 1), vector(vv)]),
+               [version_req(0xFEEDFACE01020304, 8, 0, 1), buckets([i * i * 0x0102030405 for i in range(128)])]),
         packet("version_req_last_part", ["The last part of 255."], [version_req(1, 0, 254, 255), vector(vv[:1])]),
         packet("vector_largest", ["68 entries, as many as one packet holds behind nothing else."],
                [vector([(i + 1, i % 3 + 1, i * i + 1) for i in range(68)])]),
