@@ -1,5 +1,5 @@
-/* How many origins one core checks: the checker of the control core on CPU 0, origins that answer at
- * once (HTTP, on loopback) in a process of their own on the other CPUs. Some origins go down and
+/* How many origins one core checks: the checker of the control core on CPU 0, origins that answer
+ * at once (HTTP, on loopback) in a process of their own on the other CPUs. Some origins go down and
  * come back in the middle. For scripts/bench/health. */
 #include <getopt.h>
 #include <netinet/in.h>
@@ -170,7 +170,8 @@ static void report(const struct bench *b, const struct health_stats *before,
 	uint64_t sick_origins = (b->origins + SICK_EVERY - 1) / SICK_EVERY;
 	printf("origins                       %10u, every %u ms\n", b->origins, b->interval_ms);
 	printf("checks                        %10.0f, %.0f a second\n", checks, checks / seconds);
-	printf("late (by a tenth of the interval) %6.3f %%\n", checks > 0 ? 100 * late / checks : 0);
+	printf("late (by a tenth of the interval) %6.3f %%\n",
+		checks > 0 ? 100 * late / checks : 0);
 	printf("of one core                   %10.1f %%, %.1f us a check\n",
 		100.0 * (double)cpu_ns / (double)wall_ns, us);
 	printf("went down and came back       %10llu and %llu of %llu\n",
