@@ -80,21 +80,28 @@ struct push_job {
 };
 
 /* A session that is served: a snapshot whose records are pinned, so that a packet that is sent
- * again is the same packet. */
+ * again is the same packet. Taken piece by piece (gather.c); until then it has no packets. */
 struct serving {
-	bool open;
+	bool open;    /* the asker may still want it */
+	bool waiting; /* for its turn to be gathered; `vector` and `buckets` are the asker's */
+	bool full;    /* of everything that is held, with the collected vector */
+	bool repair;
 	struct actor asker;
 	struct sw_endpoint at;
 	uint64_t nonce;
 	uint32_t snapshot;
 	uint64_t last_ns;
-	record_ref *refs; /* records_max */
+	record_ref *refs; /* records_max; the last one goes out first */
 	uint32_t ref_count;
 	uint32_t *starts; /* of each data packet, in refs; one more than there are */
 	uint32_t starts_max;
+	uint32_t data_packets;
+	uint32_t room;                  /* in the last of them */
 	uint32_t vector_packets, heads; /* packets of the vector; with the collected one's */
 	uint32_t packets;
 	struct version_vector vector, collected;
+	uint64_t buckets[WIRE_BUCKETS_COUNT];
+	uint32_t next_bucket; /* of the table */
 	uint32_t pending[PENDING_MAX];
 	uint32_t pending_head, pending_tail;
 	uint32_t sent_to; /* first packet that was never sent */
@@ -201,7 +208,8 @@ struct map {
 	uint32_t job_head, job_tail;
 
 	struct serving serving[MAP_SESSIONS_MAX];
-	uint32_t serving_count; /* open */
+	uint32_t serving_count;    /* open, or with records to give back */
+	struct serving *gathering; /* the one whose snapshot is being taken */
 	uint32_t serving_next;
 	uint32_t next_snapshot;
 	struct assembly assemblies[ASSEMBLIES_MAX];
@@ -311,8 +319,19 @@ void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *heade
 void serve_done(struct map *map, const struct wire_header *header, uint64_t nonce);
 void serve_tick(struct map *map, uint64_t now_ns);
 uint64_t serve_deadline(const struct map *map);
+/* It has its packets: the first window of them goes out. */
+void serve_gathered(struct serving *sv);
 bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id,
 	struct sw_endpoint *to);
+
+/* gather.c */
+bool gather_is_free(const struct map *map, const struct serving *sv);
+/* Takes the session's snapshot, now or when it is its turn. */
+void gather_want(struct map *map, struct serving *sv);
+/* Ends the session, whatever it had come to. */
+void gather_close(struct map *map, struct serving *sv);
+void gather_tick(struct map *map);
+bool gather_has_work(const struct map *map);
 
 /* pull.c */
 void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *header,
