@@ -16,5 +16,6 @@ enum {
 	DUE_PER_TICK = 64,       /* actors looked at for collection and closing */
 	GATHER_PER_TICK = 512,   /* records taken into a session, or given back after it */
 	BUCKETS_PER_TICK = 4096, /* of the table, looked through for a join or a repair */
+	AHEAD_MAX = 40,          /* records of packets whose memory is fetched together */
 	BUCKETS_MIN = 1024,      /* of the hash table */
 };

@@ -93,7 +93,8 @@ static void gather_delta(struct map *map, struct serving *sv, uint32_t *budget)
 static bool take_chain(struct map *map, struct serving *sv, record_ref ref, uint32_t *budget)
 {
 	const struct store *s = &map->store;
-	for (; ref != 0; ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed)) {
+	for (; ref != 0;
+		ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed)) {
 		store_pin(&map->store, ref);
 		if (!take(map, sv, ref)) {
 			drop(map, sv, ref);
@@ -109,13 +110,13 @@ static bool take_chain(struct map *map, struct serving *sv, record_ref ref, uint
 static void gather_repair(struct map *map, struct serving *sv, uint32_t *budget)
 {
 	struct store *s = &map->store;
-	for (uint32_t n = 0; n < BUCKETS_PER_TICK && *budget > 0; n++) {
+	for (uint32_t n = 0; n<BUCKETS_PER_TICK && * budget> 0; n++) {
 		uint32_t b = sv->next_bucket++, part = b % WIRE_BUCKETS_COUNT;
 		if (b > s->bucket_mask || !sv->open) {
 			end(map, sv);
 			return;
 		}
-		if (sv->buckets[part] != s->bucket_sums[part])
+		if (map->repairing[part] != s->bucket_sums[part])
 			(void)take_chain(map, sv,
 				atomic_load_explicit(&s->buckets[b], memory_order_relaxed), budget);
 	}

@@ -73,7 +73,8 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 		return;
 	}
 	sv = take_session(map, header->sender);
-	if (sv == NULL) {
+	/* A repair does not wait: what differs would be another part by then. */
+	if (sv == NULL || (req->repair && map->gathering != NULL)) {
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_BUSY);
 		return;
 	}
@@ -88,7 +89,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv->repair = req->repair;
 	sv->vector = *theirs;
 	if (req->repair)
-		memcpy(sv->buckets, map->buckets, sizeof(sv->buckets));
+		memcpy(map->repairing, map->buckets, sizeof(map->repairing));
 	gather_want(map, sv);
 }
 

@@ -142,7 +142,8 @@ static void receive(struct map *m, struct answer *a, uint64_t nonce)
 		map_tick_owner(m, T0 + SW_NS_PER_MS);
 		if (a->packets < first || a->packets == a->of)
 			continue;
-		struct wire_session_get get = {.nonce = nonce, .snapshot = snapshot, .first = first};
+		struct wire_session_get get = {
+			.nonce = nonce, .snapshot = snapshot, .first = first};
 		memset(get.wanted, 0xff, sizeof(get.wanted));
 		struct sw_writer g = sw_writer_init(get_bytes, sizeof(get_bytes));
 		wire_put_session_get(&g, &get);
