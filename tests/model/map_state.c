@@ -111,6 +111,9 @@ static uint64_t hash_map(const struct map *m, uint64_t now_ns)
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
 		if (m->serving[i].open)
 			sessions += hash_serving(m, &m->serving[i], now_ns);
+		else if (!gather_is_free(m, &m->serving[i])) /* has yet to give back */
+			sessions += mix(
+				mix(m->serving[i].ref_count, 11), m->gathering == &m->serving[i]);
 	for (uint32_t i = 0; i < m->store.actor_count; i++)
 		h = mix(h, hash_slot(m, m->store.actor_order[i]));
 	h = mix(mix(h, records), sessions);
