@@ -59,7 +59,7 @@ static void hand_over(struct lane *lane, struct lane_out *out, uint16_t len)
 	nic_send(lane->app->port, lane->index, m, &out->datagram.from);
 }
 
-static void seal_out(struct lane *lane)
+static void seal_all(struct lane *lane, bool *good)
 {
 	struct seal_packet packets[BURST];
 	const struct seal_sender *sender =
@@ -77,28 +77,42 @@ static void seal_out(struct lane *lane)
 		m->pkt_len = m->data_len;
 	}
 	seal_seal_lane(lane->app->seal, lane->index, packets, lane->out_count);
+	for (uint16_t i = 0; i < lane->out_count; i++)
+		good[i] = packets[i].result == SEAL_OK;
+}
+
+/* All that has gathered, step by step. */
+static void finish_out(struct lane *lane)
+{
+	bool good[BURST];
+	if (lane->app->seal != NULL)
+		seal_all(lane, good);
+	for (uint16_t i = 0; i < lane->out_count && lane->app->seal == NULL; i++) {
+		(void)finish_clear(lane, lane->out[i].datagram.payload, lane->out[i].body_len);
+		good[i] = true;
+	}
+	lane_stage(lane, STAGE_SEAL);
 	for (uint16_t i = 0; i < lane->out_count; i++) {
-		if (packets[i].result == SEAL_OK) {
-			hand_over(lane, &lane->out[i],
-				(uint16_t)(WIRE_HEADER_LEN + lane->out[i].body_len + WIRE_TAG_LEN));
+		struct lane_out *out = &lane->out[i];
+		if (good[i]) {
+			hand_over(lane, out,
+				(uint16_t)(WIRE_HEADER_LEN + out->body_len + WIRE_TAG_LEN));
 			continue;
 		}
 		lane->counters.drops[DROP_EXHAUSTED]++;
-		rte_pktmbuf_free(packets[i].mbuf);
+		rte_pktmbuf_free(out->datagram.mbuf);
 	}
 	lane->out_count = 0;
+	lane_stage(lane, STAGE_TX);
 }
 
 static void put_out(struct lane *lane, const struct lane_out *out)
 {
-	if (lane->app->seal == NULL) {
-		struct lane_out now = *out;
-		hand_over(lane, &now, finish_clear(lane, now.datagram.payload, now.body_len));
-		return;
-	}
 	lane->out[lane->out_count++] = *out;
-	if (lane->out_count == BURST)
-		seal_out(lane);
+	if (lane->out_count < BURST)
+		return;
+	lane_stage(lane, STAGE_ANSWER);
+	finish_out(lane);
 }
 
 void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
@@ -117,9 +131,11 @@ void lane_send(
 
 void lane_flush(struct lane *lane)
 {
+	lane_stage(lane, STAGE_OTHER);
 	if (lane->out_count > 0)
-		seal_out(lane);
+		finish_out(lane);
 	nic_flush(lane->app->port, lane->index);
+	lane_stage(lane, STAGE_TX);
 }
 
 void lane_send_membership(struct lane *lane, uint64_t now_ns)
