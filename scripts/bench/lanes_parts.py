@@ -57,7 +57,7 @@ class Part:
     def spawn(self, command, folder, **keywords):
         self.log = folder / f"{type(self).__name__.lower()}.log"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(inside(self.namespace, command), stderr=log,
+            self.process = subprocess.Popen(inside(self.namespace, command), stderr=log, cwd=folder,
                                             env=dict(os.environ, RUNTIME_DIRECTORY=str(folder)), **keywords)
 
     def last_words(self):

@@ -11,7 +11,9 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
-enum { POOL = 16383, CACHE = 256 };
+#include "nic/nic.h"
+
+enum { POOL = 16383, ASK_AGAIN_MS = 2000 };
 
 static int fail(const char *what, int error_code)
 {
@@ -48,17 +50,20 @@ static int open_port(struct link *link)
 
 int link_open(const struct options *o, struct link *link)
 {
+	char error[NIC_ERROR_MAX];
 	int rc = start_eal(o);
 	if (rc < 0)
 		return rc;
 	*link = (struct link){.port = 0, .queues = o->queues};
 	if (!rte_eth_dev_is_valid_port(link->port))
 		return fail("no port came of --vdev", -ENODEV);
-	/* AF_XDP wants all frames in one piece of aligned memory. */
-	link->pool = rte_pktmbuf_pool_create_by_ops("bench", POOL, CACHE, 0,
-		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "ring_mp_mc");
-	if (link->pool == NULL)
-		return fail("no memory for packets; raise --memory", -rte_errno);
+	struct nic_config config = {
+		.kind = strncmp(o->vdev, "net_af_xdp", 10) == 0 ? NIC_AF_XDP : NIC_VDEV};
+	link->pool = nic_pool_create(&config, "bench", POOL, SOCKET_ID_ANY, error);
+	if (link->pool == NULL) {
+		(void)fprintf(stderr, "swimlane-bench: %s\n", error);
+		return -ENOMEM;
+	}
 	rc = open_port(link);
 	return rc < 0 ? fail("the port cannot be started", rc) : 0;
 }
@@ -71,6 +76,11 @@ bool link_await(const struct link *link, uint32_t ms)
 			state.link_status == RTE_ETH_LINK_UP)
 			return true;
 		rte_delay_us_sleep(1000);
+		/* A memif client asks once, and the server may have been too busy to listen. */
+		if (i % ASK_AGAIN_MS == ASK_AGAIN_MS - 1) {
+			(void)rte_eth_dev_stop(link->port); /* it is told by the next start */
+			(void)rte_eth_dev_start(link->port);
+		}
 	}
 	return false;
 }
