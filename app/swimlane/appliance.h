@@ -22,6 +22,7 @@
 #include "deltamap/typed.h"
 #include "currency.h"
 #include "idle.h"
+#include "capture.h"
 #include "lane_cycles.h"
 #include "map_pages.h"
 #include "nic/nic.h"
@@ -128,6 +129,7 @@ struct lane {
 	struct lane_counters counters;
 	struct lane_cycles cycles;
 	struct lane_clock clock;
+	struct capture *capture;       /* of this turn; NULL: none */
 	struct rte_ring *to_keeper;    /* mbufs */
 	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
 	struct rte_ring *to_control;   /* mbufs of senders that are new here */
@@ -239,7 +241,8 @@ struct appliance {
 	struct currency currency; /* lanes write */
 	_Atomic uint64_t
 		hint; /* lanes to keeper: a server with writes that are not here; 0: none */
-	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
+	_Atomic(struct shim *) shim;       /* control writes, lanes read under RCU; NULL: off */
+	_Atomic(struct capture *) capture; /* the same; NULL: none */
 	_Atomic bool stop;
 	_Atomic bool left; /* lane 0: everybody has been told */
 };

@@ -126,6 +126,7 @@ struct config_file {
 			char *token_file;
 			int without_token;
 		} http;
+		bool capture_clear;
 	} control;
 	struct {
 		int level;

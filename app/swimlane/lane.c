@@ -133,6 +133,7 @@ int lane_run(void *arg)
 	idle_begin(&lane->idle);
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
 		uint64_t begin = rte_rdtsc(), now_ns = ticks_to_ns(begin);
+		lane->capture = atomic_load_explicit(&app->capture, memory_order_acquire);
 		bool worked = receive_burst(lane, now_ns, begin);
 		worked |= receive_admitted(lane, now_ns);
 		if (first) {

@@ -58,8 +58,12 @@ static inline void lane_clock_stage(struct lane_clock *clock, enum lane_stage st
 /* Frames have come: the turn that began at `begin` counts; the driver gave them at `received`. */
 static inline void lane_clock_start(struct lane_clock *clock, uint64_t begin, uint64_t received)
 {
-	*clock = (struct lane_clock){.running = true, .begin = begin, .last = received,
-		.limit = clock->limit, .frames = clock->frames, .answered = clock->answered};
+	*clock = (struct lane_clock){.running = true,
+		.begin = begin,
+		.last = received,
+		.limit = clock->limit,
+		.frames = clock->frames,
+		.answered = clock->answered};
 	clock->stages[STAGE_RX] = received - begin;
 }
 

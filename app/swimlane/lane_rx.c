@@ -210,6 +210,9 @@ static void act(struct lane *lane, uint64_t now_ns, struct opened *o)
 static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
 {
 	bool taken[NIC_BURST];
+	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
+		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
+			&list[i].h);
 	lane_stage(lane, STAGE_OPEN);
 	for (uint32_t i = 0; i < count; i++)
 		taken[i] = decode(lane, now_ns, &list[i]);

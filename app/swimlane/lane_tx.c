@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "appliance.h"
+#include "ticks.h"
 
 struct sw_writer lane_body(uint8_t *packet)
 {
@@ -81,16 +82,30 @@ static void seal_all(struct lane *lane, bool *good)
 		good[i] = packets[i].result == SEAL_OK;
 }
 
+/* Before sealing, which leaves nothing to be read. */
+static void capture_out(struct lane *lane, bool *captured)
+{
+	uint64_t now_ns = ticks_now_ns();
+	for (uint16_t i = 0; i < lane->out_count; i++)
+		captured[i] = capture_sending(lane, now_ns, &lane->out[i].datagram.from,
+			lane->out[i].datagram.payload, lane->out[i].body_len);
+}
+
 /* All that has gathered, step by step. */
 static void finish_out(struct lane *lane)
 {
-	bool good[BURST];
+	bool good[BURST], captured[BURST];
+	if (lane->capture != NULL)
+		capture_out(lane, captured);
 	if (lane->app->seal != NULL)
 		seal_all(lane, good);
 	for (uint16_t i = 0; i < lane->out_count && lane->app->seal == NULL; i++) {
 		(void)finish_clear(lane, lane->out[i].datagram.payload, lane->out[i].body_len);
 		good[i] = true;
 	}
+	for (uint16_t i = 0; i < lane->out_count && lane->capture != NULL; i++)
+		if (captured[i])
+			capture_sealed(lane, good[i] ? lane->out[i].datagram.payload : NULL);
 	lane_stage(lane, STAGE_SEAL);
 	for (uint16_t i = 0; i < lane->out_count; i++) {
 		struct lane_out *out = &lane->out[i];

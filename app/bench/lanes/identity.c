@@ -130,8 +130,8 @@ void identity_ping(struct identity *identity, struct rte_mbuf **mbufs, uint32_t 
 	if (identity->seal != NULL)
 		seal_seal_lane(identity->seal, 0, packets, count);
 	for (uint32_t i = 0; i < count; i++)
-		frame_build(&identity->peers[(first + i) % identity->count].route,
-			packets[i].bytes, IDENTITY_PING_LEN);
+		frame_build(&identity->peers[(first + i) % identity->count].route, packets[i].bytes,
+			IDENTITY_PING_LEN);
 }
 
 static bool open_sealed(struct identity *identity, struct rte_mbuf *mbuf, uint8_t *packet,
@@ -148,8 +148,7 @@ static bool open_sealed(struct identity *identity, struct rte_mbuf *mbuf, uint8_
 	return p.result == SEAL_OK;
 }
 
-enum identity_answer identity_read(
-	struct identity *identity, struct rte_mbuf *mbuf, uint32_t *seq)
+enum identity_answer identity_read(struct identity *identity, struct rte_mbuf *mbuf, uint32_t *seq)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint8_t *packet = frame + FRAME_HEADERS_IPV4;
@@ -165,10 +164,9 @@ enum identity_answer identity_read(
 	if (len < FRAME_UDP || len - FRAME_UDP + FRAME_HEADERS_IPV4 > mbuf->data_len)
 		return IDENTITY_BAD;
 	len -= FRAME_UDP;
-	enum wire_error e =
-		identity->seal == NULL
-			? wire_open_clear(packet, len, identity->cluster, &h, &body)
-			: wire_read_header(packet, len, identity->cluster, &h, &body);
+	enum wire_error e = identity->seal == NULL
+				    ? wire_open_clear(packet, len, identity->cluster, &h, &body)
+				    : wire_read_header(packet, len, identity->cluster, &h, &body);
 	if (e != WIRE_OK || (identity->seal != NULL && !open_sealed(identity, mbuf, packet, &h)))
 		return IDENTITY_BAD;
 	wire_get_prelude(&body, &prelude);

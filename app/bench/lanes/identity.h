@@ -45,5 +45,4 @@ enum identity_answer {
 };
 
 /* Opens a received frame. */
-enum identity_answer identity_read(
-	struct identity *identity, struct rte_mbuf *mbuf, uint32_t *seq);
+enum identity_answer identity_read(struct identity *identity, struct rte_mbuf *mbuf, uint32_t *seq);

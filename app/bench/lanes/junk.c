@@ -43,8 +43,7 @@ int junk_create(
 		uint32_t seq = i;
 		struct peer *p = &identity->peers[i % identity->count];
 		identity_ping(identity, &frames[i], i, &seq, 1);
-		uint8_t *packet =
-			rte_pktmbuf_mtod_offset(frames[i], uint8_t *, FRAME_HEADERS_IPV4);
+		uint8_t *packet = rte_pktmbuf_mtod_offset(frames[i], uint8_t *, FRAME_HEADERS_IPV4);
 		unsigned kind = i % KINDS;
 		if (kind != KINDS - 1 || identity->seal == NULL)
 			spoil(packet, kind, &random);

@@ -31,7 +31,8 @@ void meter_print(struct meter *m, uint64_t hz, uint32_t window_us)
 	       ",\"seconds\":%.6f,\"rate\":%.0f",
 		m->sent, m->answered, m->lost, m->opened, m->bad, m->other, seconds,
 		seconds > 0 ? (double)m->answered / seconds : 0);
-	printf(",\"windows\":%u,\"windows_seen\":%u,\"window_rate\":{\"p50\":%.0f,\"p90\":%.0f,\"p99\":%.0f}",
+	printf(",\"windows\":%u,\"windows_seen\":%u,\"window_rate\":{\"p50\":%.0f,\"p90\":%.0f,"
+	       "\"p99\":%.0f}",
 		m->window_count, m->windows_seen,
 		quantile(m->windows, m->window_count, 500) / window,
 		quantile(m->windows, m->window_count, 900) / window,

@@ -9,7 +9,7 @@ enum { METER_WINDOWS_MAX = 1 << 16, METER_SAMPLES_MAX = 1 << 20 };
 struct meter {
 	uint64_t sent, answered, lost;
 	uint64_t opened, bad, other; /* opened; not authentic; authentic, and no ACK */
-	uint64_t cycles;      /* of the whole run */
+	uint64_t cycles;             /* of the whole run */
 	uint32_t windows_seen;
 	uint32_t window_count; /* of those without a pause */
 	uint32_t sample_count;

@@ -8,23 +8,28 @@
 
 void options_usage(void)
 {
-	(void)fputs(
-		"swimlane-bench --vdev ARGUMENTS --from ADDRESS:PORT --to ADDRESS:PORT [option ...]\n"
-		"swimlane-bench serf --help\n"
-		"  --vdev ARGUMENTS   the port, as DPDK takes it: net_memif0,role=client,socket=...\n"
-		"  --from, --to       of the first peer (the others have the addresses behind it), and\n"
-		"                     of the server\n"
-		"  --mac, --to-mac    Ethernet addresses, own and the server's\n"
-		"  --cluster NAME     the server's (default bench)\n"
-		"  --keyring FILE     seal with its sending key; without: in the clear\n"
-		"  --peers N          senders with an id, an epoch and an address each (default 64)\n"
-		"  --queues N         spread the peers over so many queues (default 1)\n"
-		"  --echo             the other side sends back what it gets: testpmd\n"
-		"  --cpu N            where the source runs (default: the last)\n"
-		"  --memory MIB       (default 128)\n"
-		"Then each line of standard input is a measurement, and is answered with one JSON line:\n"
-		"  run ms=1000 [kind=probes|rtt|junk] [rate=PACKETS_PER_S] [flight=256] [window_us=250]\n"
-		"without a rate: as fast as answers come, with so many under way.\n",
+	(void)fputs("swimlane-bench --vdev ARGUMENTS --from ADDRESS:PORT --to ADDRESS:PORT [option "
+		    "...]\n"
+		    "swimlane-bench serf --help\n"
+		    "  --vdev ARGUMENTS   the port, as DPDK takes it: "
+		    "net_memif0,role=client,socket=...\n"
+		    "  --from, --to       of the first peer (the others have the addresses behind "
+		    "it), and\n"
+		    "                     of the server\n"
+		    "  --mac, --to-mac    Ethernet addresses, own and the server's\n"
+		    "  --cluster NAME     the server's (default bench)\n"
+		    "  --keyring FILE     seal with its sending key; without: in the clear\n"
+		    "  --peers N          senders with an id, an epoch and an address each "
+		    "(default 64)\n"
+		    "  --queues N         spread the peers over so many queues (default 1)\n"
+		    "  --echo             the other side sends back what it gets: testpmd\n"
+		    "  --cpu N            where the source runs (default: the last)\n"
+		    "  --memory MIB       (default 128)\n"
+		    "Then each line of standard input is a measurement, and is answered with one "
+		    "JSON line:\n"
+		    "  run ms=1000 [kind=probes|rtt|junk] [rate=PACKETS_PER_S] [flight=256] "
+		    "[window_us=250]\n"
+		    "without a rate: as fast as answers come, with so many under way.\n",
 		stderr);
 }
 

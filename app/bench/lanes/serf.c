@@ -38,8 +38,8 @@ static uint64_t now_ns(void)
 /* A ping: type 0, then {SeqNo, Node} in msgpack. */
 static size_t write_ping(uint8_t *at, const char *name)
 {
-	static const uint8_t head[] = {0, 0x82, 0xa5, 'S', 'e', 'q', 'N', 'o', 0xce, 0, 0, 0, 1,
-		0xa4, 'N', 'o', 'd', 'e'};
+	static const uint8_t head[] = {
+		0, 0x82, 0xa5, 'S', 'e', 'q', 'N', 'o', 0xce, 0, 0, 0, 1, 0xa4, 'N', 'o', 'd', 'e'};
 	size_t name_len = strlen(name);
 	memcpy(at, head, sizeof(head));
 	at[sizeof(head)] = (uint8_t)(0xa0 | name_len);
@@ -47,8 +47,8 @@ static size_t write_ping(uint8_t *at, const char *name)
 	return sizeof(head) + 1 + name_len;
 }
 
-static bool encrypt(const uint8_t *key, size_t key_len, const uint8_t *plain, size_t len,
-	struct asker *asker)
+static bool encrypt(
+	const uint8_t *key, size_t key_len, const uint8_t *plain, size_t len, struct asker *asker)
 {
 	uint8_t *p = asker->packet;
 	int out = 0, rest = 0;
@@ -93,8 +93,7 @@ static void send_burst(struct asker *a)
 	if (count > BURST)
 		count = BURST;
 	for (uint32_t i = 0; i < count; i++)
-		messages[i] =
-			(struct mmsghdr){.msg_hdr = {.msg_iov = &bytes, .msg_iovlen = 1}};
+		messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &bytes, .msg_iovlen = 1}};
 	int sent = count == 0 ? 0 : sendmmsg(a->fd, messages, count, 0);
 	if (sent > 0) {
 		a->sent += (uint32_t)sent;
@@ -109,8 +108,7 @@ static void receive_burst(struct asker *a)
 	struct iovec bytes[BURST];
 	for (uint32_t i = 0; i < BURST; i++) {
 		bytes[i] = (struct iovec){answers[i], ANSWER_MAX};
-		messages[i] =
-			(struct mmsghdr){.msg_hdr = {.msg_iov = &bytes[i], .msg_iovlen = 1}};
+		messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &bytes[i], .msg_iovlen = 1}};
 	}
 	int got = recvmmsg(a->fd, messages, BURST, MSG_WAITFORONE, NULL);
 	if (got <= 0) {

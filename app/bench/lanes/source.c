@@ -150,15 +150,16 @@ static void receive(struct flow *f)
 }
 
 /* After a pause of this side answers have gathered, and a pause of the other side is not its speed:
- * both are told by the run's own rate. A window counts if there was none in it, nor right before. */
+ * both are told by the run's own rate. A window counts if there was none in it, nor right before.
+ */
 static void end_window(struct flow *f)
 {
 	struct meter *m = &f->source->meter;
 	m->windows_seen++;
 	if (!f->paused && !f->paused_before && m->window_count < METER_WINDOWS_MAX)
-		m->windows[m->window_count++] = (uint32_t)((uint64_t)f->in_window *
-							   f->window_cycles /
-							   (f->now - f->window_begin));
+		m->windows[m->window_count++] =
+			(uint32_t)((uint64_t)f->in_window * f->window_cycles /
+				   (f->now - f->window_begin));
 	f->paused_before = f->paused;
 	f->paused = false;
 	f->in_window = 0;
@@ -218,7 +219,8 @@ static int make_ready(struct source *s)
 /* Lets the server come, and learn every peer's key: it lets new senders in at a bounded rate. */
 static int warm_up(struct source *s)
 {
-	struct run probe = {.kind = RUN_RTT, .ms = 10, .rate = 20000, .flight = 64, .window_us = 1000};
+	struct run probe = {
+		.kind = RUN_RTT, .ms = 10, .rate = 20000, .flight = 64, .window_us = 1000};
 	uint32_t good = 0;
 	if (!link_await(&s->link, WARM_MS)) {
 		(void)fputs("swimlane-bench: the link did not come up\n", stderr);
