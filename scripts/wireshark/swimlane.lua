@@ -267,10 +267,11 @@ local function body_in_the_clear(body, tree, told)
 end
 
 function swimlane.dissector(buffer, pinfo, root)
-	local len = buffer:len()
-	if len < HEADER + TAG or buffer(0, 2):uint() ~= 0x5357 then return 0 end
+	-- A capture may have kept the header alone.
+	local len, held = buffer:reported_len(), buffer:captured_len()
+	if len < HEADER + TAG or held < HEADER or buffer(0, 2):uint() ~= 0x5357 then return 0 end
 	pinfo.cols.protocol = "swimlane"
-	local tree = root:add(swimlane, buffer())
+	local tree = root:add(swimlane, buffer(0, held))
 	tree:add(f.magic, buffer(0, 2))
 	tree:add(f.version, buffer(2, 1))
 	if buffer(2, 1):uint() ~= 1 then
@@ -289,6 +290,10 @@ function swimlane.dissector(buffer, pinfo, root)
 	local key_id, body_len, told = buffer(3, 1):uint(), buffer(6, 2):uint(), {}
 	if HEADER + body_len + TAG ~= len then
 		tree:add_proto_expert_info(cut)
+		return len
+	end
+	if held < len then
+		pinfo.cols.info = string.format("header of a packet under key %d, body of %d bytes", key_id, body_len)
 		return len
 	end
 	if key_id == 0 then
