@@ -66,8 +66,8 @@ static void write_packet(const json_t *p)
 		return;
 	}
 	bool sent = json_is_true(json_object_get(p, "sent"));
-	size_t headers = put_headers(
-		bytes, sent ? &pcap.self : &peer, sent ? &peer : &pcap.self, whole);
+	size_t headers =
+		put_headers(bytes, sent ? &pcap.self : &peer, sent ? &peer : &pcap.self, whole);
 	memcpy(bytes + headers, payload, len);
 	free(payload);
 	int64_t at_us = field_number(p, "at_us");
@@ -168,8 +168,8 @@ static int run_capture(struct ctl *ctl, int argc, char **argv)
 	if (pcap.out != NULL && (fflush(pcap.out) != 0 || ferror(pcap.out)))
 		code = ctl_fail(ctl, CTL_REFUSED, "%s: cannot be written", argv[optind]);
 	if (!ctl->quiet)
-		(void)fprintf(stderr, "%lu packets, %lld missed\n", pcap.packets,
-			(long long)pcap.missed);
+		(void)fprintf(
+			stderr, "%lu packets, %lld missed\n", pcap.packets, (long long)pcap.missed);
 	return code;
 }
 
@@ -181,7 +181,8 @@ const struct ctl_command ctl_capture_commands[] = {
 		"  --count N      end after so many\n"
 		"  --for TIME     end after this time, as in 500ms, 5s, 2m\n"
 		"  --clear        whole packets, deciphered: where packets are sealed, only if\n"
-		"                 the server's control.capture_clear allows it; else headers alone\n"
+		"                 the server's control.capture_clear allows it; else headers "
+		"alone\n"
 		"scripts/wireshark/swimlane.lua shows every field of it.\n",
 		run_capture, false},
 	{0},

@@ -46,7 +46,8 @@ static bool read_filter(struct control *control, struct rpc_call *call, const js
 	f->clear = json_is_true(json_object_get(params, "clear"));
 	if (f->clear && control->app->seal != NULL && !control->config->capture_clear) {
 		rpc_error(call, RPC_REFUSED,
-			"packets are sealed, and `control.capture_clear` does not allow to show what is in "
+			"packets are sealed, and `control.capture_clear` does not allow to show "
+			"what is in "
 			"them");
 		return false;
 	}
@@ -77,7 +78,8 @@ static void capture(struct control *control, struct rpc_call *call, json_t *para
 		control->capture_client = rpc_subscribe(call, on_gone, control);
 	if (c == NULL || control->capture_client == NULL) {
 		free(c);
-		rpc_error(call, RPC_TOO_MANY, "no memory, or as many subscriptions as there may be");
+		rpc_error(
+			call, RPC_TOO_MANY, "no memory, or as many subscriptions as there may be");
 		return;
 	}
 	control->capture_missed = 0;
