@@ -24,6 +24,7 @@ MAC = "52:54:00:77:00:03"
 MEMORY_MIB = 1024
 # The emulated vmxnet3 delivers everything to its first queue, whatever RSS was asked for; e1000e is driven with one.
 SPREADING = ["virtio-net-pci"]
+WAKING = ["virtio-net-pci", "vmxnet3"]  # whose drivers have receive interrupts: see drivers-config/e1000.yaml
 RPC_S = 20
 MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "vfio_iommu_type1", "vfio_pci"]
 
