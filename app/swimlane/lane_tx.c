@@ -121,10 +121,15 @@ static void finish_out(struct lane *lane)
 	lane_stage(lane, STAGE_TX);
 }
 
-static void put_out(struct lane *lane, const struct lane_out *out)
+/* Filled in place: copying what was just written in pieces would wait for each of them. */
+static struct lane_out *next_out(struct lane *lane)
 {
-	lane->out[lane->out_count++] = *out;
-	if (lane->out_count < BURST)
+	return &lane->out[lane->out_count];
+}
+
+static void put_out(struct lane *lane)
+{
+	if (++lane->out_count < BURST)
 		return;
 	lane_stage(lane, STAGE_ANSWER);
 	finish_out(lane);
@@ -132,16 +137,22 @@ static void put_out(struct lane *lane, const struct lane_out *out)
 
 void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
 {
-	put_out(lane, &(struct lane_out){*datagram, body_len, true});
+	struct lane_out *out = next_out(lane);
+	out->datagram = *datagram;
+	out->body_len = body_len;
+	out->reply = true;
+	put_out(lane);
 }
 
 void lane_send(
 	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to)
 {
-	put_out(lane, &(struct lane_out){.datagram = {.mbuf = mbuf,
-						 .payload = rte_pktmbuf_mtod(mbuf, uint8_t *),
-						 .from = *to},
-			      .body_len = body_len});
+	struct lane_out *out = next_out(lane);
+	out->datagram = (struct nic_datagram){
+		.mbuf = mbuf, .payload = rte_pktmbuf_mtod(mbuf, uint8_t *), .from = *to};
+	out->body_len = body_len;
+	out->reply = false;
+	put_out(lane);
 }
 
 void lane_flush(struct lane *lane)

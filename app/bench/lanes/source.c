@@ -192,7 +192,8 @@ void source_run(struct source *s, const struct run *run)
 	f.window_cycles = run->window_us * s->hz / 1000000;
 	f.window_end = now + f.window_cycles;
 	meter_clear(&s->meter);
-	memset(sent_at, 0, sizeof(sent_at)); /* late answers of an earlier run are nobody's round trip */
+	memset(sent_at, 0,
+		sizeof(sent_at)); /* late answers of an earlier run are nobody's round trip */
 	while (f.now < f.end) {
 		offer(&f);
 		receive(&f);
