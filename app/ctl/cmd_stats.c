@@ -83,33 +83,81 @@ static void print_counts(struct ctl *ctl, const json_t *stats)
 	table_free(t);
 }
 
+/* One lane: each stage's cycles a frame, and its share. */
+static void add_cycles(struct table *t, const json_t *core)
+{
+	const json_t *cycles = json_object_get(core, "cycles"), *value;
+	double frames = json_number_value(json_object_get(cycles, "frames")), all = 0;
+	const char *name;
+	json_object_foreach((json_t *)json_object_get(cycles, "stages"), name, value) all +=
+		json_number_value(value);
+	json_object_foreach((json_t *)json_object_get(cycles, "stages"), name, value)
+	{
+		double spent = json_number_value(value);
+		table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(core, "lcore"));
+		table_cell(t, STYLE_PLAIN, "%s", name);
+		table_cell(t, STYLE_PLAIN, "%.0f", frames > 0 ? spent / frames : 0);
+		add_share(t, spent, all);
+	}
+	table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(core, "lcore"));
+	table_cell(t, STYLE_PLAIN, "all");
+	table_cell(t, STYLE_PLAIN, "%.0f", frames > 0 ? all / frames : 0);
+	add_share(t, all, all);
+}
+
+static void print_cycles(struct ctl *ctl, const json_t *stats)
+{
+	struct table *t = table_create(">LCORE|STAGE|>CYCLES/FRAME|>SHARE");
+	const json_t *core;
+	size_t i;
+	json_array_foreach(json_object_get(stats, "cores"), i,
+		core) if (json_object_get(core, "cycles") != NULL) add_cycles(t, core);
+	table_print(t, stdout, ctl->colour);
+	table_free(t);
+}
+
+static void print_cores(struct ctl *ctl, const json_t *stats)
+{
+	struct table *t = table_create(">LCORE|ROLE|>LOOPS|>BUSY|>IDLE|>ASLEEP|>SLEEPS|"
+				       ">CYCLES/PACKET|>RX|>TX|>RX BYTES|>TX BYTES");
+	double tsc_hz = json_number_value(json_object_get(stats, "tsc_hz"));
+	const json_t *core;
+	size_t i;
+	json_array_foreach(json_object_get(stats, "cores"), i, core) add_core(t, core, tsc_hz);
+	table_print(t, stdout, ctl->colour);
+	table_free(t);
+	print_counts(ctl, stats);
+}
+
 static int run_stats(struct ctl *ctl, int argc, char **argv)
 {
-	json_t *stats, *core;
-	size_t i;
+	static const struct option options[] = {{"cycles", no_argument, NULL, 'c'}, {0}};
+	json_t *stats;
+	bool cycles = false;
 	int code;
-	if (!ctl_arguments(ctl, argc, argv, 0, 0, &code))
-		return code;
+	while ((code = ctl_options(ctl, argc, argv, options)) != -1) {
+		if (code == CTL_OPTION_STOP)
+			return ctl_stop_code();
+		cycles = true;
+	}
+	if (optind != argc)
+		return ctl_usage(ctl, "takes no arguments");
 	code = ctl_call(ctl, "stats", NULL, &stats);
 	if (code != CTL_OK)
 		return code;
-	if (ctl->json) {
+	if (ctl->json)
 		ctl_print_json(stats);
-	} else {
-		struct table *t = table_create(">LCORE|ROLE|>LOOPS|>BUSY|>IDLE|>ASLEEP|>SLEEPS|"
-					       ">CYCLES/PACKET|>RX|>TX|>RX BYTES|>TX BYTES");
-		double tsc_hz = json_number_value(json_object_get(stats, "tsc_hz"));
-		json_array_foreach(json_object_get(stats, "cores"), i, core)
-			add_core(t, core, tsc_hz);
-		table_print(t, stdout, ctl->colour);
-		table_free(t);
-		print_counts(ctl, stats);
-	}
+	else if (cycles)
+		print_cycles(ctl, stats);
+	else
+		print_cores(ctl, stats);
 	json_decref(stats);
 	return CTL_OK;
 }
 
 const struct ctl_command ctl_stats_commands[] = {
-	{"stats", "", "Print what each core has done", NULL, run_stats, false},
+	{"stats", "[--cycles]", "Print what each core has done",
+		"  --cycles  where each lane's cycles go, stage by stage, since its start\n",
+		run_stats, false},
 	{0},
 };

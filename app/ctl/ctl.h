@@ -51,6 +51,7 @@ extern const struct ctl_command ctl_map_commands[];
 extern const struct ctl_command ctl_spread_commands[];
 extern const struct ctl_command ctl_typed_commands[];
 extern const struct ctl_command ctl_stats_commands[];
+extern const struct ctl_command ctl_capture_commands[];
 extern const struct ctl_command ctl_top_commands[];
 extern const struct ctl_command ctl_daemon_commands[];
 extern const struct ctl_command ctl_raw_commands[];

@@ -13,6 +13,7 @@ static const struct ctl_command *const groups[] = {
 	ctl_spread_commands,
 	ctl_typed_commands,
 	ctl_stats_commands,
+	ctl_capture_commands,
 	ctl_top_commands,
 	ctl_daemon_commands,
 	ctl_raw_commands,

@@ -22,6 +22,8 @@
 #include "deltamap/typed.h"
 #include "currency.h"
 #include "idle.h"
+#include "capture.h"
+#include "lane_cycles.h"
 #include "map_pages.h"
 #include "nic/nic.h"
 #include "rendezvous/table.h"
@@ -125,6 +127,9 @@ struct lane {
 	struct idle idle;
 	struct idle_bell bell;
 	struct lane_counters counters;
+	struct lane_cycles cycles;
+	struct lane_clock clock;
+	struct capture *capture;       /* of this turn; NULL: none */
 	struct rte_ring *to_keeper;    /* mbufs */
 	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
 	struct rte_ring *to_control;   /* mbufs of senders that are new here */
@@ -236,7 +241,8 @@ struct appliance {
 	struct currency currency; /* lanes write */
 	_Atomic uint64_t
 		hint; /* lanes to keeper: a server with writes that are not here; 0: none */
-	_Atomic(struct shim *) shim; /* control writes, lanes read under RCU; NULL: off */
+	_Atomic(struct shim *) shim;       /* control writes, lanes read under RCU; NULL: off */
+	_Atomic(struct capture *) capture; /* the same; NULL: none */
 	_Atomic bool stop;
 	_Atomic bool left; /* lane 0: everybody has been told */
 };
@@ -253,6 +259,12 @@ void keeper_event(void *keeper, const struct map_event *event);
 /* The map's on_displaced. */
 void keeper_displaced(
 	void *keeper, const struct map_view *kept, const struct map_view *displaced, bool rival);
+
+/* Since the last one this stage ran. */
+static inline void lane_stage(struct lane *lane, enum lane_stage stage)
+{
+	lane_clock_stage(&lane->clock, stage);
+}
 
 /* lane_rx.c: at most NIC_BURST at once. */
 void lane_receive(

@@ -101,6 +101,7 @@ struct config {
 	enum config_open http_without_token;
 
 	enum config_log log_level;
+	bool capture_clear;
 	bool test_shim;
 
 	char *path; /* of the file, and what it said; NULL: from memory */

@@ -127,6 +127,7 @@ struct config_file {
 			char *token_file;
 			int without_token;
 		} http;
+		bool capture_clear;
 	} control;
 	struct {
 		int level;

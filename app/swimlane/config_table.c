@@ -272,6 +272,8 @@ const struct config_key config_keys[] = {
 		.help = "Octal file mode of that socket: who may command this server"},
 	{TEXT("control.group", control.group, 32), .default_words = "as it comes", .live = true,
 		.help = "Group of that socket, a name or a number; whoever runs swimlane must be in it, or root"},
+	{SWITCH("control.capture_clear", control.capture_clear), .value = "false",
+		.help = "Allow `capture` to show what is in sealed packets to whoever may use the control socket"},
 	{SECTION("control.http", control.http), .default_words = "none",
 		.help = "The same methods over HTTP, `/metrics` and `/healthz`"},
 	{TEXT("control.http.listen", control.http.listen, 107), .required = true,

@@ -181,6 +181,7 @@ void config_take(
 		file->control.http.token_file);
 	config->http_without_token = (enum config_open)file->control.http.without_token;
 	config->log_level = (enum config_log)file->log.level;
+	config->capture_clear = file->control.capture_clear;
 	config->test_shim = file->test.shim;
 }
 

@@ -130,6 +130,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	spread_tick(control, now_ns);
 	origins_tick(control);
 	control_offline(control);
+	capture_tick(control);
 	remember_epoch(control);
 	persist_tick(control, now_ns);
 	if (now_ns >= control->next_port_ns) {
@@ -232,6 +233,7 @@ static int open_rpc(struct control *control)
 	plan_methods(control);
 	balance_methods(control);
 	stats_methods(control);
+	capture_methods(control);
 	if (c->test_shim)
 		shim_methods(control);
 	return http_open(control);

@@ -68,6 +68,8 @@ struct control {
 	struct event *tick;
 	struct event *signals[3];
 	struct rpc_server *rpc;
+	struct rpc_subscriber *capture_client;      /* NULL: none, or gone */
+	uint64_t capture_missed;                    /* told so far */
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
 	struct method methods[CONTROL_METHODS_MAX];
@@ -183,6 +185,10 @@ json_t *record_to_json(const struct control *control, const struct map_view *vie
 int keys_renew(struct control *control, char *error);
 void keys_methods(struct control *control);
 json_t *keys_to_json(const struct control *control);
+
+/* control_capture.c; the tick is called offline */
+void capture_methods(struct control *control);
+void capture_tick(struct control *control);
 
 /* control_events.c */
 void events_methods(struct control *control);

@@ -42,6 +42,17 @@ static json_t *core(unsigned lcore, const char *role, const struct idle *idle, u
 	return j;
 }
 
+/* Where the cycles of turns that received frames went. */
+static json_t *cycles_to_json(const struct lane_cycles *c)
+{
+	json_t *stages = json_object();
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		json_object_set_new(stages, lane_stage_name(s), number(c->stages[s]));
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "turns", (json_int_t)c->turns, "interrupted",
+		(json_int_t)c->interrupted, "frames", (json_int_t)c->frames, "answers",
+		(json_int_t)c->answers, "stages", stages);
+}
+
 static json_t *lane_to_json(const struct control *control, uint16_t i)
 {
 	const struct appliance *app = control->app;
@@ -68,6 +79,7 @@ static json_t *lane_to_json(const struct control *control, uint16_t i)
 	}
 	json_object_set_new(j, "drops", drops);
 	json_object_set_new(j, "counters", counters);
+	json_object_set_new(j, "cycles", cycles_to_json(&lane->cycles));
 	return j;
 }
 

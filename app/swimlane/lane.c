@@ -1,6 +1,8 @@
 #include "appliance.h"
 #include "ticks.h"
 
+enum { TURN_US_MAX = 100 }; /* of 32 packets; an interrupt or another thread takes longer */
+
 const char *drop_name(unsigned drop)
 {
 	static const char *const names[] = {
@@ -21,10 +23,14 @@ const char *drop_name(unsigned drop)
 					: names[drop];
 }
 
-static bool receive_burst(struct lane *lane, uint64_t now_ns)
+static bool receive_burst(struct lane *lane, uint64_t now_ns, uint64_t begin)
 {
 	struct nic_datagram burst[NIC_BURST];
 	uint16_t n = nic_rx(lane->app->port, lane->index, burst);
+	uint64_t received = nic_received_tsc(lane->app->port, lane->index);
+	if (received != 0)
+		lane_clock_start(&lane->clock, begin, received);
+	lane_stage(lane, STAGE_CHECK);
 	lane_receive(lane, now_ns, burst, n);
 	return n > 0;
 }
@@ -123,10 +129,12 @@ int lane_run(void *arg)
 	struct appliance *app = lane->app;
 	uint64_t publish_ns = 0, deadline_ns = 0;
 	bool first = lane->index == 0;
+	lane->clock.limit = rte_get_tsc_hz() / 1000000 * TURN_US_MAX;
 	idle_begin(&lane->idle);
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
-		uint64_t now_ns = ticks_now_ns();
-		bool worked = receive_burst(lane, now_ns);
+		uint64_t begin = rte_rdtsc(), now_ns = ticks_to_ns(begin);
+		lane->capture = atomic_load_explicit(&app->capture, memory_order_acquire);
+		bool worked = receive_burst(lane, now_ns, begin);
 		worked |= receive_admitted(lane, now_ns);
 		if (first) {
 			worked |= receive_from_lanes(lane, now_ns);
@@ -138,6 +146,8 @@ int lane_run(void *arg)
 			worked |= lane_send_keeper(lane) > 0;
 		}
 		lane_flush(lane);
+		lane_clock_stop(&lane->clock, &lane->cycles,
+			nic_port_stats(app->port, lane->index)->rx_frames, lane->counters.answered);
 		wake_others(lane, worked);
 		idle_turn(&lane->idle, worked, now_ns, first ? deadline_ns : SW_NEVER_NS);
 	}

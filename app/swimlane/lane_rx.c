@@ -155,52 +155,93 @@ static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m
 	return true;
 }
 
-/* An opened packet; takes its mbuf. True if it was one that this server may take. */
-static bool handle(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
-	const struct wire_header *h, struct sw_reader body)
+/* Of a burst: opened, and what its decoding found. */
+struct opened {
+	struct nic_datagram *datagram;
+	struct wire_header h;
+	struct sw_reader body; /* its messages, once it is decoded */
+	struct contents contents;
+};
+
+/* True if it is one that this server may take; otherwise its mbuf is gone. */
+static bool decode(struct lane *lane, uint64_t now_ns, struct opened *o)
 {
-	struct contents c;
-	if (!check_prelude(lane, now_ns, d->mbuf, h, &body))
+	struct rte_mbuf *m = o->datagram->mbuf;
+	if (!check_prelude(lane, now_ns, m, &o->h, &o->body))
 		return false;
-	if (!look_inside(body, &c)) {
-		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_BODY);
+	if (!look_inside(o->body, &o->contents)) {
+		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	if (c.ping || c.ack)
-		map_probe(lane->app->map, h->sender, c.probe.vector_hash, c.probe.content_hash);
-	if (c.map) {
-		if (!c.session && is_covered(lane->app->map, body))
+	if (o->contents.ping || o->contents.ack)
+		map_probe(lane->app->map, o->h.sender, o->contents.probe.vector_hash,
+			o->contents.probe.content_hash);
+	return true;
+}
+
+/* Takes the mbuf of a decoded packet. */
+static void act(struct lane *lane, uint64_t now_ns, struct opened *o)
+{
+	struct nic_datagram *d = o->datagram;
+	const struct contents *c = &o->contents;
+	if (c->map) {
+		if (!c->session && is_covered(lane->app->map, o->body))
 			drop(lane, d->mbuf, DROP_COVERED);
 		else
 			to_keeper(lane, d);
-		return true;
+		return;
 	}
-	if (lane->index != 0 && c.membership) {
+	if (lane->index != 0 && c->membership) {
 		*packet_meta(d->mbuf) =
 			(struct packet_meta){d->from, d->payload_offset, d->payload_len};
 		if (rte_ring_sp_enqueue(lane->to_lane0, d->mbuf) != 0)
 			drop(lane, d->mbuf, DROP_LANE_FULL);
-		return true;
+		return;
 	}
 	if (lane->index == 0)
-		input_membership(lane, now_ns, h, &d->from, body);
-	if (c.ping)
-		answer(lane, now_ns, d, h->sender.id, c.ping_seq);
+		input_membership(lane, now_ns, &o->h, &d->from, o->body);
+	if (c->ping)
+		answer(lane, now_ns, d, o->h.sender.id, c->ping_seq);
 	else
 		rte_pktmbuf_free(d->mbuf);
-	return true;
 }
 
-static void receive_clear(struct lane *lane, uint64_t now_ns, struct nic_datagram *d)
+/* What is opened, step by step for the whole burst. */
+static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
 {
-	struct wire_header h;
-	struct sw_reader body;
-	enum wire_error e =
-		wire_open_clear(d->payload, d->payload_len, lane->app->cluster_tag, &h, &body);
-	if (e == WIRE_OK)
-		lane->counters.packets += handle(lane, now_ns, d, &h, body);
-	else
-		drop(lane, d->mbuf, DROP_WIRE + e);
+	bool taken[NIC_BURST];
+	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
+		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
+			&list[i].h);
+	lane_stage(lane, STAGE_OPEN);
+	for (uint32_t i = 0; i < count; i++)
+		taken[i] = decode(lane, now_ns, &list[i]);
+	lane_stage(lane, STAGE_DECODE);
+	for (uint32_t i = 0; i < count; i++) {
+		lane->counters.packets += taken[i];
+		if (taken[i])
+			act(lane, now_ns, &list[i]);
+	}
+	lane_stage(lane, STAGE_ANSWER);
+}
+
+static void receive_clear(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
+{
+	struct opened list[NIC_BURST];
+	uint32_t n = 0;
+	for (uint16_t i = 0; i < count; i++) {
+		struct nic_datagram *d = &datagrams[i];
+		struct opened *o = &list[n];
+		enum wire_error e = wire_open_clear(
+			d->payload, d->payload_len, lane->app->cluster_tag, &o->h, &o->body);
+		o->datagram = d;
+		if (e == WIRE_OK)
+			n++;
+		else
+			drop(lane, d->mbuf, DROP_WIRE + e);
+	}
+	handle(lane, now_ns, list, n);
 }
 
 /* True if this packet may be handed to control now. */
@@ -225,7 +266,8 @@ static void knock(
 		drop(lane, d->mbuf, DROP_NEW_SENDER);
 }
 
-static void take_opened(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
+/* True if it is open; otherwise its mbuf is gone. */
+static bool is_open(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
 	const struct seal_packet *p, bool admitted)
 {
 	static const unsigned reasons[SEAL_RESULT_COUNT] = {
@@ -236,12 +278,12 @@ static void take_opened(struct lane *lane, uint64_t now_ns, struct nic_datagram 
 		[SEAL_REPLAY] = DROP_REPLAY,
 	};
 	if (p->result == SEAL_OK)
-		lane->counters.packets += handle(lane, now_ns, d, &p->h,
-			sw_reader_init(d->payload + WIRE_HEADER_LEN, p->h.body_len));
-	else if (p->result == SEAL_SENDER && !admitted)
+		return true;
+	if (p->result == SEAL_SENDER && !admitted)
 		knock(lane, now_ns, d, &p->h);
 	else
 		drop(lane, d->mbuf, reasons[p->result]);
+	return false;
 }
 
 /* Headers of the whole burst first: what is not ours is gone before anything is looked up. */
@@ -250,8 +292,9 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 {
 	struct seal_packet packets[NIC_BURST];
 	struct nic_datagram *of[NIC_BURST];
+	struct opened list[NIC_BURST];
 	struct sw_reader body;
-	uint32_t n = 0;
+	uint32_t n = 0, open = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
 		struct seal_packet *p = &packets[n];
@@ -267,8 +310,16 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 		of[n++] = d;
 	}
 	seal_open_lane(lane->app->seal, lane->index, packets, n);
-	for (uint32_t i = 0; i < n; i++)
-		take_opened(lane, now_ns, of[i], &packets[i], admitted);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct seal_packet *p = &packets[i];
+		if (!is_open(lane, now_ns, of[i], p, admitted))
+			continue;
+		struct opened *o = &list[open++];
+		o->datagram = of[i];
+		o->h = p->h;
+		o->body = sw_reader_init(p->bytes + WIRE_HEADER_LEN, p->h.body_len);
+	}
+	handle(lane, now_ns, list, open);
 }
 
 void lane_receive(
@@ -280,12 +331,12 @@ void lane_receive(
 	for (uint16_t i = 0; i < count; i++) {
 		if (shim_drops(lane, &datagrams[i].from))
 			drop(lane, datagrams[i].mbuf, DROP_SHIM);
-		else if (lane->app->seal == NULL)
-			receive_clear(lane, now_ns, &datagrams[i]);
 		else if (kept++ != i)
 			datagrams[kept - 1] = datagrams[i];
 	}
-	if (kept > 0)
+	if (lane->app->seal == NULL)
+		receive_clear(lane, now_ns, datagrams, kept);
+	else
 		receive_sealed(lane, now_ns, datagrams, kept, false);
 }
 
@@ -314,12 +365,11 @@ void lane_receive_admitted(
 void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 {
 	struct nic_datagram d = datagram_of(m);
-	struct wire_header h;
-	struct sw_reader body;
+	struct opened o = {.datagram = &d};
 	enum wire_error e =
-		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &body);
-	if (e == WIRE_OK)
-		(void)handle(lane, now_ns, &d, &h, body); /* counted by the lane that received it */
-	else
+		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &o.h, &o.body);
+	if (e != WIRE_OK)
 		drop(lane, m, DROP_WIRE + e);
+	else if (decode(lane, now_ns, &o)) /* counted by the lane that received it */
+		act(lane, now_ns, &o);
 }

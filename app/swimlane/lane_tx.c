@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "appliance.h"
+#include "ticks.h"
 
 struct sw_writer lane_body(uint8_t *packet)
 {
@@ -59,7 +60,7 @@ static void hand_over(struct lane *lane, struct lane_out *out, uint16_t len)
 	nic_send(lane->app->port, lane->index, m, &out->datagram.from);
 }
 
-static void seal_out(struct lane *lane)
+static void seal_all(struct lane *lane, bool *good)
 {
 	struct seal_packet packets[BURST];
 	const struct seal_sender *sender =
@@ -77,49 +78,90 @@ static void seal_out(struct lane *lane)
 		m->pkt_len = m->data_len;
 	}
 	seal_seal_lane(lane->app->seal, lane->index, packets, lane->out_count);
+	for (uint16_t i = 0; i < lane->out_count; i++)
+		good[i] = packets[i].result == SEAL_OK;
+}
+
+/* Before sealing, which leaves nothing to be read. */
+static void capture_out(struct lane *lane, bool *captured)
+{
+	uint64_t now_ns = ticks_now_ns();
+	for (uint16_t i = 0; i < lane->out_count; i++)
+		captured[i] = capture_sending(lane, now_ns, &lane->out[i].datagram.from,
+			lane->out[i].datagram.payload, lane->out[i].body_len);
+}
+
+/* All that has gathered, step by step. */
+static void finish_out(struct lane *lane)
+{
+	bool good[BURST], captured[BURST];
+	if (lane->capture != NULL)
+		capture_out(lane, captured);
+	if (lane->app->seal != NULL)
+		seal_all(lane, good);
+	for (uint16_t i = 0; i < lane->out_count && lane->app->seal == NULL; i++) {
+		(void)finish_clear(lane, lane->out[i].datagram.payload, lane->out[i].body_len);
+		good[i] = true;
+	}
+	for (uint16_t i = 0; i < lane->out_count && lane->capture != NULL; i++)
+		if (captured[i])
+			capture_sealed(lane, good[i] ? lane->out[i].datagram.payload : NULL);
+	lane_stage(lane, STAGE_SEAL);
 	for (uint16_t i = 0; i < lane->out_count; i++) {
-		if (packets[i].result == SEAL_OK) {
-			hand_over(lane, &lane->out[i],
-				(uint16_t)(WIRE_HEADER_LEN + lane->out[i].body_len + WIRE_TAG_LEN));
+		struct lane_out *out = &lane->out[i];
+		if (good[i]) {
+			hand_over(lane, out,
+				(uint16_t)(WIRE_HEADER_LEN + out->body_len + WIRE_TAG_LEN));
 			continue;
 		}
 		lane->counters.drops[DROP_EXHAUSTED]++;
-		rte_pktmbuf_free(packets[i].mbuf);
+		rte_pktmbuf_free(out->datagram.mbuf);
 	}
 	lane->out_count = 0;
+	lane_stage(lane, STAGE_TX);
 }
 
-static void put_out(struct lane *lane, const struct lane_out *out)
+/* Filled in place: copying what was just written in pieces would wait for each of them. */
+static struct lane_out *next_out(struct lane *lane)
 {
-	if (lane->app->seal == NULL) {
-		struct lane_out now = *out;
-		hand_over(lane, &now, finish_clear(lane, now.datagram.payload, now.body_len));
+	return &lane->out[lane->out_count];
+}
+
+static void put_out(struct lane *lane)
+{
+	if (++lane->out_count < BURST)
 		return;
-	}
-	lane->out[lane->out_count++] = *out;
-	if (lane->out_count == BURST)
-		seal_out(lane);
+	lane_stage(lane, STAGE_ANSWER);
+	finish_out(lane);
 }
 
 void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
 {
-	put_out(lane, &(struct lane_out){*datagram, body_len, true});
+	struct lane_out *out = next_out(lane);
+	out->datagram = *datagram;
+	out->body_len = body_len;
+	out->reply = true;
+	put_out(lane);
 }
 
 void lane_send(
 	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to)
 {
-	put_out(lane, &(struct lane_out){.datagram = {.mbuf = mbuf,
-						 .payload = rte_pktmbuf_mtod(mbuf, uint8_t *),
-						 .from = *to},
-			      .body_len = body_len});
+	struct lane_out *out = next_out(lane);
+	out->datagram = (struct nic_datagram){
+		.mbuf = mbuf, .payload = rte_pktmbuf_mtod(mbuf, uint8_t *), .from = *to};
+	out->body_len = body_len;
+	out->reply = false;
+	put_out(lane);
 }
 
 void lane_flush(struct lane *lane)
 {
+	lane_stage(lane, STAGE_OTHER);
 	if (lane->out_count > 0)
-		seal_out(lane);
+		finish_out(lane);
 	nic_flush(lane->app->port, lane->index);
+	lane_stage(lane, STAGE_TX);
 }
 
 void lane_send_membership(struct lane *lane, uint64_t now_ns)

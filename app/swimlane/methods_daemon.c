@@ -68,6 +68,12 @@ static const struct rpc_field stats_result[] = {
 	{"cores[].tx_bytes", "integer | null", ""},
 	{"cores[].drops.*", "integer", "Packets dropped, by reason; those that never happened are absent"},
 	{"cores[].counters.*", "integer", "See [counters](operations.md#counters)"},
+	{"cores[].cycles?", "object", "Of a lane"},
+	{"cores[].cycles.turns", "integer", "A lane's turns that received frames and were not interrupted; the rest is of these"},
+	{"cores[].cycles.interrupted", "integer", "Turns left out: they took so long that the kernel must have run something else"},
+	{"cores[].cycles.frames", "integer", "Frames received"},
+	{"cores[].cycles.answers", "integer", "Probes answered"},
+	{"cores[].cycles.stages.*", "integer", "Cycles in `rx`, `check`, `open`, `decode`, `answer`, `other`, `seal` and `tx`: see [performance](performance.md)"},
 	{"rpc.*", "integer", ""},
 	{"health.*", "integer", ""},
 	{"map.*", "integer", "Watches, waiting clients, and copies in the state folder"},
@@ -111,6 +117,25 @@ static const struct rpc_field shim_result[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct rpc_field capture_params[] = {
+	{"peer?", "text", "A server, by name or id: only packets from and to it"},
+	{"types?[]", "text", "As in [the packet format](wire.md): only packets with such a message"},
+	{"rate_max?", "integer 1..100000", "Packets a second and lane, 1,000 unless given"},
+	{"clear?", "boolean", "Whole packets, deciphered; headers alone unless given"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_field capture_result[] = {
+	{"address", "text", "This server's end of every packet"},
+	{NULL, NULL, NULL},
+};
+
+static const struct rpc_method_error capture_errors[] = {
+	{RPC_BUSY, "there is a capture already"},
+	{RPC_REFUSED, "packets are sealed, and `control.capture_clear` is not set"},
+	{RPC_NOT_FOUND, "no such server"},
+	{RPC_TOO_MANY, "as many subscriptions as there may be"}, {0, NULL}};
+
 static const struct rpc_method_error events_errors[] = {
 	{RPC_TOO_MANY, "as many subscribers as there may be"}, {0, NULL}};
 
@@ -146,6 +171,13 @@ const struct rpc_method_info methods_daemon[] = {
 			 "`dead`, `left`, `forgotten`, `changed`, `running`, `epoch`, `stand_down`, `ready`, "
 			 "`verdict`, `taken_over` or `standing_in`.",
 		.answer = "{}"},
+	{.name = "capture", .summary = "Show packets that lanes take in and send", .stream = true,
+		.params = capture_params, .result = capture_result, .errors = capture_errors,
+		.notes = "`capture.packet {at_us, lane, sent, peer, length, base64}` and, when packets were missed "
+			 "because of the rate or a full ring, `capture.missed {packets}`, the number so far. What was "
+			 "received is told once it is opened: junk is counted by reason, and not shown. "
+			 "In the clear the key id is 0 and the tag zeros, as `scripts/wireshark/swimlane.lua` reads it.",
+		.example = "{\"types\":[\"PING\",\"ACK\"],\"rate_max\":100}", .answer = "{\"address\":\"10.0.0.1:7946\"}"},
 	{.name = "reload", .summary = "Read the configuration again, and bring into force what can be",
 		.result = reload_result, .errors = reload_errors,
 		.notes = "The same as SIGHUP. Origins that are new in the file, or defined otherwise, are put into the "

@@ -22,5 +22,6 @@ static inline uint64_t ticks_now_ns(void)
 
 /* Wall clock in milliseconds of the UNIX epoch; a system call: control only. */
 uint64_t ticks_wall_ms(void);
+uint64_t ticks_wall_us(void); /* the same in microseconds */
 /* The wall clock at a moment of ticks_now_ns(). */
 uint64_t ticks_wall_ms_at(uint64_t ns);

@@ -93,6 +93,15 @@ static void classify_icmp(const uint8_t *bytes, uint16_t l4_len, struct frame *o
 	out->kind = FRAME_ECHO;
 }
 
+/* ::ffff:a.b.c.d in one store of 16 bytes: it is read as such a moment later, and a load of what
+ * several stores have just written waits for all of them. */
+static void put_mapped(uint8_t addr[16], uint32_t addr_be)
+{
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	pair mapped = {0, htole64((uint64_t)le32toh(addr_be) << 32 | 0xffff0000u)};
+	memcpy(addr, &mapped, sizeof(mapped));
+}
+
 static void classify_ipv4(const struct frame_self *self, const uint8_t *bytes, uint32_t len,
 	const uint8_t *from_mac, bool summed, struct frame *out)
 {
@@ -119,7 +128,7 @@ static void classify_ipv4(const struct frame_self *self, const uint8_t *bytes, u
 		return drop(out, NIC_DROP_SENDER);
 	out->l4_offset = (uint16_t)(out->l3_offset + header_len);
 	uint16_t l4_len = (uint16_t)(out->l3_len - header_len);
-	out->from = sw_endpoint_from_ipv4(ip.src_addr, 0);
+	put_mapped(out->from.addr, ip.src_addr);
 	if (ip.next_proto_id == IPPROTO_UDP)
 		classify_udp(self, bytes, l4_len,
 			frame_pseudo_ipv4(ip.src_addr, ip.dst_addr, IPPROTO_UDP), summed, out);

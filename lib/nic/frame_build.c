@@ -95,9 +95,20 @@ static uint16_t udp_sum(const struct frame_route *route, const struct rte_udp_hd
 	uint16_t whole = frame_fold(pseudo + udp->dgram_len);
 	if (route->udp_sum_left)
 		return whole;
-	uint16_t sum =
-		(uint16_t)~frame_sum(payload, payload_len, frame_sum(udp, sizeof(*udp), whole));
+	uint32_t header = (uint32_t)udp->src_port + udp->dst_port + udp->dgram_len;
+	uint16_t sum = (uint16_t)~frame_sum(payload, payload_len, whole + header);
 	return sum == 0 ? 0xffff : sum; /* zero would say: none */
+}
+
+/* From the fields: adding up what was just written in small pieces would wait for each of them. */
+static uint16_t ipv4_sum(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t sum = (uint32_t)htobe16((uint16_t)(ip->version_ihl << 8 | ip->type_of_service)) +
+		       ip->total_length + ip->packet_id + ip->fragment_offset +
+		       htobe16((uint16_t)(ip->time_to_live << 8 | ip->next_proto_id));
+	sum += (ip->src_addr & 0xffff) + (ip->src_addr >> 16);
+	sum += (ip->dst_addr & 0xffff) + (ip->dst_addr >> 16);
+	return (uint16_t)~frame_fold(sum);
 }
 
 static struct rte_ipv4_hdr ipv4_header(const struct frame_route *route, uint16_t udp_len)
@@ -114,7 +125,7 @@ static struct rte_ipv4_hdr ipv4_header(const struct frame_route *route, uint16_t
 	memcpy(&ip.src_addr, route->from + sizeof(ipv4_mapped), sizeof(ip.src_addr));
 	memcpy(&ip.dst_addr, route->to + sizeof(ipv4_mapped), sizeof(ip.dst_addr));
 	if (!route->ipv4_sum_left)
-		ip.hdr_checksum = (uint16_t)~frame_sum(&ip, sizeof(ip), 0);
+		ip.hdr_checksum = ipv4_sum(&ip);
 	return ip;
 }
 

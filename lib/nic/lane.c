@@ -122,6 +122,7 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 	if (queue == 0 && port->self.exclusive)
 		resolve_poll(port, rte_rdtsc());
 	uint16_t count = rte_eth_rx_burst(port->port_id, queue, mbufs, NIC_BURST);
+	port->queues[queue].received_tsc = count > 0 ? rte_rdtsc() : 0;
 	for (uint16_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (uint16_t i = 0; i < count; i++) {
@@ -134,6 +135,11 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 	if (datagrams == 0)
 		nic_flush(port, queue);
 	return datagrams;
+}
+
+uint64_t nic_received_tsc(const struct nic_port *port, uint16_t queue)
+{
+	return port->queues[queue].received_tsc;
 }
 
 /* What the device finishes, and the words in which it is asked to. */

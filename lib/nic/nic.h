@@ -171,6 +171,10 @@ void nic_wait_arm(struct nic_port *port, uint16_t queue, bool on);
  * counted, and answered (ARP, ICMP echo on exclusive ports) or freed. Never blocks. */
 uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out);
 
+/* Lane: the time stamp counter when the device had given the frames of the last nic_rx(); 0: there
+ * were none. */
+uint64_t nic_received_tsc(const struct nic_port *port, uint16_t queue);
+
 /* Lane: sends a received datagram's mbuf back to where it came from, with payload_len bytes of
  * payload that the lane wrote over the old ones. Takes the mbuf, always. */
 void nic_reply(

@@ -30,6 +30,7 @@ struct nic_queue {
 	uint16_t tx_count;      /* lane: rw */
 	uint8_t asked_last[16]; /* lane: rw; the address of its last note, so as not to repeat it */
 	uint64_t asked_tsc;
+	uint64_t received_tsc; /* lane: rw */
 	struct rte_mbuf *tx[NIC_TX_BURST];
 	struct asks asks; /* producer: this lane; consumer: the neighbour table's writer */
 } __attribute__((aligned(64)));

@@ -27,6 +27,43 @@ const char *wire_error_name(enum wire_error e)
 	return (unsigned)e < WIRE_ERR_COUNT ? names[e] : "unknown";
 }
 
+static const char *const type_names[] = {
+	[WIRE_PING] = "PING",
+	[WIRE_ACK] = "ACK",
+	[WIRE_NACK] = "NACK",
+	[WIRE_PING_REQ] = "PING_REQ",
+	[WIRE_MEMBER] = "MEMBER",
+	[WIRE_JOIN] = "JOIN",
+	[WIRE_JOIN_ACK] = "JOIN_ACK",
+	[WIRE_TABLE_REQ] = "TABLE_REQ",
+	[WIRE_TABLE] = "TABLE",
+	[WIRE_RECORD] = "RECORD",
+	[WIRE_VERSION_REQ] = "VERSION_REQ",
+	[WIRE_VECTOR] = "VECTOR",
+	[WIRE_SESSION_DATA] = "SESSION_DATA",
+	[WIRE_SESSION_GET] = "SESSION_GET",
+	[WIRE_SESSION_DONE] = "SESSION_DONE",
+	[WIRE_SESSION_REFUSE] = "SESSION_REFUSE",
+	[WIRE_COLLECTED] = "COLLECTED",
+	[WIRE_RELAY] = "RELAY",
+	[WIRE_BUCKETS] = "BUCKETS",
+};
+
+enum { TYPE_NAMES = sizeof(type_names) / sizeof(type_names[0]) };
+
+const char *wire_type_name(uint8_t type)
+{
+	return type < TYPE_NAMES ? type_names[type] : NULL;
+}
+
+int wire_type_of_name(const char *name)
+{
+	for (int t = 0; t < TYPE_NAMES && name != NULL; t++)
+		if (type_names[t] != NULL && strcmp(type_names[t], name) == 0)
+			return t;
+	return -1;
+}
+
 uint32_t wire_cluster_tag(const char *cluster_name)
 {
 	return (uint32_t)XXH3_64bits(cluster_name, strlen(cluster_name));

@@ -60,6 +60,11 @@ enum wire_type {
 	WIRE_BUCKETS = 0x29,
 };
 
+/* "PING", ...; NULL: not one of this version's. */
+const char *wire_type_name(uint8_t type);
+/* -1: none; NULL is none. */
+int wire_type_of_name(const char *name);
+
 static inline bool wire_type_is_map(uint8_t type)
 {
 	return type >= WIRE_RECORD && type < 0x40;

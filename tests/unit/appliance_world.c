@@ -141,7 +141,7 @@ static void empty(struct rte_ring *r)
 void appliance_world_expect_no_leak(struct appliance_world *w)
 {
 	for (uint16_t l = 0; l < WORLD_LANES; l++) {
-		nic_flush(w->app.port, l);
+		lane_flush(&w->app.lanes[l]);
 		empty(w->in[l]);
 		empty(w->out[l]);
 		empty(w->app.lanes[l].to_keeper);

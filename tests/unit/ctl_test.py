@@ -231,8 +231,12 @@ class Tables(CtlTest):
         self.server.answers["stats"] = {"cores": [
             {"lcore": 1, "role": "lane", "loops": 1000000, "busy_cycles": 25, "idle_cycles": 75, "asleep_us": 0,
              "sleeps": 0, "cycles_per_packet": 212.5, "rx_frames": 1234567, "tx_frames": 5, "rx_bytes": 2048,
-             "tx_bytes": 1, "drops": {"bad_checksum": 3}, "counters": {"pings": 44}}],
+             "tx_bytes": 1, "drops": {"bad_checksum": 3}, "counters": {"pings": 44},
+             "cycles": {"turns": 10, "interrupted": 1, "frames": 20, "answers": 20, "stages": {"rx": 2000, "tx": 6000}}}],
             "rpc": {"clients": 1}, "health": {}, "tsc_hz": 2000000000}
+        self.assertEqual([line.split() for line in self.lines("stats", "--cycles")[1:]],
+                         [["1", "rx", "100", "25.0", "%"], ["1", "tx", "300", "75.0", "%"],
+                          ["1", "all", "400", "100.0", "%"]])
         text = self.ctl("stats").decode()
         for wanted in ("25.0 %", "1,234,567", "2.0 KiB", "212.5"):
             self.assertIn(wanted, text)

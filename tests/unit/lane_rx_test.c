@@ -358,7 +358,7 @@ SW_TEST_TABLE(lane_rx, ping_is_answered_in_its_own_mbuf_by, const struct lane_ro
 	struct rte_mbuf *m = in.mbuf;
 	uint64_t answered = lane->counters.answered, counter = lane->counter;
 	lane_receive(lane, w->now_ns, &in, 1);
-	nic_flush(w->app.port, lane->index);
+	lane_flush(lane);
 	void *out = NULL;
 	SW_ASSERT_EQ(rte_ring_dequeue(w->out[row->lane], &out), 0);
 	SW_EXPECT_TRUE(out == m);

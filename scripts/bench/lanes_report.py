@@ -1,0 +1,44 @@
+"""The full report's tables as CSV, and plots of them by gnuplot."""
+import csv
+import shutil
+import subprocess
+
+PLOT = """\
+set terminal svg size 900,480 noenhanced
+set output "{out}"
+set datafile separator ","
+set style data histograms
+set style histogram {style}
+set style fill solid 0.8
+set ylabel "{label}"
+set yrange [0:*]
+set key outside
+plot {series}
+"""
+
+
+def write_csv(folder, name, header, rows):
+    with open(folder / f"{name}.csv", "w", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(header)
+        table.writerows(rows)
+
+
+def plot(folder, name, columns, label, style="clustered"):
+    series = ", ".join(f'"{folder / name}.csv" using {n}:xtic(1) title columnheader({n})' for n in columns)
+    script = PLOT.format(out=folder / f"{name}.svg", style=style, label=label, series=series)
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def write(folder, result, stages):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(folder, "rates", ["", "Mpps"], [[n, result[f"mpps_{n}"]] for n in ("testpmd", "clear", "sealed")])
+    write_csv(folder, "cycles", ["", *stages],
+              [[n, *(result[k][s] for s in stages)] for n, k in (("clear", "cycles_clear"), ("sealed", "cycles"))])
+    write_csv(folder, "rtt", ["", "p50", "p99", "p99.9", "max"],
+              [[kind, *(rtt[q] for q in ("p50", "p99", "p99.9", "max"))] for kind, rtt in result["rtt_us"].items()])
+    write_csv(folder, "loss_free", ["", "Mpps"], [[n, r] for n, r in result.get("loss_free_mpps", {}).items()])
+    if shutil.which("gnuplot"):
+        plot(folder, "rates", [2], "million answers a second, one lane")
+        plot(folder, "cycles", range(2, 2 + len(stages)), "cycles an answer", "rowstacked")
+        plot(folder, "rtt", [2, 3, 4], "microseconds")
