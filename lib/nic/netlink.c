@@ -149,10 +149,12 @@ static void resolve_by_datagram(struct netlink *nl, int slot)
 static void ask_resolve(struct netlink *nl, int slot)
 {
 	struct peer *peer = &nl->peers[slot];
-	if (!nl->may_resolve) {
+	/* Told so, the kernel asks for an IPv6 neighbour from a link-local address alone, and an
+	 * interface may have none; for a datagram of ours it asks from our address. */
+	if (!nl->may_resolve || (nl->family == AF_INET6 && peer->resolve_wait_ns != 0))
 		resolve_by_datagram(nl, slot);
+	if (!nl->may_resolve)
 		return;
-	}
 	uint8_t buffer[MESSAGE_MAX] = {0};
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	message->nlmsg_type = RTM_NEWNEIGH;

@@ -372,6 +372,25 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 	return 0;
 }
 
+/* An owned IPv6 port is asked for its MAC in a group (RFC 4861): the device must let that through.
+ */
+static void join_groups(const struct nic_port *port)
+{
+	static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+	struct rte_ether_addr groups[2];
+	uint8_t group[16];
+	if (!port->self.exclusive || !port->self.ipv6)
+		return;
+	frame_solicited_node(port->self.addr6, group);
+	frame_multicast_mac(group, groups[0].addr_bytes);
+	frame_multicast_mac(all_nodes, groups[1].addr_bytes);
+	if ((port->driver->quirks & NIC_QUIRK_ALL_MULTICAST) == 0 &&
+		rte_eth_dev_set_mc_addr_list(port->port_id, groups, 2) == 0)
+		return;
+	/* A device that knows neither has no filter at all. */
+	(void)rte_eth_allmulticast_enable(port->port_id);
+}
+
 int nic_port_start(struct nic_port *port, char *error)
 {
 	error[0] = '\0';
@@ -381,6 +400,7 @@ int nic_port_start(struct nic_port *port, char *error)
 			"device %s: does not start: %s; DPDK's messages say more", port->info.name,
 			rte_strerror(-rc));
 	port->started = true;
+	join_groups(port);
 	rc = steer_apply(port, error);
 	device_describe_steering(&port->config, &port->interface, (enum nic_steering)port->way,
 		port->tried, port->info.steering);

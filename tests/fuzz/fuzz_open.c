@@ -7,6 +7,7 @@
  *   2   an authentic packet in which the rest says what to change: must not open
  *   3   a whole frame, whose datagram, if there is one in it, must not be authentic
  *   4   the same, with the IPv4 header's checksum made right and UDP's left out
+ *   5   as 3, at a port of IPv6 on VLAN 20, whose device has found the UDP checksum right
  *
  * Seeds: tests/fuzz/open-corpus. */
 #include <stdlib.h>
@@ -181,16 +182,39 @@ static void as_frame(const uint8_t *data, size_t size, bool mended)
 	free(copy);
 }
 
+static void as_frame6(const uint8_t *data, size_t size)
+{
+	static const struct frame_self self = {.addr6 = {0xfd, 0x77, [15] = 1},
+		.port_be = 0x0a1f, /* 7946 */
+		.vlan = 20,
+		.mac = {2, 0, 0, 0, 0, 1},
+		.ipv6 = true,
+		.exclusive = true};
+	struct frame f;
+	uint8_t *copy = malloc(size + (size == 0));
+	must(copy != NULL);
+	memcpy(copy, data, size);
+	frame_classify_summed(&self, copy, (uint32_t)size, &f);
+	if (f.kind == FRAME_DATAGRAM) {
+		must((size_t)f.payload_offset + f.payload_len <= size);
+		as_it_is(copy + f.payload_offset, f.payload_len);
+	} else if (f.kind == FRAME_ECHO) {
+		frame_echo_reply(copy, &f);
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0: as_it_is(data + 1, size - 1); break;
 	case 1: as_body(data + 1, size - 1); break;
 	case 2: with_changes(data + 1, size - 1); break;
 	case 3: as_frame(data + 1, size - 1, false); break;
 	case 4: as_frame(data + 1, size - 1, true); break;
+	case 5: as_frame6(data + 1, size - 1); break;
 	}
 	return 0;
 }

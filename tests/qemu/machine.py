@@ -24,6 +24,7 @@ MAC = "52:54:00:77:00:03"
 MEMORY_MIB = 1024
 # The emulated vmxnet3 delivers everything to its first queue, whatever RSS was asked for; e1000e is driven with one.
 SPREADING = ["virtio-net-pci"]
+WAKING = ["virtio-net-pci", "vmxnet3"]  # whose drivers have receive interrupts: see drivers-config/e1000.yaml
 RPC_S = 20
 MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "vfio_iommu_type1", "vfio_pci"]
 
@@ -39,12 +40,12 @@ seeds:
 port:
   kind: pci
   interface: {device}
-  address: {address}
+  address: '{address}'
   prefix_len: {prefix_len}
   udp_port: {udp_port}
 cores:
 {lanes}
-  lane_idle: {{policy: sleep, ramp_us: 50, ceiling_us: 1000}}
+  lane_idle: {{policy: {idle}, ramp_us: 50, ceiling_us: 1000}}
   keeper_idle: {{policy: sleep, ramp_us: 50, ceiling_us: 1000}}
 memory:
   hugepages: {hugepages}
@@ -145,13 +146,14 @@ class RpcLine:
 class PciServer(fleet.Server):
     """A server of the fleet as the others are; its process is the machine."""
 
-    def __init__(self, the_lab, number, nic, lanes=1, hugepages=True, rss=True):
+    def __init__(self, the_lab, number, nic, lanes=1, hugepages=True, rss=True, idle="sleep"):
         super().__init__(the_lab.fleet, number)
         self.lab = the_lab
         self.nic = nic
         self.lanes = lanes
         self.hugepages = hugepages
         self.rss = rss
+        self.idle = idle
         self.folder = the_lab.ledger.folder / f"{self.name}.machine"
         self.console = the_lab.options.logs / f"{self.name}-console.log"
         self.qemu_log = the_lab.options.logs / f"{self.name}-qemu.log"
@@ -169,7 +171,7 @@ class PciServer(fleet.Server):
         self.config.write_text(CONFIG.format(
             name=self.name, sealing=self.lab.fleet.sealing(), cluster=self.lab.network.prefix, profile=options.profile, device=self.device,
             seeds="\n".join(f"  - '{s.endpoint()}'" for s in self.lab.fleet.servers if s is not self),
-            address=self.address, prefix_len=net.PREFIX_LEN, udp_port=fleet.UDP_PORT, lanes=lanes,
+            address=self.address, prefix_len=64 if ":" in self.address else net.PREFIX_LEN, udp_port=fleet.UDP_PORT, lanes=lanes, idle=self.idle,
             hugepages="on" if self.hugepages else "off", stable_ms=options.stable_ms, socket=inside))
         (self.folder / "facts.json").write_text(json.dumps({
             "device": self.device, "hugepages": 64 if self.hugepages else 0, "binary": str(options.binary),

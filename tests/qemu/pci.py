@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The appliance on a PCI NIC, bound to vfio-pci behind an IOMMU, is a server as those outside are.
 
-  tests/qemu/pci.py --nic e1000e [--lanes N] [--no-huge] [--no-rss] [--kind KIND] [--build DIR]
+  tests/qemu/pci.py --nic e1000e [--lanes N] [--no-huge] [--no-rss] [--ipv6] [--interrupt] [--kind KIND] [--build DIR]
 
 Emulated: it shows that ports, queues and DMA are right, not how fast they are.
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import time
 import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "live"))
-from live import main  # first: it finds lab  # noqa: E402
+from live import main, start_all  # first: it finds lab  # noqa: E402
 from lab import host, maps, rpc  # noqa: E402
 import machine  # noqa: E402
 
@@ -34,6 +35,8 @@ def options_of_ours():
     parser.add_argument("--lanes", type=int, choices=range(1, 5), default=1)
     parser.add_argument("--no-huge", action="store_true")
     parser.add_argument("--no-rss", action="store_true")
+    parser.add_argument("--ipv6", action="store_true")
+    parser.add_argument("--interrupt", action="store_true")
     if OURS not in os.environ:
         ours, sys.argv[1:] = parser.parse_known_args()
         os.environ[OURS] = json.dumps(vars(ours))
@@ -75,14 +78,14 @@ def meets(test, the_lab, guest):
 def answers_arp_and_ping(test, the_lab, guest):
     network, first = the_lab.network, the_lab.fleet.servers[0]
     host.run(["ip", "-n", first.namespace, "neigh", "flush", "dev", "eth0"])
-    for size in (56, 1472):
+    for size in (56, 1452 if ":" in guest.address else 1472):
         done = subprocess.run(network.inside(first.namespace, [
             "ping", "-c", str(PINGS), "-i", "0.1", "-W", "2", "-M", "do", "-s", str(size), guest.address]),
             capture_output=True, text=True, timeout=PINGS * 3)
         test.note(f"{size} bytes: " + ("; ".join(done.stdout.splitlines()[-2:]) or done.stderr))
         test.check(" 0% packet loss" in done.stdout, f"it answers ping itself, {size} bytes")
     neighbour = host.run(["ip", "-n", first.namespace, "neigh", "show", guest.address])
-    test.check(machine.MAC in neighbour, "it answers ARP with its own address")
+    test.check(machine.MAC in neighbour, "it answers ARP, or neighbour discovery, with its own address")
     rtts = {s.name: fleet_rtt(s, guest) for s in the_lab.fleet.servers}
     test.note("round trips as swimlane measures them, us: " + json.dumps(rtts))
 
@@ -112,6 +115,27 @@ def spreads_senders(test, the_lab, guest):
 
 def frames_by_lane(guest):
     return [core["rx_frames"] for core in guest.call("stats")["cores"] if core["role"].startswith("lane")]
+
+
+def sleeps_until_interrupted(test, the_lab, guest):
+    """A lane that no interrupt wakes looks every 100 ms, and answers ping after half of that on average."""
+    said = guest.said()
+    if guest.nic not in machine.WAKING:
+        test.check("no receive interrupts" in said, "its driver has no receive interrupts, and a warning says so")
+        return
+    test.check("sleeps until it is woken" in said and "no receive interrupts" not in said,
+               "its lanes wait for the NIC's interrupts")
+    done = subprocess.run(the_lab.network.inside(the_lab.fleet.servers[0].namespace, [
+        "ping", "-c", "20", "-i", "0.2", "-W", "2", guest.address]), capture_output=True, text=True, timeout=60)
+    answer_ms = float(re.search(r"= [\d.]+/([\d.]+)/", done.stdout + "= 0/1e9/").group(1))
+    test.check(answer_ms < 25, f"and are woken by them: ping is answered after {answer_ms} ms on average")
+    stats = guest.call("stats")
+    for core in stats["cores"]:
+        if core["role"].startswith("lane"):
+            asleep = core["asleep_us"] / 1e6 * stats["tsc_hz"]
+            share = asleep / (asleep + core["busy_cycles"] + core["idle_cycles"])
+            test.note(f"lcore {core['lcore']}: asleep {share:.1%} in {core['sleeps']} sleeps")
+            test.check(core["sleeps"] > 0, f"lcore {core['lcore']} slept")
 
 
 def agrees_on_owners(test, the_lab, guest):
@@ -181,9 +205,27 @@ def leaves(test, the_lab, guest):
     test.check(code == 0, "the machine powers off")
 
 
+def go_on_with_ipv6(test, the_lab):
+    """The servers outside start again, on IPv6 addresses beside their IPv4 ones."""
+    fleet = the_lab.fleet
+    for server in fleet.servers:
+        fleet.kill(server)
+        fleet.collect(server)
+        server.address = f"fd77::{server.number}"
+        host.run(["ip", "-n", server.namespace, "addr", "add", f"{server.address}/64", "dev", "eth0", "nodad"])
+    the_lab.options.ports = [[f"kind: {the_lab.options.kind}", "interface: eth0", f"address: '{s.address}'"]
+                             for s in fleet.servers]
+    start_all(test, the_lab)
+
+
 def body(test, the_lab):
     ours = options_of_ours()
-    guest = machine.PciServer(the_lab, 3, ours.nic, ours.lanes, not ours.no_huge, not ours.no_rss)
+    if ours.ipv6:
+        go_on_with_ipv6(test, the_lab)
+    guest = machine.PciServer(the_lab, 3, ours.nic, ours.lanes, not ours.no_huge, not ours.no_rss,
+                              "interrupt" if ours.interrupt else "sleep")
+    if ours.ipv6:
+        guest.address = "fd77::3"
     the_lab.fleet.servers.append(guest)
     the_lab.fleet.by_name[guest.name] = guest
     test.note(f"{ours.nic}, {ours.lanes} lanes, {'ordinary pages' if ours.no_huge else 'hugepages'}")
@@ -193,8 +235,10 @@ def body(test, the_lab):
         answers_arp_and_ping(test, the_lab, guest)
         agrees_on_owners(test, the_lab, guest)
         carries_keys(test, the_lab, guest)
-        if guest.lanes > 1:
+        if guest.lanes > 1 and not ours.ipv6:
             spreads_senders(test, the_lab, guest)
+        if ours.interrupt:
+            sleeps_until_interrupted(test, the_lab, guest)
         frames = frames_by_lane(guest)
         test.note(f"frames received by lane: {frames}")
         if guest.nic in machine.SPREADING:

@@ -54,7 +54,7 @@ SW_TEST(nic_driver, every_file_of_the_folder_loads_and_its_name_is_its_family)
 		nic_driver_free(driver);
 	}
 	(void)closedir(folder);
-	SW_EXPECT_EQ(count, 19);
+	SW_EXPECT_EQ(count, 20);
 }
 
 SW_TEST(nic_driver, each_driver_that_is_promised_is_served_by_what_is_built_in)
