@@ -16,6 +16,7 @@ from live import ROOT, Given, Live, end  # first: it finds lab
 from lab import host
 
 sys.path.insert(0, str(ROOT / "scripts/lib"))
+import sandbox  # noqa: E402
 import service_unit  # noqa: E402
 from stopped_thread import FIRST_LANE, KEEPER, stopped_thread  # noqa: E402
 
@@ -33,6 +34,7 @@ class Service:
         # Where --prefix and DESTDIR put them.
         find = lambda pattern: next(path for path in root.rglob(pattern) if path.is_file())
         self.unit = service_unit.Unit(find("swimlane.service"), find(f"service/{kind}.conf"))
+        self.bare = service_unit.Unit(find("swimlane.service"))
         self.sbin = find("sbin/swimlane").parent
         self.folder = the_lab.ledger.folder / f"{server.name}.run"
         self.folder.mkdir()
@@ -54,9 +56,12 @@ class Service:
         return self.unit.command(key, {"/etc/swimlane/swimlane.yaml": str(self.server.config),
                                        prefix + "/sbin": str(self.sbin)})
 
-    def start(self, capabilities=None, watchdog=True, memory_locked=None):
+    def start(self, capabilities=None, watchdog=True, memory_locked=None, trace=None):
         wanted = self.unit.capabilities() if capabilities is None else capabilities
-        command = service_unit.as_service(self.words("ExecStart"), self.unit, UID, wanted)
+        words = self.words("ExecStart")
+        if trace:
+            words = ["strace", "-f", "-qq", "-s", "256", "-o", str(trace)] + words
+        command = service_unit.as_service(words, self.unit, UID, wanted)
         path = self.lab.ledger.folder / f"{self.server.name}.notify"
         path.unlink(missing_ok=True)
         if self.manager:
@@ -183,7 +188,8 @@ def life(test, the_lab, service):
     if xdp:
         test.check(service.xdp(), "af_xdp: the XDP program is on the interface")
     watchdog(test, service, FIRST_LANE, "lane 0")
-    watchdog(test, service, KEEPER, "the keeper")
+    if not xdp:  # the keeper's work does not depend on the port
+        watchdog(test, service, KEEPER, "the keeper")
     code = service.collect(signal.SIGTERM)
     service.manager.listen(0.2)
     test.check(code == 0, f"{service.kind}: SIGTERM ends it with exit code 0")
@@ -212,6 +218,32 @@ def killed(test, service):
     service.stop_step()
 
 
+def stays_inside(test, the_lab, service):
+    """A whole life under strace: nothing that succeeded would be refused by the unit's sandbox."""
+    if not all(map(shutil.which, ("strace", "systemd-analyze"))):
+        test.note(f"{service.kind}: SKIP the sandbox: strace or systemd-analyze is not installed")
+        return
+    trace = service.folder / "trace"
+    strace = service.start(watchdog=False, trace=trace)
+    service.ready()
+    takes_part(test, the_lab, service)
+    for method in ("status", "stats", "members", "reload"):
+        service.server.call(method)
+    service.manager.listen(1)
+    traced = int(pathlib.Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text().split()[0])
+    os.kill(traced, signal.SIGTERM)
+    the_lab.fleet.collect(service.server, 20)
+    service.stop_step()
+    count, found = sandbox.breaches(service.unit, trace, (str(service.folder), str(service.server.state_dir)))
+    test.note("\n".join(found))
+    test.check(count > 1000 and not found, f"{service.kind}: the unit's sandbox would have refused none of "
+               f"{count} system calls")
+    _, found = sandbox.breaches(service.bare, trace, ())
+    test.check(any(f.startswith("RestrictAddressFamilies") for f in found) and
+               any(f.startswith("ProtectSystem") for f in found),
+               f"{service.kind}: one without the drop-in and the folders would have ({len(found)} kinds of them)")
+
+
 def body(test, the_lab):
     the_lab.fleet.start(the_lab.fleet.servers[0])  # whom the others find
     root = install(test, the_lab)
@@ -219,6 +251,7 @@ def body(test, the_lab):
         service = Service(test, the_lab, server, kind, root)
         life(test, the_lab, service)
         killed(test, service)
+        stays_inside(test, the_lab, service)
         none_is_too_much(test, service)
 
 

@@ -227,6 +227,37 @@ class Doctor(unittest.TestCase):
         self.said(check(status=doctor.UNSYNCHRONISED), "warning", "keeps the time right", "set-ntp")
         self.said(check(at=0), "missing", "1970-01-01", "set-ntp")
 
+    # ---- scripts/setup/hugepages, which mends ----
+
+    def reserve(self, *options, free=100, node=None):
+        """Its exit code, what it says, and the number of pages that it asked for."""
+        folder = f"/sys/devices/system/node/node{node}/hugepages" if node is not None else "/sys/kernel/mm/hugepages"
+        self.file(f"{folder}/hugepages-2048kB/free_hugepages", f"{free}\n")
+        pages = self.file(f"{folder}/hugepages-2048kB/nr_hugepages", "100\n")
+        (self.root / "etc/sysctl.d").mkdir(parents=True, exist_ok=True)
+        config = self.file("/swimlane.yaml", "name: a\ncluster: c\ninsecure: true\nmemory: {megabytes: 121}\n"
+                           "port: {kind: af_packet, interface: eth0}\n")
+        done = subprocess.run([ROOT / "scripts/setup/hugepages", "--config", config, "--swimlane",
+                               BUILD / "app/swimlane/swimlane", "--root", self.root, *options],
+                              capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stdout + done.stderr, int(pages.read_text())
+
+    def test_hugepages_that_are_there_are_kept_for_the_next_boot(self):
+        self.assertEqual(self.reserve(), (0, "hugepages: 100 free of 100, 61 needed\n", 100))
+        kept = self.root / "etc/sysctl.d/60-swimlane-hugepages.conf"
+        self.assertEqual(kept.read_text(), "vm.nr_hugepages = 100\n")
+        kept.unlink()
+        self.assertEqual(self.reserve("--now-only")[0], 0)
+        self.assertFalse(kept.exists())
+
+    def test_hugepages_that_lack_are_added_to_those_of_others(self):
+        code, said, asked = self.reserve(free=11)
+        self.assertEqual((code, asked), (1, 150), "this machine of files gives none")
+        self.assertIn("11 of 61 pages are free", said)
+        self.assertEqual(self.reserve("--megabytes", "400", "--node", "1", free=0, node=1)[2], 300)
+        self.assertEqual(self.reserve("--megabytes", "x")[0], 1)
+        self.assertEqual(self.reserve("--what")[0], 2)
+
     # ---- the program ----
 
     def program(self, config, *options):
