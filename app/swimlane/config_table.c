@@ -49,7 +49,7 @@ const struct config_key config_keys[] = {
 	{TEXT("name", name, SW_NAME_MAX), .required = true, .check = config_check_name,
 		.missing = "give this server a name of its own, e.g. name: web-1",
 		.help = "Name of this server, unlike any other in the cluster"},
-	{AT(KEY_ID, "id", config_file, id), .min = 1, .max = UINT64_MAX,
+	{AT(KEY_ID, "id", config_file, id), .min = 1, .max = UINT64_MAX - 1,
 		.default_words = "XXH3-64 of the name",
 		.help = "Identity of this server; give it only to rename a server that keeps its identity"},
 	{TEXT("cluster", cluster, SW_NAME_MAX), .required = true, .check = config_check_name,

@@ -57,9 +57,17 @@ static inline struct dot wire_get_dot(struct sw_reader *r)
 }
 
 /* Id 0 stands for "nobody" and "anybody" and is never a server's; epochs count from 1. */
+/* The largest one is no server's: in vectors it is the entry of the horizon (docs/wire.md). */
+#define WIRE_SERVER_ID_MAX (UINT64_MAX - 1)
+
+static inline bool wire_server_id_is_valid(uint64_t id)
+{
+	return id != 0 && id <= WIRE_SERVER_ID_MAX;
+}
+
 static inline bool wire_actor_is_valid(struct actor a)
 {
-	return a.id != 0 && a.epoch != 0;
+	return wire_server_id_is_valid(a.id) && a.epoch != 0;
 }
 
 static inline bool wire_dot_is_valid(struct dot d)
@@ -70,7 +78,7 @@ static inline bool wire_dot_is_valid(struct dot d)
 /* An entry of a vector: a dot, whose seq may be the cap of a closed epoch. */
 static inline bool wire_entry_is_valid(const struct vv_entry *entry)
 {
-	return wire_actor_is_valid(entry->actor) && vv_reach(entry->seq) != 0;
+	return entry->actor.id != 0 && entry->actor.epoch != 0 && vv_reach(entry->seq) != 0;
 }
 
 static inline void wire_put_endpoint(struct sw_writer *w, const struct sw_endpoint *e)

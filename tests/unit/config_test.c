@@ -132,12 +132,13 @@ SW_TEST(config, seeds_get_the_ports_port_unless_they_have_their_own)
 SW_TEST(config, ids_are_decimal_or_hexadecimal)
 {
 	struct config c;
-	SW_ASSERT_EQ(load(BASE "id: 0xFFFFFFFFFFFFFFFF\n", &c), 0);
-	SW_EXPECT_EQ(c.id, UINT64_MAX);
+	SW_ASSERT_EQ(load(BASE "id: 0xFFFFFFFFFFFFFFFE\n", &c), 0);
+	SW_EXPECT_EQ(c.id, UINT64_MAX - 1);
 	config_free(&c);
-	SW_ASSERT_EQ(load(BASE "id: 18446744073709551615\n", &c), 0);
-	SW_EXPECT_EQ(c.id, UINT64_MAX);
+	SW_ASSERT_EQ(load(BASE "id: 18446744073709551614\n", &c), 0);
+	SW_EXPECT_EQ(c.id, UINT64_MAX - 1);
 	config_free(&c);
+	SW_EXPECT_TRUE(load(BASE "id: 18446744073709551615\n", &c) != 0); /* the horizon's */
 	SW_ASSERT_EQ(load(BASE "id: 0x1a2b\n", &c), 0);
 	SW_EXPECT_EQ(c.id, 0x1a2bu);
 	config_free(&c);

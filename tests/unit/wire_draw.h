@@ -34,7 +34,7 @@ static inline uint8_t draw_u8(struct sw_random *random)
 static inline struct dot draw_dot(struct sw_random *random)
 {
 	struct dot dot;
-	dot.actor.id = draw_between(random, 1, UINT64_MAX);
+	dot.actor.id = draw_between(random, 1, UINT64_MAX - 1);
 	dot.actor.epoch = (uint32_t)draw_between(random, 1, UINT32_MAX);
 	dot.seq = draw_between(random, 1, SEQ_MAX);
 	return dot;

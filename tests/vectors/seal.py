@@ -61,7 +61,7 @@ def whole():
     yield packet("other_key", two, 255, 0, 0xa1, 3, 0x1122334455667788, 4, ping())
     yield packet("other_epoch", one, 1, 0, 0xa1, 4, 0x1122334455667788, 1, ping())
     yield packet("other_instance", one, 1, 0, 0xa1, 3, 0xffffffffffffffff, 1, ping())
-    yield packet("other_sender", one, 1, 0, 0xffffffffffffffff, 0xffffffff, 0x1122334455667788, 1, ping())
+    yield packet("other_sender", one, 1, 0, 0xfffffffffffffffe, 0xffffffff, 0x1122334455667788, 1, ping())
 
 
 TEXT = "# Written by seal.py from docs/wire.md, section Sealing; the cluster is fleet-7.\n\n" + \
