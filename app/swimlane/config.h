@@ -89,6 +89,7 @@ struct config {
 
 	struct health_config health; /* callbacks unset */
 	bool health_enabled;
+	char health_ca_file[256];      /* path; empty: the system's certificates */
 	struct health_origin *origins; /* from the file; freed by config_free() */
 	uint32_t origin_count;
 

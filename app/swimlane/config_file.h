@@ -114,6 +114,7 @@ struct config_file {
 		uint32_t checks_per_s_max;
 		uint32_t concurrent_max;
 		uint32_t refresh_ms;
+		char *ca_file;
 	} health;
 	struct config_file_origin *origins;
 	uint32_t origins_count;

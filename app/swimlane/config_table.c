@@ -222,6 +222,9 @@ const struct config_key config_keys[] = {
 		.value = "256", .help = "Most checks under way at once"},
 	{NUMBER("health.refresh_ms", health.refresh_ms), .min = 1000, .max = 86400000, .unit = "ms", .live = true,
 		.value = "10000", .help = "An unchanged verdict is told again after this long, or after the origin's interval if that is longer; after three times that in silence it is stale"},
+	{TEXT("health.ca_file", health.ca_file, 255), .check = config_check_path,
+		.default_words = "the system's",
+		.help = "Certificates (PEM) that https origins' are checked against, instead of the system's"},
 
 	{"origins", KEY_SECTIONS, .offset = offsetof(struct config_file, origins),
 		.size = sizeof(struct config_file_origin),

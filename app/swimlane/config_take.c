@@ -172,6 +172,7 @@ void config_take(
 	config->health.checks_per_s_max = file->health.checks_per_s_max;
 	config->health.concurrent_max = file->health.concurrent_max;
 	config->health.refresh_ms = file->health.refresh_ms;
+	copy(config->health_ca_file, sizeof(config->health_ca_file), file->health.ca_file);
 	copy(config->control_socket, sizeof(config->control_socket), file->control.socket);
 	(void)config_parse_mode(file->control.mode, &config->control_mode);
 	copy(config->control_group, sizeof(config->control_group), file->control.group);

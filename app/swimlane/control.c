@@ -61,6 +61,7 @@ void control_leave(struct control *control)
 	if (control->leaving)
 		return;
 	control->leaving = true;
+	notify_stopping(control);
 	control->leave_deadline_ns = ticks_now_ns() + LEAVE_MS * SW_NS_PER_MS;
 	log_line(LOG_INFO, "leaving: telling the others");
 	(void)control_lane(control, LANE_LEAVE, 0); /* a full ring: they find out by themselves */
@@ -137,6 +138,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		control->next_port_ns = now_ns + PORT_MS * SW_NS_PER_MS;
 		nic_control_tick(control->app->port, now_ns);
 		progress_tick(control, now_ns);
+		notify_tick(control, now_ns);
 	}
 	if (control->leaving)
 		finish_leave(control);
@@ -290,6 +292,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	control->exit_code = 1;
 	control->epoch_written = info->epoch; /* at the start */
 	commands_init(control);
+	notify_init(control);
 	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
 		persist_init(control) == 0 && origins_init(control) == 0 &&
 		open_rpc(control) == 0) {
@@ -303,6 +306,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 		}
 	}
 	int exit_code = control->exit_code;
+	notify_stopping(control);
 	appliance_stop(app);
 	persist_finish(control);
 	close_control(control);

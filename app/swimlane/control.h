@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "appliance.h"
+#include "control_notify.h"
 #include "health/health.h"
 #include "rendezvous/duty.h"
 #include "persist.h"
@@ -72,6 +73,7 @@ struct control {
 	uint64_t capture_missed;                    /* told so far */
 	struct rpc_http *http;                      /* NULL: not asked for */
 	struct progress progress[1 + SW_LANES_MAX]; /* the keeper, lanes */
+	struct notify notify;
 	struct method methods[CONTROL_METHODS_MAX];
 	uint32_t method_count;
 	struct subscription subscriptions[SUBSCRIBERS_MAX];
@@ -150,6 +152,8 @@ json_t *dot_to_json(const struct control *control, struct dot dot);
 
 /* control_http.c: 0, also if none was asked for, or -errno after logging why. */
 int http_open(struct control *control);
+/* Why this server is not well, a text each; empty: it is. The caller's own. */
+json_t *control_reasons(struct control *control);
 
 /* control_reload.c */
 void reload_methods(struct control *control);
@@ -165,6 +169,8 @@ void daemon_methods(struct control *control);
 
 /* control_cluster.c */
 void cluster_methods(struct control *control);
+struct members_view;
+uint32_t cluster_alive(const struct members_view *view);
 const char *server_name(
 	const struct control *control, uint64_t id, char *text); /* text: 64 bytes */
 /* A sorted copy; takes the reference. `compare` gets pointers to json_t *, as for qsort(). */

@@ -93,7 +93,7 @@ static json_t *cores_to_json(const struct control *control)
 	return cores;
 }
 
-static uint32_t count_alive(const struct members_view *view)
+uint32_t cluster_alive(const struct members_view *view)
 {
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < view->count; i++)
@@ -123,7 +123,7 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 		config_profile_name(app->config->profile), "state", phase_name(control, view),
 		"ready", (int)map_ready(app->map), "drain",
 		(view->members[0].record.flags & WIRE_MEMBER_DRAIN) != 0, "members",
-		(int)view->count, "alive", (int)count_alive(view), "local_health",
+		(int)view->count, "alive", (int)cluster_alive(view), "local_health",
 		(int)view->local_health);
 	json_object_set_new(r, "table_digest", hex(view->digest));
 	json_object_set_new(r, "vector_hash", hex(map_vector_hash(app->map)));

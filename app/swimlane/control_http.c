@@ -23,7 +23,7 @@ static void on_metrics(struct rpc_http_answer *answer, const char *accept, void 
 	control_offline(control);
 }
 
-static json_t *reasons(struct control *control)
+json_t *control_reasons(struct control *control)
 {
 	const struct appliance *app = control->app;
 	char who[32];
@@ -48,7 +48,7 @@ static json_t *reasons(struct control *control)
 
 static void on_healthz(struct rpc_http_answer *answer, const char *accept, void *context)
 {
-	json_t *list = reasons(context);
+	json_t *list = control_reasons(context);
 	bool well = json_array_size(list) == 0;
 	json_t *j = json_pack("{s:b, s:o}", "ok", (int)well, "reasons", list);
 	char *text = json_dumps(j, JSON_COMPACT);

@@ -224,12 +224,19 @@ int origins_init(struct control *control)
 		return 0;
 	if (duties_init(control) < 0)
 		return -ENOMEM;
+	if (control->app->config->health_ca_file[0] != '\0')
+		config.ca_file = control->app->config->health_ca_file;
 	config.seed = control->app->instance;
 	config.on_verdict = on_verdict;
 	config.context = control;
 	int rc = health_checker_create(control->base, &config, &control->checker);
 	if (rc < 0)
-		log_line(LOG_ERROR, "health checks do not start: %s", strerror(-rc));
+		log_line(LOG_ERROR, "health checks do not start: %s%s%s",
+			config.ca_file != NULL ? "health.ca_file " : "",
+			config.ca_file != NULL ? config.ca_file : "libcurl",
+			rc == -ENOMEM ? ": no memory"
+			: rc == -EIO  ? ": does not start"
+				      : ": cannot be read");
 	return rc;
 }
 

@@ -21,6 +21,14 @@ void progress_tick(struct control *control, uint64_t now_ns)
 		look(&control->progress[1 + i], &app->lanes[i].idle, now_ns);
 }
 
+bool progress_begun(const struct control *control)
+{
+	for (uint16_t i = 0; i <= control->app->config->lane_count; i++)
+		if (control->progress[i].loops == 0)
+			return false;
+	return true;
+}
+
 bool progress_made(const struct control *control, uint64_t now_ns, char *who, size_t who_len)
 {
 	for (uint16_t i = 0; i <= control->app->config->lane_count; i++) {

@@ -10,6 +10,7 @@
 #include "counters.h"
 #include "log.h"
 #include "methods.h"
+#include "needs.h"
 #include "probe.h"
 #include "screen.h"
 #include "swimlane_version.h"
@@ -19,6 +20,7 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 struct options {
 	const char *config;
 	const char *release;
+	bool needs;
 	bool check;
 	bool probe;
 	bool json;
@@ -33,6 +35,7 @@ static void usage(FILE *out)
 		"       swimlane --check FILE\n"
 		"       swimlane --probe [--json] [-- EAL-ARGUMENT ...]\n"
 		"       swimlane --release INTERFACE\n"
+		"       swimlane --needs FILE\n"
 		"       swimlane --config-reference | --rpc-reference | --counter-reference |\n"
 		"                --config-manual | --version | --help\n"
 		"\n"
@@ -45,6 +48,8 @@ static void usage(FILE *out)
 		"      --probe            print what each port of this machine offers\n"
 		"      --json             ... as JSON\n"
 		"      --release IFACE    take off what a crashed swimlane left on an interface\n"
+		"      --needs FILE       what this configuration asks of the machine, a line "
+		"each: key=value\n"
 		"      --config-reference print every key of the configuration as a Markdown "
 		"table\n"
 		"      --rpc-reference    print every method of the control RPC as Markdown\n"
@@ -71,6 +76,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{"probe", no_argument, NULL, 'p'},
 		{"json", no_argument, NULL, 'j'},
 		{"release", required_argument, NULL, 'l'},
+		{"needs", required_argument, NULL, 'n'},
 		{"rpc-reference", no_argument, NULL, 'm'},
 		{"counter-reference", no_argument, NULL, 'k'},
 		{"config-manual", no_argument, NULL, '5'},
@@ -85,6 +91,10 @@ static int parse(int argc, char **argv, struct options *o)
 		case 't':
 			o->config = optarg;
 			o->check = true;
+			break;
+		case 'n':
+			o->config = optarg;
+			o->needs = true;
 			break;
 		case 'p': o->probe = true; break;
 		case 'j': o->json = true; break;
@@ -105,7 +115,8 @@ static int parse(int argc, char **argv, struct options *o)
 	bool separated = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
 	if (o->probe && o->config == NULL && (o->extra_count == 0 || separated))
 		return probe_run(o->json, o->extra_count, o->extra);
-	if (o->config == NULL || o->json || (o->extra_count > 0 && (!separated || o->check))) {
+	if (o->config == NULL || o->json ||
+		(o->extra_count > 0 && (!separated || o->check || o->needs))) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -167,7 +178,10 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "%s%s\n", rc == -EINVAL ? "" : "error: ", error);
 		return rc == -EINVAL ? EXIT_CONFIG : 1;
 	}
-	if (o.check) {
+	if (o.needs) {
+		needs_print(stdout, &config);
+		code = 0;
+	} else if (o.check) {
 		code = check_keyring(&config, error) ? 0 : EXIT_CONFIG;
 		if (code == 0)
 			printf("%s: correct\n", o.config);

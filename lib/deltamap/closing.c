@@ -13,7 +13,7 @@ static bool adopt_above(struct map *map, uint16_t slot, uint64_t above)
 	for (record_ref ref = s->actors[slot].newest;
 		ref != 0 && store_at(s, ref)->dot.seq > above;) {
 		record_ref older = store_at(s, ref)->older;
-		if (!map_adopt(map, ref)) {
+		if (!store_at(s, ref)->dead && !map_adopt(map, ref)) {
 			map->counters.refused_full++;
 			return false;
 		}

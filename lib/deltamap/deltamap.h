@@ -224,7 +224,8 @@ void map_input_owner(struct map *map, uint64_t now_ns, const struct wire_header 
 /* Brings to the caches what the records of the next packets will touch: map_ahead_owner() with
  * their messages, then map_ahead_step_owner() MAP_AHEAD_STEPS times, best with as many packets of
  * before merged in between. Changes nothing. MAP_AHEAD_PACKETS at a time are best. The packets must
- * stay until the last step. */
+ * stay, unchanged, until they are merged: after the next map_ahead_owner() and before the one after
+ * that, which with no packets ends a row of them. */
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count);
 void map_ahead_step_owner(struct map *map);
 /* Something was seen of this server's writes that is not here yet. */

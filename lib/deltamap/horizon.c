@@ -88,9 +88,13 @@ static bool is_smallest(const struct map *map)
 static void adopt_some(struct map *map, uint16_t slot)
 {
 	struct store *s = &map->store;
-	for (int n = 0; n < ADOPT_PER_LOOK && s->actors[slot].newest != 0; n++)
-		if (!map_adopt(map, s->actors[slot].newest))
+	record_ref ref = s->actors[slot].newest;
+	for (int n = 0; n < ADOPT_PER_LOOK && ref != 0; n++) {
+		record_ref older = store_at(s, ref)->older;
+		if (!store_at(s, ref)->dead && !map_adopt(map, ref))
 			return;
+		ref = older;
+	}
 }
 
 /* Closed, or not known at all, to all that are waited for. */

@@ -80,21 +80,27 @@ struct push_job {
 };
 
 /* A session that is served: a snapshot whose records are pinned, so that a packet that is sent
- * again is the same packet. */
+ * again is the same packet. Taken piece by piece (gather.c); until then it has no packets. */
 struct serving {
-	bool open;
+	bool open;    /* the asker may still want it */
+	bool waiting; /* for its turn to be gathered; `vector` is the asker's */
+	bool full;    /* of everything that is held, with the collected vector */
+	bool repair;
 	struct actor asker;
 	struct sw_endpoint at;
 	uint64_t nonce;
 	uint32_t snapshot;
 	uint64_t last_ns;
-	record_ref *refs; /* records_max */
+	record_ref *refs; /* records_max; the last one goes out first */
 	uint32_t ref_count;
 	uint32_t *starts; /* of each data packet, in refs; one more than there are */
 	uint32_t starts_max;
+	uint32_t data_packets;
+	uint32_t room;                  /* in the last of them */
 	uint32_t vector_packets, heads; /* packets of the vector; with the collected one's */
 	uint32_t packets;
 	struct version_vector vector, collected;
+	uint32_t next_bucket; /* of the table, for a repair */
 	uint32_t pending[PENDING_MAX];
 	uint32_t pending_head, pending_tail;
 	uint32_t sent_to; /* first packet that was never sent */
@@ -139,16 +145,15 @@ struct assembly {
 	struct version_vector vector;
 };
 
-/* Records of the next packets, on their way to the caches. */
-enum { AHEAD_MAX = 10 * MAP_AHEAD_PACKETS };
-
+/* Records of the next packets, on their way to the caches, with what was worked out for that. */
 struct ahead {
 	uint32_t count, step;
+	uint32_t taken; /* all before have been merged */
 	struct ahead_record {
-		const uint8_t *key;
-		uint64_t hash;
+		const uint8_t *payload; /* in its packet: which one it is */
 		record_ref ref;
-		uint8_t key_len;
+		uint64_t hash;
+		struct wire_record record;
 	} records[AHEAD_MAX];
 };
 
@@ -201,7 +206,9 @@ struct map {
 	uint32_t job_head, job_tail;
 
 	struct serving serving[MAP_SESSIONS_MAX];
-	uint32_t serving_count; /* open */
+	uint32_t serving_count;                 /* open, or with records to give back */
+	struct serving *gathering;              /* the one whose snapshot is being taken */
+	uint64_t repairing[WIRE_BUCKETS_COUNT]; /* its asker's, if it is a repair */
 	uint32_t serving_next;
 	uint32_t next_snapshot;
 	struct assembly assemblies[ASSEMBLIES_MAX];
@@ -215,7 +222,8 @@ struct map {
 	struct out out[OUT_MAX];
 	uint32_t out_head, out_tail;
 	struct version_vector scratch;
-	struct ahead ahead;
+	struct ahead ahead[2]; /* the group that is fetched, and the one before, which is merged */
+	uint8_t ahead_now;
 };
 
 /* members.c */
@@ -275,9 +283,10 @@ enum merge_result {
 	MERGE_ACTORS,
 	MERGE_REFUSED
 };
-/* Merging is max over stamps. The caller moves the vector, if what is returned allows it. */
+/* Merging is max over stamps. The caller moves the vector, if what is returned allows it. `hash`:
+ * map_key_hash() of its key. */
 enum merge_result map_merge_record(
-	struct map *map, const struct wire_record *w, enum merge_how how);
+	struct map *map, const struct wire_record *w, uint64_t hash, enum merge_how how);
 /* The same record under a dot of this server's own. False: no room. */
 bool map_adopt(struct map *map, record_ref ref);
 /* Written anew, above the floor. False: no room. */
@@ -293,11 +302,17 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len);
 void map_record_to_wire(const struct record *r, struct wire_record *w);
 
+/* prefetch.c */
+/* A record of a packet and its key's hash, as they were worked out when its memory was fetched, or
+ * worked out into *room. NULL: it is malformed. */
+const struct ahead_record *ahead_record(
+	struct map *map, struct sw_reader *payload, struct ahead_record *room);
+
 /* push.c */
 void push_write(struct map *map, uint64_t now_ns, record_ref ref);
 void push_tick(struct map *map, uint64_t now_ns);
 /* True: it was news. */
-bool push_input(struct map *map, const struct wire_record *record);
+bool push_input(struct map *map, const struct wire_record *record, uint64_t hash);
 /* A packet whose records are to be passed on was news here. */
 void push_relay(struct map *map, uint8_t hops, const uint8_t *records, size_t len);
 bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to);
@@ -311,8 +326,19 @@ void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *heade
 void serve_done(struct map *map, const struct wire_header *header, uint64_t nonce);
 void serve_tick(struct map *map, uint64_t now_ns);
 uint64_t serve_deadline(const struct map *map);
+/* It has its packets: the first window of them goes out. */
+void serve_gathered(struct serving *sv);
 bool serve_output(struct map *map, uint64_t now_ns, struct sw_writer *w, uint64_t *to_id,
 	struct sw_endpoint *to);
+
+/* gather.c */
+bool gather_is_free(const struct map *map, const struct serving *sv);
+/* Takes the session's snapshot, now or when it is its turn. */
+void gather_want(struct map *map, struct serving *sv);
+/* Ends the session, whatever it had come to. */
+void gather_close(struct map *map, struct serving *sv);
+void gather_tick(struct map *map);
+bool gather_has_work(const struct map *map);
 
 /* pull.c */
 void pull_data(struct map *map, uint64_t now_ns, const struct wire_header *header,

@@ -155,16 +155,18 @@ static bool input_one(struct map *map, uint64_t now_ns, const struct wire_header
 	const struct sw_endpoint *from, struct wire_message *m, struct sw_reader *messages,
 	struct relay *relay)
 {
-	struct wire_record record;
+	struct ahead_record room;
+	const struct ahead_record *known;
 	struct wire_session_data data;
 	struct wire_session_get get;
 	struct wire_session_refuse refusal;
 	uint64_t nonce;
 	switch (m->type) {
 	case WIRE_RECORD:
-		if (!wire_get_record(&m->payload, &record))
+		known = ahead_record(map, &m->payload, &room);
+		if (known == NULL)
 			return false;
-		relay->news |= push_input(map, &record);
+		relay->news |= push_input(map, &known->record, known->hash);
 		return true;
 	case WIRE_RELAY:
 		relay->records = messages->at;

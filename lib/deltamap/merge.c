@@ -260,14 +260,14 @@ static void take_over_dot(struct map *map, record_ref ref, struct dot dot)
 	store_publish(s, next, ref);
 }
 
-enum merge_result map_merge_record(struct map *map, const struct wire_record *w, enum merge_how how)
+enum merge_result map_merge_record(
+	struct map *map, const struct wire_record *w, uint64_t hash, enum merge_how how)
 {
 	struct store *s = &map->store;
 	if (w->clock > MAP_CLOCK_MAX) {
 		map->counters.malformed++;
 		return MERGE_REFUSED;
 	}
-	uint64_t hash = map_key_hash(map, w->key, w->key_len);
 	uint64_t weight = stamp_weight(hash, w->author.actor);
 	record_ref old = store_find(s, hash, w->key, w->key_len);
 	bool rival = false;

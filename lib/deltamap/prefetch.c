@@ -5,22 +5,42 @@
  * needs what the last one fetched, and between which the group before is merged. Nothing is
  * changed, and what merging has moved meanwhile was fetched in vain. */
 
+static bool decode(const struct map *map, struct sw_reader *payload, struct ahead_record *to)
+{
+	to->payload = payload->at;
+	if (!wire_get_record(payload, &to->record))
+		return false;
+	to->hash = map_key_hash(map, to->record.key, to->record.key_len);
+	return true;
+}
+
 static void take_records(
 	const struct map *map, struct ahead *a, uint32_t before, struct sw_reader messages)
 {
 	struct wire_message m;
-	struct wire_record r;
 	while (a->count < AHEAD_MAX && wire_next(&messages, &m)) {
-		if (m.type != WIRE_RECORD || !wire_get_record(&m.payload, &r))
-			continue;
 		struct ahead_record *next = &a->records[a->count];
-		next->key = r.key;
-		next->key_len = r.key_len;
-		next->hash = map_key_hash(map, r.key, r.key_len);
+		if (m.type != WIRE_RECORD || !decode(map, &m.payload, next))
+			continue;
 		store_prefetch_bucket(&map->store, next->hash);
-		store_prefetch_room(
-			&map->store, before + a->count++, (size_t)r.key_len + r.value_len);
+		store_prefetch_room(&map->store, before + a->count++,
+			(size_t)next->record.key_len + next->record.value_len);
 	}
+}
+
+/* They come in the order in which they were fetched, but for those of packets that are not taken.
+ */
+const struct ahead_record *ahead_record(
+	struct map *map, struct sw_reader *payload, struct ahead_record *room)
+{
+	struct ahead *a = &map->ahead[!map->ahead_now];
+	for (uint32_t i = a->taken; i < a->count; i++) {
+		if (a->records[i].payload != payload->at)
+			continue;
+		a->taken = i + 1;
+		return &a->records[i];
+	}
+	return decode(map, payload, room) ? room : NULL;
 }
 
 static void fetch_heads(const struct store *s, struct ahead *a)
@@ -36,7 +56,7 @@ static void fetch_found(const struct store *s, struct ahead *a)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
 		struct ahead_record *r = &a->records[i];
-		record_ref found = store_find_from(s, r->ref, r->key, r->key_len);
+		record_ref found = store_find_from(s, r->ref, r->record.key, r->record.key_len);
 		if (found != r->ref)
 			store_prefetch_record(s, found);
 		r->ref = found;
@@ -52,19 +72,22 @@ static void fetch_neighbours(const struct store *s, const struct ahead *a)
 
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count)
 {
-	uint32_t before = map->ahead.count; /* records of the last group: merged after this */
-	map->ahead.count = 0;
-	map->ahead.step = 0;
+	uint32_t before =
+		map->ahead[map->ahead_now].count; /* of the last group: merged after this */
+	map->ahead_now = !map->ahead_now;
+	struct ahead *a = &map->ahead[map->ahead_now];
+	a->count = a->step = a->taken = 0;
 	for (uint32_t i = 0; i < packet_count; i++)
-		take_records(map, &map->ahead, before, packets[i]);
+		take_records(map, a, before, packets[i]);
 }
 
 void map_ahead_step_owner(struct map *map)
 {
-	switch (map->ahead.step++) {
-	case 0: fetch_heads(&map->store, &map->ahead); return;
-	case 1: fetch_found(&map->store, &map->ahead); return;
-	case 2: fetch_neighbours(&map->store, &map->ahead); return;
+	struct ahead *a = &map->ahead[map->ahead_now];
+	switch (a->step++) {
+	case 0: fetch_heads(&map->store, a); return;
+	case 1: fetch_found(&map->store, a); return;
+	case 2: fetch_neighbours(&map->store, a); return;
 	default: return;
 	}
 }

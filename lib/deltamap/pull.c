@@ -279,12 +279,14 @@ static bool take_packet(struct map *map, struct sw_reader *messages)
 {
 	struct pulling *p = &map->pulling;
 	struct wire_message m;
-	struct wire_record record;
+	struct ahead_record room;
 	while (wire_next(messages, &m)) {
 		if (m.type == WIRE_RECORD) {
-			if (!wire_get_record(&m.payload, &record))
+			const struct ahead_record *r = ahead_record(map, &m.payload, &room);
+			if (r == NULL)
 				return false;
-			enum merge_result result = map_merge_record(map, &record, how_to_merge(p));
+			enum merge_result result =
+				map_merge_record(map, &r->record, r->hash, how_to_merge(p));
 			if (result > MERGE_COLLECTED)
 				return false;
 			p->taken += result == MERGE_NEW;

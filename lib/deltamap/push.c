@@ -159,14 +159,14 @@ bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct s
 	return false;
 }
 
-bool push_input(struct map *map, const struct wire_record *record)
+bool push_input(struct map *map, const struct wire_record *record, uint64_t hash)
 {
 	struct store *s = &map->store;
 	if (!map_ready(map) && !MAP_MUTANT(NO_FIRST_SESSION)) {
 		map->counters.refused_starting++;
 		return false;
 	}
-	enum merge_result result = map_merge_record(map, record, MERGE_PUSH);
+	enum merge_result result = map_merge_record(map, record, hash, MERGE_PUSH);
 	map->counters.refused_floor += result == MERGE_COLLECTED;
 	if (result > MERGE_OLDER)
 		return false;

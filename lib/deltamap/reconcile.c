@@ -7,8 +7,6 @@
  */
 #include "deltamap/internal.h"
 
-enum { BUCKETS_PER_TICK = 4096 };
-
 /* One mark for each reconciliation; when they are used up, all are wiped. */
 void reconcile_begin(struct map *map)
 {

@@ -4,7 +4,8 @@
 
 int map_restore_record_owner(struct map *map, const struct wire_record *record)
 {
-	switch (map_merge_record(map, record, MERGE_REPAIR)) {
+	switch (map_merge_record(
+		map, record, map_key_hash(map, record->key, record->key_len), MERGE_REPAIR)) {
 	case MERGE_NEW:
 	case MERGE_OLDER:
 	case MERGE_COLLECTED: return 0;

@@ -1,5 +1,5 @@
 #include <assert.h>
-#include <errno.h>
+#include <string.h>
 
 #include "deltamap/internal.h"
 
@@ -11,15 +11,6 @@ static struct serving *find_session(struct map *map, struct actor asker, uint64_
 			return sv;
 	}
 	return NULL;
-}
-
-static void close_session(struct map *map, struct serving *sv)
-{
-	for (uint32_t i = 0; i < sv->ref_count; i++)
-		store_unpin(&map->store, sv->refs[i]);
-	sv->ref_count = 0;
-	sv->open = false;
-	map->serving_count--;
 }
 
 static void refuse(struct map *map, const struct wire_header *header,
@@ -41,73 +32,11 @@ static struct serving *take_session(struct map *map, struct actor asker)
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++) {
 		struct serving *sv = &map->serving[i];
 		if (sv->open && sv->asker.id == asker.id)
-			close_session(map, sv);
-		if (!sv->open && place == NULL)
+			gather_close(map, sv);
+		if (gather_is_free(map, sv) && place == NULL)
 			place = sv;
 	}
 	return place;
-}
-
-/* Pins a record. Its length stands in `starts` until the packets are cut, so that each record,
- * which is seldom in a cache, is looked at once. */
-static void take_record(struct map *map, struct serving *sv, record_ref ref)
-{
-	struct wire_record w;
-	map_record_to_wire(store_at(&map->store, ref), &w);
-	store_pin(&map->store, ref);
-	sv->starts[sv->ref_count] = (uint32_t)wire_record_len(&w);
-	sv->refs[sv->ref_count++] = ref;
-}
-
-static void reverse(uint32_t *list, uint32_t count)
-{
-	for (uint32_t i = 0; i < count / 2; i++) {
-		uint32_t t = list[i];
-		list[i] = list[count - 1 - i];
-		list[count - 1 - i] = t;
-	}
-}
-
-/* The records of one actor above seq, oldest first. Walks no more than it finds. */
-static void gather(struct map *map, struct serving *sv, const struct actor_slot *a, uint64_t seq)
-{
-	uint32_t first = sv->ref_count;
-	for (record_ref ref = a->newest; ref != 0;) {
-		const struct record *r = store_at(&map->store, ref);
-		if (r->dot.seq <= seq)
-			break;
-		__builtin_prefetch(store_at(&map->store, r->older));
-		take_record(map, sv, ref);
-		ref = r->older;
-	}
-	reverse(sv->refs + first, sv->ref_count - first);
-	reverse(sv->starts + first, sv->ref_count - first);
-}
-
-static uint32_t packets_of(const struct version_vector *vv)
-{
-	return (vv->count + VECTOR_PER_PACKET - 1) / VECTOR_PER_PACKET;
-}
-
-/* The vectors first: by them the asker tells whether it may take the rest. */
-static void cut_into_packets(struct serving *sv)
-{
-	uint32_t room = 0, data_packets = 0;
-	for (uint32_t i = 0; i < sv->ref_count; i++) { /* not more packets than lengths read */
-		uint32_t len = sv->starts[i];
-		if (len > room) {
-			assert(data_packets + 1 < sv->starts_max);
-			sv->starts[data_packets++] = i;
-			room = WIRE_MESSAGES_MAX - SESSION_HEAD;
-		}
-		room -= len;
-	}
-	sv->starts[data_packets] = sv->ref_count;
-	sv->vector_packets = packets_of(&sv->vector);
-	if (sv->vector_packets == 0)
-		sv->vector_packets = 1;
-	sv->heads = sv->vector_packets + packets_of(&sv->collected);
-	sv->packets = sv->heads + data_packets;
 }
 
 static void want_packet(struct serving *sv, uint32_t index)
@@ -122,45 +51,8 @@ static void want_window(struct serving *sv)
 		want_packet(sv, i);
 }
 
-static void gather_delta(struct map *map, struct serving *sv, const struct version_vector *theirs)
+void serve_gathered(struct serving *sv)
 {
-	for (uint32_t i = 0; i < map->store.actor_count; i++) {
-		const struct actor_slot *a = &map->store.actors[map->store.actor_order[i]];
-		if (a->newest != 0)
-			gather(map, sv, a, theirs != NULL ? vv_get(theirs, a->actor) : 0);
-	}
-}
-
-/* The asker's parts of the content hash are in map->buckets. */
-static void gather_repair(struct map *map, struct serving *sv)
-{
-	struct store *s = &map->store;
-	for (uint32_t b = 0; b <= s->bucket_mask; b++) {
-		uint32_t part = b % WIRE_BUCKETS_COUNT;
-		if (map->buckets[part] == s->bucket_sums[part])
-			continue;
-		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
-		for (; ref != 0;
-			ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed))
-			take_record(map, sv, ref);
-	}
-}
-
-static void take_snapshot(struct map *map, struct serving *sv, const struct wire_version_req *req,
-	const struct version_vector *theirs)
-{
-	bool everything = req->first_session || req->reconcile;
-	sv->ref_count = 0;
-	if (req->repair)
-		gather_repair(map, sv);
-	else
-		gather_delta(map, sv, everything ? NULL : theirs);
-	map_vector_owner(map, &sv->vector);
-	vv_clear(&sv->collected);
-	if (everything)
-		collect_vector(map, &sv->collected);
-	cut_into_packets(sv);
-	sv->snapshot = map->next_snapshot++;
 	sv->pending_head = sv->pending_tail = 0;
 	sv->sent_to = 0;
 	want_window(sv);
@@ -181,7 +73,8 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 		return;
 	}
 	sv = take_session(map, header->sender);
-	if (sv == NULL) {
+	/* A repair does not wait: what differs would be another part by then. */
+	if (sv == NULL || (req->repair && map->gathering != NULL)) {
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_BUSY);
 		return;
 	}
@@ -192,7 +85,12 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv->nonce = req->nonce;
 	sv->last_ns = now_ns;
 	map->counters.sessions++;
-	take_snapshot(map, sv, req, theirs);
+	sv->full = req->first_session || req->reconcile;
+	sv->repair = req->repair;
+	sv->vector = *theirs;
+	if (req->repair)
+		memcpy(map->repairing, map->buckets, sizeof(map->repairing));
+	gather_want(map, sv);
 }
 
 /* A whole vector of a member's: what it reports, what it has closed, and whether it may have a
@@ -288,7 +186,7 @@ void serve_done(struct map *map, const struct wire_header *header, uint64_t nonc
 {
 	struct serving *sv = find_session(map, header->sender, nonce);
 	if (sv != NULL)
-		close_session(map, sv);
+		gather_close(map, sv);
 }
 
 void serve_tick(struct map *map, uint64_t now_ns)
@@ -297,14 +195,15 @@ void serve_tick(struct map *map, uint64_t now_ns)
 		struct serving *sv = &map->serving[i];
 		if (!sv->open || now_ns - sv->last_ns < map->config.session_timeout_ns)
 			continue;
-		close_session(map, sv);
+		gather_close(map, sv);
 		map->counters.sessions_expired++;
 	}
+	gather_tick(map);
 }
 
 uint64_t serve_deadline(const struct map *map)
 {
-	uint64_t next = SW_NEVER_NS;
+	uint64_t next = gather_has_work(map) ? 0 : SW_NEVER_NS;
 	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++)
 		if (map->serving[i].open)
 			next = sw_min_u64(
@@ -331,7 +230,8 @@ static void put_records(struct map *map, struct serving *sv, uint32_t index, str
 {
 	uint32_t data = index - sv->heads;
 	bool anew = MAP_MUTANT(ENCODED_ANEW) && index < sv->sent_to;
-	for (uint32_t i = sv->starts[data]; i < sv->starts[data + 1]; i++) {
+	uint32_t cut = sv->data_packets - 1 - data;
+	for (uint32_t i = sv->starts[cut + 1]; i-- > sv->starts[cut];) {
 		struct wire_record record;
 		map_record_to_wire(store_at(&map->store, sv->refs[i]), &record);
 		if (!anew || is_held(map, sv->refs[i]))

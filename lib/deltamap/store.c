@@ -112,20 +112,6 @@ void store_due(struct store *s, uint16_t slot)
 	s->any_due = true;
 }
 
-static void look_ahead(struct store *s, struct actor_slot *a)
-{
-	const struct record *newest = store_at(s, a->newest);
-	bool ahead = newest != NULL &&
-		     newest->dot.seq > atomic_load_explicit(&a->seq, memory_order_relaxed);
-	if (ahead == a->ahead)
-		return;
-	a->ahead = ahead;
-	if (a->over)
-		store_due(s, (uint16_t)(a - s->actors));
-	uint32_t n = atomic_load_explicit(&s->ahead_count, memory_order_relaxed);
-	atomic_store_explicit(&s->ahead_count, ahead ? n + 1 : n - 1, memory_order_relaxed);
-}
-
 void store_raise(struct store *s, uint16_t slot, uint64_t seq)
 {
 	struct actor_slot *a = &s->actors[slot];
@@ -136,7 +122,7 @@ void store_raise(struct store *s, uint16_t slot, uint64_t seq)
 	add_hash(&s->vector_hash, vv_entry_hash(a->actor, seq) - vv_entry_hash(a->actor, old));
 	atomic_store_explicit(&a->seq, seq, memory_order_release);
 	if (a->ahead)
-		look_ahead(s, a);
+		order_look_ahead(s, a);
 	if (a->tomb_oldest != 0 || a->over)
 		store_due(s, slot);
 }
@@ -372,84 +358,6 @@ static uint64_t content_of(const struct record *r)
 	return sw_mix64(h + ((uint64_t)r->author.actor.epoch << 40) + r->author.seq);
 }
 
-static void order_insert(struct store *s, record_ref ref)
-{
-	struct record *r = store_at(s, ref);
-	struct actor_slot *a = &s->actors[r->actor_slot];
-	record_ref below = a->newest;
-	/* Nearly always at the end: writes and sessions come in order of seq. */
-	while (below != 0 && store_at(s, below)->dot.seq > r->dot.seq)
-		below = store_at(s, below)->older;
-	r->older = below;
-	r->newer = below != 0 ? store_at(s, below)->newer : a->oldest;
-	if (r->older != 0)
-		store_at(s, r->older)->newer = ref;
-	else
-		a->oldest = ref;
-	if (r->newer != 0)
-		store_at(s, r->newer)->older = ref;
-	else
-		a->newest = ref;
-}
-
-static void order_remove(struct store *s, record_ref ref)
-{
-	struct record *r = store_at(s, ref);
-	struct actor_slot *a = &s->actors[r->actor_slot];
-	if (r->older != 0)
-		store_at(s, r->older)->newer = r->newer;
-	else
-		a->oldest = r->newer;
-	if (r->newer != 0)
-		store_at(s, r->newer)->older = r->older;
-	else
-		a->newest = r->older;
-}
-
-/* A record that is not retired has no use for free_next: a tombstone keeps its newer one there. */
-static void tomb_insert(struct store *s, record_ref ref)
-{
-	struct record *r = store_at(s, ref);
-	struct actor_slot *a = &s->actors[r->actor_slot];
-	record_ref below = a->tomb_newest;
-	while (below != 0 && store_at(s, below)->dot.seq > r->dot.seq)
-		below = store_at(s, below)->tomb_older;
-	r->tomb_older = below;
-	r->free_next = below != 0 ? store_at(s, below)->free_next : a->tomb_oldest;
-	*(below != 0 ? &store_at(s, below)->free_next : &a->tomb_oldest) = ref;
-	*(r->free_next != 0 ? &store_at(s, r->free_next)->tomb_older : &a->tomb_newest) = ref;
-	store_due(s, r->actor_slot);
-}
-
-static void tomb_remove(struct store *s, record_ref ref)
-{
-	struct record *r = store_at(s, ref);
-	struct actor_slot *a = &s->actors[r->actor_slot];
-	*(r->tomb_older != 0 ? &store_at(s, r->tomb_older)->free_next : &a->tomb_oldest) =
-		r->free_next;
-	*(r->free_next != 0 ? &store_at(s, r->free_next)->tomb_older : &a->tomb_newest) =
-		r->tomb_older;
-}
-
-static void take_in(struct store *s, record_ref ref)
-{
-	struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
-	order_insert(s, ref);
-	if (store_at(s, ref)->flags & WIRE_RECORD_TOMBSTONE)
-		tomb_insert(s, ref);
-	look_ahead(s, a);
-}
-
-static void take_out(struct store *s, record_ref ref)
-{
-	struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
-	if (store_at(s, ref)->flags & WIRE_RECORD_TOMBSTONE)
-		tomb_remove(s, ref);
-	order_remove(s, ref);
-	if (a->ahead)
-		look_ahead(s, a);
-}
-
 static void count(struct store *s, const struct record *r, int by)
 {
 	add_count(&s->record_count, by);
@@ -471,12 +379,12 @@ void store_publish(struct store *s, record_ref ref, record_ref old)
 	}
 	atomic_store_explicit(&r->next, next, memory_order_relaxed);
 	atomic_store_explicit(link, ref, memory_order_release);
-	take_in(s, ref);
+	order_take_in(s, ref);
 	count(s, r, 1);
 	if (old != 0) {
 		r->mark = store_at(s, old)->mark;
 		count(s, store_at(s, old), -1);
-		take_out(s, old);
+		order_take_out(s, old);
 		retire(s, old);
 	}
 }
@@ -488,13 +396,14 @@ void store_remove(struct store *s, record_ref ref)
 	atomic_store_explicit(
 		link, atomic_load_explicit(&r->next, memory_order_relaxed), memory_order_release);
 	count(s, r, -1);
-	take_out(s, ref);
+	order_take_out(s, ref);
 	retire(s, ref);
 }
 
 void store_clear(struct store *s)
 {
 	bool empty = atomic_load_explicit(&s->record_count, memory_order_relaxed) == 0;
+	assert(!s->gathering); /* who begins anew serves nobody */
 	for (uint32_t b = 0; !empty && b <= s->bucket_mask; b++) {
 		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
 		atomic_store_explicit(&s->buckets[b], 0, memory_order_release);

@@ -72,6 +72,9 @@ struct actor_slot {
 	uint64_t unknown_ns;        /* since when membership has had no word of it; 0: it has */
 	record_ref oldest, newest;
 	record_ref tomb_oldest, tomb_newest;
+	/* What the snapshot under way has yet to take: from `pending` (0: nothing) down. */
+	record_ref pending;
+	uint64_t pending_above, pending_upto;
 };
 
 struct store {
@@ -97,6 +100,8 @@ struct store {
 	uint64_t due[ACTOR_SLOTS / 64];
 	bool any_due;
 	bool any_blocked;
+	bool gathering; /* a snapshot is being taken */
+	uint16_t gather_slot;
 	/* Replaced records in a ring: [tail, seal) wait for the readers, [seal, head) came since.
 	 */
 	record_ref *retired;
@@ -191,6 +196,20 @@ void store_release(struct store *s, record_ref ref);
 void store_publish(struct store *s, record_ref ref, record_ref old);
 /* Takes a record out of the table and its actor's order. */
 void store_remove(struct store *s, record_ref ref);
+
+/* order.c: an actor's order. With `ahead`, whether it holds what its vector does not cover. */
+void order_look_ahead(struct store *s, struct actor_slot *a);
+void order_take_in(struct store *s, record_ref ref);
+void order_take_out(struct store *s, record_ref ref);
+
+/* A snapshot of the records that a vector does not cover (NULL: of all), as they are when it
+ * begins, taken piece by piece while the owner goes on writing. One at a time. A record that is
+ * replaced before its turn is pinned and stays in its actor's order, dead, until then: whoever
+ * walks an order meets dead ones and passes them by. What enters meanwhile is not in it, but for
+ * one that fills a gap in what is still to be taken, which does no harm. */
+void order_gather_begin(struct store *s, const struct version_vector *above);
+/* The next one, pinned: of each actor the newest first. 0: that was all. */
+record_ref order_gather_next(struct store *s);
 
 void store_pin(struct store *s, record_ref ref);
 void store_unpin(struct store *s, record_ref ref);

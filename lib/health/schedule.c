@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 
-/* The caller's loop may wake by the millisecond: what it may make up for. */
-enum { RATE_SLACK_MS = 10 };
+/* What a loop that was held up may make up for. */
+enum { RATE_SLACK_MS = 100 };
 
 void schedule_init(struct schedule *schedule, uint64_t seed)
 {

@@ -39,7 +39,8 @@ int xdp_permitted(char *error)
 	if (rc == -EPERM || rc == -EACCES)
 		return nic_fail(error, rc,
 			"AF_XDP: this process may not load XDP programs; run it as root or with "
-			"CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK, or use kind "
+			"CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK, or use "
+			"kind "
 			"af_packet");
 	return nic_fail(error, rc,
 		"AF_XDP: this kernel makes no XSKMAP (%s); it needs CONFIG_XDP_SOCKETS, or use "

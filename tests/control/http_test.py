@@ -10,6 +10,7 @@ import time
 import unittest
 
 from control import BUILD, Alone, main, rss_kib
+from stopped_thread import FIRST_LANE, KEEPER, stopped_thread
 from swimlane_client import HttpClient, RpcError
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -259,6 +260,12 @@ class Healthz(Served):
     def open_pages(self):
         return "healthz"
 
+    def until(self, condition, timeout_s=10):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, self.server.last_words())
+            time.sleep(0.02)
+
     def test_well_is_200_and_leaving_is_503_with_the_reason(self):
         self.assertEqual(self.client(None).healthz(), (True, []))
         self.assertEqual(self.client(None).fetch("GET", "/metrics")[0], 401)
@@ -281,6 +288,17 @@ class Healthz(Served):
                 time.sleep(0.01)
         self.assertEqual(seen[0], False)
         self.assertRegex(seen[1][0], "^(joining|starting): ")
+
+
+    def test_a_core_that_stands_still_is_503_and_named_until_it_goes_on(self):
+        client = self.client(None)
+        for thread, who in ((FIRST_LANE, "lane 0"), (KEEPER, "the keeper")):
+            with stopped_thread(self.server.process.pid, thread):
+                self.until(lambda: not client.healthz()[0])
+                self.assertEqual(client.healthz()[1], [f"stuck: {who} has not turned for 1000 ms"])
+                self.until(lambda: f"error: stuck: {who}" in self.server.last_words())
+            self.until(lambda: client.healthz() == (True, []))
+            self.until(lambda: self.server.last_words(1).endswith("warning: lanes and keeper turn again"))
 
 
 class Hostile(Served):

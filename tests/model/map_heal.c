@@ -36,8 +36,15 @@ static void step(struct calm *c, enum step_kind kind, uint32_t a, uint32_t b)
 	c->broken = c->broken != NULL ? c->broken : broken;
 }
 
+static void go_on_all(struct calm *c)
+{
+	for (uint32_t i = 0; i < c->world->replicas && c->head == c->tail; i++)
+		world_go_on(c->world, i, put_packet, c);
+}
+
 static void deliver_all(struct calm *c)
 {
+	go_on_all(c);
 	while (c->head != c->tail && c->broken == NULL) {
 		static struct packet p;
 		const struct packet *at = &c->queue[c->tail++ % QUEUE_MAX];
@@ -46,6 +53,7 @@ static void deliver_all(struct calm *c)
 		const char *broken;
 		(void)world_step(c->world, &t, &p, put_packet, c, &broken);
 		c->broken = c->broken != NULL ? c->broken : broken;
+		go_on_all(c);
 	}
 }
 

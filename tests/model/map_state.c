@@ -72,8 +72,9 @@ static uint64_t hash_serving(const struct map *m, const struct serving *sv, uint
 	h = mix(h, now_ns - sv->last_ns >= m->config.resend_ns / 2);
 	for (uint32_t i = 0; i < sv->ref_count; i++)
 		h = mix(h, hash_record(store_at(&m->store, sv->refs[i])));
-	for (uint32_t i = 0; i <= sv->packets - sv->heads; i++)
+	for (uint32_t i = 0; i < sv->data_packets; i++)
 		h = mix(h, sv->starts[i]);
+	h = mix(h, (uint64_t)sv->waiting << 1 | (m->gathering == sv));
 	return mix_vector(mix_vector(h, &sv->vector), &sv->collected);
 }
 
@@ -89,6 +90,10 @@ static uint64_t hash_slot(const struct map *m, uint16_t slot)
 		if (m->rows[i].id != 0 && m->rows[i].seqs[slot] != 0)
 			reported +=
 				mix(mix(m->rows[i].id, m->rows[i].epoch), m->rows[i].seqs[slot]);
+	/* What the snapshot under way has yet to take: the dead too. */
+	for (record_ref ref = m->store.gathering ? a->pending : 0; ref != 0;
+		ref = store_at(&m->store, ref)->older)
+		h = mix(h, hash_record(store_at(&m->store, ref)));
 	return mix(h, reported);
 }
 
@@ -106,6 +111,9 @@ static uint64_t hash_map(const struct map *m, uint64_t now_ns)
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
 		if (m->serving[i].open)
 			sessions += hash_serving(m, &m->serving[i], now_ns);
+		else if (!gather_is_free(m, &m->serving[i])) /* has yet to give back */
+			sessions += mix(
+				mix(m->serving[i].ref_count, 11), m->gathering == &m->serving[i]);
 	for (uint32_t i = 0; i < m->store.actor_count; i++)
 		h = mix(h, hash_slot(m, m->store.actor_order[i]));
 	h = mix(mix(h, records), sessions);

@@ -203,6 +203,13 @@ static void drain(struct world *w, uint32_t a, world_sink sink, void *context)
 	n->ready = map_ready(maps[a]);
 }
 
+/* Until it is done with the session that it has begun to gather. */
+void world_go_on(struct world *w, uint32_t a, world_sink sink, void *context)
+{
+	while (w->nodes[a].up && gather_has_work(maps[a]))
+		drain(w, a, sink, context);
+}
+
 static bool write_step(struct world *w, const struct step *t)
 {
 	struct node *n = &w->nodes[t->a];

@@ -115,6 +115,8 @@ void world_start(struct world *w, uint8_t replicas, uint8_t late, bool long_valu
  * STEP_DELIVER's. *broken: what no longer holds, or NULL. */
 bool world_step(struct world *w, const struct step *step, const struct packet *packet,
 	world_sink sink, void *context, const char **broken);
+/* A session is gathered record by record, one with each step of its server: to its end, now. */
+void world_go_on(struct world *w, uint32_t a, world_sink sink, void *context);
 /* Everybody sees everybody's newest life and forgets nobody; packets arrive, in order; until all
  * have pulled from all a few times. Then all must agree. NULL, or what is wrong. The replicas are
  * not what they were. */

@@ -203,8 +203,8 @@ SW_TEST(checker, rate_stays_under_its_cap)
 	uint64_t start_ms = clock_ms(CLOCK_MONOTONIC);
 	run(world, 200, 1000);
 	uint64_t told = world->told_count, took_ms = clock_ms(CLOCK_MONOTONIC) - start_ms;
-	/* 50 a second, and what 10 ms of slack allow. */
-	SW_EXPECT_LE(told, 50 * took_ms / 1000 + 2);
+	/* 50 a second, and what may be made up for: 100 ms. */
+	SW_EXPECT_LE(told, 50 * took_ms / 1000 + 7);
 	SW_EXPECT_GE(told, 20);
 	struct health_stats stats;
 	health_checker_stats(world->checker, &stats);
@@ -228,7 +228,7 @@ SW_TEST(checker, ten_thousand_origins_are_checked)
 	SW_EXPECT_EQ(stats.origins, ORIGINS);
 	SW_EXPECT_EQ(stats.failures, 0);
 	SW_EXPECT_GT(stats.checks, 100);
-	SW_EXPECT_LE(stats.checks, 2000 * took_ms / 1000 + 21);
+	SW_EXPECT_LE(stats.checks, 2000 * took_ms / 1000 + 201);
 	sw_test_note("%lu checks in %lu ms, %.0f us of CPU each, the server's share included",
 		stats.checks, took_ms, cpu_us / (double)stats.checks);
 	world_destroy(world);

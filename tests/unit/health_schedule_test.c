@@ -98,9 +98,10 @@ SW_TEST(schedule, rate_is_kept_over_any_second)
 			schedule_end(&s, entry, now);
 		}
 	}
+	/* And what may be made up for at the beginning: 100 ms. */
 	SW_EXPECT_GE(started, 49);
-	SW_EXPECT_LE(started, 51);
-	SW_EXPECT_GE(s.counters.deferred, started - 2);
+	SW_EXPECT_LE(started, 50 + 5 + 1);
+	SW_EXPECT_GE(s.counters.deferred, started - 7);
 	schedule_fini(&s);
 }
 

@@ -7,7 +7,10 @@
 #include "pages.h"
 #include "wire/wire.h"
 
-enum { BURST = 32 }; /* as the keeper of the appliance */
+enum {
+	BURST = 32, /* as the keeper of the appliance */
+	TURNS_MAX = 100000,
+};
 
 /* The budget is empty at time 0. */
 #define NOW SW_NS_PER_S
@@ -143,7 +146,7 @@ void replica_input(struct replica *r, uint64_t from_id, const uint8_t *messages,
 	map_input_owner(r->map, NOW, &h, &prelude, &nowhere, &body);
 }
 
-uint32_t replica_output(struct replica *r, uint64_t to_id)
+static uint32_t output(struct replica *r, uint64_t to_id)
 {
 	uint8_t bytes[WIRE_MESSAGES_MAX];
 	struct sw_endpoint to;
@@ -155,4 +158,15 @@ uint32_t replica_output(struct replica *r, uint64_t to_id)
 			return packets;
 		packets += id == to_id;
 	}
+}
+
+/* A session is gathered in several turns. */
+uint32_t replica_output(struct replica *r, uint64_t to_id)
+{
+	uint32_t packets = 0;
+	for (uint32_t turn = 0; turn < TURNS_MAX && packets == 0; turn++) {
+		packets = output(r, to_id);
+		map_tick_owner(r->map, NOW);
+	}
+	return packets;
 }

@@ -10,7 +10,6 @@
 #include "rendezvous/eligible.h"
 
 enum { KEY_TEXT_MAX = 32, CHECKS_PER_S_MAX = 1000, CONCURRENT_MAX = 256, JITTER_PCT = 10 };
-#define STEP_NS SW_NS_PER_MS
 
 const struct handover_plan handover_plan_64 = {
 	.profile = &swim_profile_lan,
@@ -20,6 +19,18 @@ const struct handover_plan handover_plan_64 = {
 	.interval_ns = SW_NS_PER_S,
 	.stable_ns = 2 * SW_NS_PER_S,
 	.link_ns = 50 * SW_NS_PER_US,
+	.seed = 1,
+};
+
+const struct handover_plan handover_plan_50k = {
+	.profile = &swim_profile_lan,
+	.servers = 64,
+	.origins = 50000,
+	.events = 1,
+	.interval_ns = 10 * SW_NS_PER_S,
+	.stable_ns = 10 * SW_NS_PER_S,
+	.link_ns = 50 * SW_NS_PER_US,
+	.step_ns = 10 * SW_NS_PER_MS,
 	.seed = 1,
 };
 
@@ -36,6 +47,8 @@ struct agent {
 	struct rendezvous_table *table;
 	struct schedule schedule;
 	uint64_t members_version;
+	uint64_t checks; /* of this scene */
+	uint64_t late;   /* of lives that are over */
 	bool up;
 	uint32_t suspects;
 	uint64_t suspect_ids[SW_MEMBERS_MAX];
@@ -76,6 +89,7 @@ static void begin_agent(struct world *w, struct agent *a)
 	a->suspects = 0;
 	a->up = true;
 	(void)rendezvous_table_servers(a->table, NULL, 0);
+	a->late += a->schedule.counters.late;
 	schedule_fini(&a->schedule);
 	schedule_init(&a->schedule, sw_random_u64(&w->random));
 	schedule_limits(&a->schedule, CHECKS_PER_S_MAX, CONCURRENT_MAX);
@@ -155,6 +169,7 @@ static void check(struct world *w, uint32_t i, uint32_t k)
 	w->gap_ns = sw_max_u64(w->gap_ns, gap_ns);
 	o->checked_ns = now_ns;
 	w->result->checks[w->scene]++;
+	w->agents[i].checks++;
 	w->result->beside[w->scene] += work->state.duty != DUTY_OWNER;
 	if (!work->told)
 		work->told = sim_put(w->sim, i, o->key, "up") == 0;
@@ -195,8 +210,9 @@ static void run_agent(struct world *w, uint32_t i)
 static void run(struct world *w, uint64_t for_ns)
 {
 	uint32_t *most = &w->result->at_once_max[w->scene];
-	for (uint64_t ns = 0; ns < for_ns; ns += STEP_NS) {
-		sim_run(w->sim, STEP_NS);
+	uint64_t step_ns = w->plan->step_ns > 0 ? w->plan->step_ns : SW_NS_PER_MS;
+	for (uint64_t ns = 0; ns < for_ns; ns += step_ns) {
+		sim_run(w->sim, step_ns);
 		memset(w->at_once, 0, w->plan->origins * sizeof(w->at_once[0]));
 		for (uint32_t i = 0; i < w->plan->servers; i++)
 			run_agent(w, i);
@@ -277,6 +293,33 @@ static void destroy(struct world *w)
 	cluster_destroy(&w->cluster);
 }
 
+static uint64_t late_of(const struct world *w)
+{
+	uint64_t late = 0;
+	for (uint32_t i = 0; i < w->plan->servers; i++)
+		late += w->agents[i].late + w->agents[i].schedule.counters.late;
+	return late;
+}
+
+static void run_scene(struct world *w, void (*progress)(void *context), void *context)
+{
+	struct handover_result *r = w->result;
+	uint64_t began_ns = sim_now(w->sim), late = late_of(w), most = 0;
+	r->at_once_max[w->scene] = 0;
+	r->checks[w->scene] = r->beside[w->scene] = 0;
+	for (uint32_t i = 0; i < w->plan->servers; i++)
+		w->agents[i].checks = 0;
+	for (uint32_t i = 0; i < w->plan->events; i++) {
+		one_event(w);
+		if (progress != NULL)
+			progress(context);
+	}
+	for (uint32_t i = 0; i < w->plan->servers; i++)
+		most = sw_max_u64(most, w->agents[i].checks);
+	r->late[w->scene] = late_of(w) - late;
+	r->busiest[w->scene] = (double)most * SW_NS_PER_S / (double)(sim_now(w->sim) - began_ns);
+}
+
 void handover_run(const struct handover_plan *plan, struct handover_result *r,
 	void (*progress)(void *context), void *context)
 {
@@ -300,15 +343,8 @@ void handover_run(const struct handover_plan *plan, struct handover_result *r,
 		/* Whoever is alone at first owns everything: all agents begin together, and settle.
 		 */
 		run(&w, plan->stable_ns + 2 * plan->interval_ns);
-		for (w.scene = 0; w.scene < HANDOVER_SCENES; w.scene++) {
-			r->at_once_max[w.scene] = 0;
-			r->checks[w.scene] = r->beside[w.scene] = 0;
-			for (uint32_t i = 0; i < plan->events; i++) {
-				one_event(&w);
-				if (progress != NULL)
-					progress(context);
-			}
-		}
+		for (w.scene = 0; w.scene < HANDOVER_SCENES; w.scene++)
+			run_scene(&w, progress, context);
 	}
 	destroy(&w);
 }
@@ -326,14 +362,18 @@ void handover_print(const struct handover_plan *plan, struct handover_result *r)
 		plan->servers, plan->origins, (double)plan->interval_ns / SW_NS_PER_MS,
 		(double)plan->profile->suspicion_max_ns / SW_NS_PER_MS, r->bound_ms,
 		r->failed ? "; the servers did not find each other" : "");
-	printf("%-10s %7s %21s %9s %9s %18s %15s\n", "scene", "events", "unchecked, ms: median",
-		"99 %", "longest", "beside the owner", "servers at once");
+	printf("%-10s %7s %21s %9s %9s %18s %15s %8s %17s\n", "scene", "events",
+		"unchecked, ms: median", "99 %", "longest", "beside the owner", "servers at once",
+		"late", "busiest, checks/s");
 	for (enum handover_scene s = 0; s < HANDOVER_SCENES; s++)
-		printf("%-10s %7u %21.0f %9.0f %9.0f %16.2f %% %15u\n", handover_scene_name(s),
-			r->gap_ms[s].count, samples_quantile(&r->gap_ms[s], 0.5),
-			samples_quantile(&r->gap_ms[s], 0.99), samples_quantile(&r->gap_ms[s], 1),
+		printf("%-10s %7u %21.0f %9.0f %9.0f %16.2f %% %15u %6.2f %% %17.1f\n",
+			handover_scene_name(s), r->gap_ms[s].count,
+			samples_quantile(&r->gap_ms[s], 0.5), samples_quantile(&r->gap_ms[s], 0.99),
+			samples_quantile(&r->gap_ms[s], 1),
 			r->checks[s] > 0 ? 100.0 * (double)r->beside[s] / (double)r->checks[s] : 0,
-			r->at_once_max[s]);
+			r->at_once_max[s],
+			r->checks[s] > 0 ? 100.0 * (double)r->late[s] / (double)r->checks[s] : 0,
+			r->busiest[s]);
 }
 
 void handover_free(struct handover_result *r)

@@ -5,8 +5,7 @@
  *
  * An agent on each server checks the origins that are its duty, and writes into the replicated map
  * what the appliance writes: its first finding, and its claims. Every origin can be reached from
- * everywhere, answers at once and is well. Agents look every millisecond: no figure is finer than
- * that.
+ * everywhere, answers at once and is well. Agents look once a step: no figure is finer than that.
  */
 #pragma once
 
@@ -29,6 +28,7 @@ struct handover_plan {
 	uint32_t origins;
 	uint32_t events; /* of each scene */
 	uint64_t interval_ns, stable_ns, link_ns;
+	uint64_t step_ns; /* 0: 1 ms */
 	uint64_t seed;
 	bool no_stand_in; /* to compare: a suspect is waited for until it is dead */
 };
@@ -37,11 +37,14 @@ struct handover_result {
 	struct samples gap_ms[HANDOVER_SCENES]; /* of each event, the longest of any origin */
 	uint32_t at_once_max[HANDOVER_SCENES];  /* servers that had one origin to check */
 	uint64_t checks[HANDOVER_SCENES], beside[HANDOVER_SCENES]; /* of which not by the owner */
-	double bound_ms; /* interval + longest suspicion + 100 ms */
-	bool failed;     /* the servers did not find each other */
+	uint64_t late[HANDOVER_SCENES];  /* checks begun more than a tenth of the interval late */
+	double busiest[HANDOVER_SCENES]; /* checks/s of the server with the most, over the scene */
+	double bound_ms;                 /* interval + longest suspicion + 100 ms */
+	bool failed;                     /* the servers did not find each other */
 };
 
 extern const struct handover_plan handover_plan_64;
+extern const struct handover_plan handover_plan_50k; /* 50,000 origins every 10 s */
 void handover_run(const struct handover_plan *plan, struct handover_result *result,
 	void (*progress)(void *context), void *context);
 void handover_print(const struct handover_plan *plan, struct handover_result *result);
