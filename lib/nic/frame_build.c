@@ -111,22 +111,21 @@ static uint16_t ipv4_sum(const struct rte_ipv4_hdr *ip)
 	return (uint16_t)~frame_fold(sum);
 }
 
-static struct rte_ipv4_hdr ipv4_header(const struct frame_route *route, uint16_t udp_len)
+/* In its place, field by field: a copy of a header made elsewhere would wait for the same reason.
+ */
+static void put_ipv4(struct rte_ipv4_hdr *ip, const struct frame_route *route, uint16_t udp_len)
 {
 	/* RFC 6864: with "don't fragment" set the identification says nothing and may be zero. */
-	struct rte_ipv4_hdr ip = {
-		.version_ihl = 0x45,
-		.type_of_service = (uint8_t)(route->dscp << 2),
-		.total_length = htobe16((uint16_t)(FRAME_IPV4 + udp_len)),
-		.fragment_offset = htobe16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = HOPS,
-		.next_proto_id = IPPROTO_UDP,
-	};
-	memcpy(&ip.src_addr, route->from + sizeof(ipv4_mapped), sizeof(ip.src_addr));
-	memcpy(&ip.dst_addr, route->to + sizeof(ipv4_mapped), sizeof(ip.dst_addr));
-	if (!route->ipv4_sum_left)
-		ip.hdr_checksum = ipv4_sum(&ip);
-	return ip;
+	ip->version_ihl = 0x45;
+	ip->type_of_service = (uint8_t)(route->dscp << 2);
+	ip->total_length = htobe16((uint16_t)(FRAME_IPV4 + udp_len));
+	ip->packet_id = 0;
+	ip->fragment_offset = htobe16(RTE_IPV4_HDR_DF_FLAG);
+	ip->time_to_live = HOPS;
+	ip->next_proto_id = IPPROTO_UDP;
+	memcpy(&ip->src_addr, route->from + sizeof(ipv4_mapped), sizeof(ip->src_addr));
+	memcpy(&ip->dst_addr, route->to + sizeof(ipv4_mapped), sizeof(ip->dst_addr));
+	ip->hdr_checksum = route->ipv4_sum_left ? 0 : ipv4_sum(ip);
 }
 
 static struct rte_ipv6_hdr ipv6_header(const struct frame_route *route, uint16_t udp_len)
@@ -160,11 +159,11 @@ void frame_build(const struct frame_route *route, uint8_t *payload, uint16_t pay
 		memcpy(at, &ip, sizeof(ip));
 		at += sizeof(ip);
 	} else {
-		struct rte_ipv4_hdr ip = ipv4_header(route, udp_len);
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)at; /* packed */
+		put_ipv4(ip, route, udp_len);
 		udp.dgram_cksum = udp_sum(route, &udp, payload, payload_len,
-			frame_pseudo_ipv4(ip.src_addr, ip.dst_addr, IPPROTO_UDP));
-		memcpy(at, &ip, sizeof(ip));
-		at += sizeof(ip);
+			frame_pseudo_ipv4(ip->src_addr, ip->dst_addr, IPPROTO_UDP));
+		at += sizeof(*ip);
 	}
 	memcpy(at, &udp, sizeof(udp));
 	assert(at + sizeof(udp) == payload);
