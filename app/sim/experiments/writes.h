@@ -3,7 +3,7 @@
  *
  * Virtual time: packets take their links' time and wait for their sender's link (10 Gbit/s), but
  * the servers themselves compute in no time at all, and lane and keeper hand over at once. What a
- * real server adds to each hop is in docs/performance.md.
+ * real server adds to each hop is in docs/performance-map.md.
  */
 #pragma once
 
