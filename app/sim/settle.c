@@ -72,6 +72,20 @@ static bool is_seed(struct sim *sim, uint32_t i)
 	return true;
 }
 
+/* Two with one id hold no record of each other: each takes that id for itself. Whom both know tells
+ * them. */
+static bool have_met(struct sim *sim, const uint64_t *part, uint32_t i, uint32_t k)
+{
+	if (i == k || sim_identity(sim, i) != sim_identity(sim, k))
+		return sim_state(sim, i, k) >= 0;
+	for (uint32_t m = 0; m < sim_config(sim)->group_size; m++)
+		if (in_set(part, m) && takes_part(sim, m) &&
+			sim_identity(sim, m) != sim_identity(sim, i) && sim_state(sim, i, m) >= 0 &&
+			sim_state(sim, k, m) >= 0)
+			return true;
+	return false;
+}
+
 /* Nobody can find a server that it never heard of but through a seed. */
 static bool part_can_meet(struct sim *sim, const uint64_t *part)
 {
@@ -83,7 +97,7 @@ static bool part_can_meet(struct sim *sim, const uint64_t *part)
 		if (is_seed(sim, i))
 			return true;
 		for (uint32_t k = 0; k < size; k++)
-			met &= !in_set(part, k) || !takes_part(sim, k) || sim_state(sim, i, k) >= 0;
+			met &= !in_set(part, k) || !takes_part(sim, k) || have_met(sim, part, i, k);
 		/* Whom both have reaped, neither tries any more. */
 		met &= sim_config(sim)->profile.reap_after_ns >
 		       scene_part_bound_ns(sim_config(sim));

@@ -49,6 +49,14 @@ static const struct found finds[] = {
 		"at 10813682us restart-all\n"
 		"at 11518099us starve 5 5722137ns/200534242ns\n"
 		"at 13151024us pause 1\n"},
+	{"two_of_one_id_that_nobody_else_knows_are_not_expected_to_meet", 11, 3, 0, 10000, false,
+		5210639292896046095ULL, 287, 500, 0, 0, 0, 2384834, 1 | 1 << 4 | 1 << 8 | 1 << 9,
+		1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 9,
+		"at 329320us twin 7 9\n"
+		"at 936571us crash 8\n"
+		"at 2106644us crash 0\n"
+		"at 2236204us twin 9 4\n"
+		"at 2284834us zone 0\n"},
 };
 
 SW_TEST_TABLE(regression, script, const struct found *f, finds)
