@@ -110,7 +110,7 @@ static bool take_chain(struct map *map, struct serving *sv, record_ref ref, uint
 static void gather_repair(struct map *map, struct serving *sv, uint32_t *budget)
 {
 	struct store *s = &map->store;
-	for (uint32_t n = 0; n<BUCKETS_PER_TICK && * budget> 0; n++) {
+	for (uint32_t n = 0; *budget > 0 && n < BUCKETS_PER_TICK; n++) {
 		uint32_t b = sv->next_bucket++, part = b % WIRE_BUCKETS_COUNT;
 		if (b > s->bucket_mask || !sv->open) {
 			end(map, sv);
@@ -166,6 +166,19 @@ void gather_close(struct map *map, struct serving *sv)
 	sv->open = sv->waiting = false;
 	if (map->gathering != sv)
 		give_back(map, sv, &budget);
+}
+
+void gather_end_all(struct map *map)
+{
+	uint32_t all = UINT32_MAX;
+	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
+		map->serving[i].open = map->serving[i].waiting = false;
+	while (map->gathering != NULL)
+		gather(map, &all);
+	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
+		if (map->serving[i].ref_count > 0)
+			give_back(map, &map->serving[i], &all);
+	map->serving_count = 0;
 }
 
 bool gather_has_work(const struct map *map)

@@ -337,6 +337,8 @@ bool gather_is_free(const struct map *map, const struct serving *sv);
 void gather_want(struct map *map, struct serving *sv);
 /* Ends the session, whatever it had come to. */
 void gather_close(struct map *map, struct serving *sv);
+/* Before the map is cleared: who begins anew serves nobody. */
+void gather_end_all(struct map *map);
 void gather_tick(struct map *map);
 bool gather_has_work(const struct map *map);
 

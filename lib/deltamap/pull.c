@@ -64,8 +64,10 @@ static void start_pull(
 	struct map *map, uint64_t now_ns, const struct peer *peer, enum pull_kind kind)
 {
 	struct pulling *p = &map->pulling;
-	if (kind == PULL_FIRST)
-		store_clear(&map->store); /* from one peer at a time, and from empty */
+	if (kind == PULL_FIRST) { /* from one peer at a time, and from empty */
+		gather_end_all(map);
+		store_clear(&map->store);
+	}
 	if (kind == PULL_RECONCILE)
 		reconcile_begin(map);
 	p->open = true;

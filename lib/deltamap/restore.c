@@ -50,6 +50,7 @@ int map_restore_end_owner(struct map *map, const struct version_vector *vv,
 
 void map_restore_none_owner(struct map *map)
 {
+	gather_end_all(map);
 	store_clear(&map->store);
 	atomic_store_explicit(&map->floor, 0, memory_order_release);
 	atomic_store_explicit(&map->ready, false, memory_order_release);

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "deltamap/mutation.h"
 #include "map_explore.h"
@@ -106,6 +108,22 @@ static bool try_all(const char *name, uint64_t runs, uint64_t states)
 	return caught;
 }
 
+/* In a process of its own: an assertion of the library notices a broken rule too. */
+static bool try_apart(const char *name, uint64_t runs, uint64_t states)
+{
+	int status;
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(try_all(name, runs, states) ? 0 : 1);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		abort();
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) == 0;
+	printf("| %s | an assertion of the library | | | |\n", name);
+	return true;
+}
+
 int main(void)
 {
 	uint64_t runs = from_environment("SW_MUTANT_RUNS", 200000),
@@ -117,7 +135,7 @@ int main(void)
 	for (int m = MAP_MUTATION_NONE; m < MAP_MUTATION_COUNT; m++) {
 		map_mutation = (enum map_mutation)m;
 		bool unnoticed = mutants[m].is_efficiency;
-		wrong += try_all(mutants[m].name, unnoticed ? few : runs, states) == unnoticed;
+		wrong += try_apart(mutants[m].name, unnoticed ? few : runs, states) == unnoticed;
 	}
 	return wrong == 0 ? 0 : 1;
 }

@@ -254,13 +254,15 @@ class Replica:
         if theirs is None and gathered:
             packets.append(("collected", gathered))
         heads = len(packets)
-        for r in sorted(records, key=lambda r: r.dot):
+        # Cut from new to old, and sent the other way round, so that each actor's records come in order.
+        cut = []
+        for r in sorted(records, key=lambda r: (self.slots[r.dot[0]].place, -r.dot[1])):
             if self.size(r) > room:
-                packets.append(("records", []))
+                cut.append([])
                 room = ROOM
-            packets[-1][1].append(r)
+            cut[-1].append(r)
             room -= self.size(r)
-        return heads, packets
+        return heads, packets + [("records", piece[::-1]) for piece in reversed(cut)]
 
     def find_session(self, asker, nonce):
         return next((s for s in self.serving if s.asker == asker and s.nonce == nonce), None)
