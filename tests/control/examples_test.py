@@ -164,6 +164,17 @@ class Examples(unittest.TestCase):
                         self.assertFalse(list(filter(COMMAND.match, block.lines)), "commands, and no console")
         self.assertGreater(count, 50)
 
+    def test_headings_and_tables_stand_by_themselves(self):
+        """Otherwise a table is shown as a paragraph of bars."""
+        for path in PAGES:
+            before, fence = "", False
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                fence ^= line.startswith("```")
+                begins = line.startswith("#") or line.startswith("|") and not before.startswith("|")
+                if begins and not fence and before and not before.startswith("<!--"):
+                    self.fail(f"{path.name}:{number}: no empty line before it")
+                before = line
+
     def test_no_block_is_hidden_from_this_test(self):
         for path in PAGES:
             with self.subTest(path.name):
