@@ -100,7 +100,7 @@ def initramfs(kernel_folder):
                for name in ("bin", "modules", "proc", "sys", "dev", "lower", "upper", "root")]
     busybox = pathlib.Path(shutil.which("busybox")).read_bytes()
     entries.append(("bin/busybox", stat.S_IFREG | 0o755, busybox))
-    for applet in ("sh", "mount", "mkdir", "insmod", "cat", "cp", "chroot", "switch_root", "poweroff"):
+    for applet in ("sh", "mount", "mkdir", "insmod", "cat", "cp", "rm", "chroot", "switch_root", "poweroff"):
         entries.append((f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox"))
     entries.append(("init", stat.S_IFREG | 0o755, (HERE / "init").read_bytes()))
     for module in modules:
