@@ -368,6 +368,7 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		return rc;
 	}
 	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
+	port->quick = frame_quick_for(&port->self);
 	*out = port;
 	return 0;
 }
