@@ -43,8 +43,7 @@ static inline void wire_put_sole_ack(
 	sw_store_u64(body, prelude->dst_id);
 	sw_store_u64(body + 8, prelude->last_seq);
 	sw_store_u64(body + 16, prelude->floor);
-	sw_store_u64(
-		message, (uint64_t)WIRE_ACK << 56 | (uint64_t)WIRE_PING_LEN << 32 | ack->seq);
+	sw_store_u64(message, (uint64_t)WIRE_ACK << 56 | (uint64_t)WIRE_PING_LEN << 32 | ack->seq);
 	sw_store_u64(message + 8, ack->table_digest);
 	sw_store_u64(message + 16, ack->vector_hash);
 	sw_store_u64(message + 24, ack->content_hash);
