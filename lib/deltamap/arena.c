@@ -109,7 +109,7 @@ void arena_prefetch(const struct arena *a, uint32_t ahead, size_t bytes)
 	if (at == 0 && a->top + (ahead + 1) * units <= a->units)
 		at = a->top + ahead * units;
 	for (size_t i = 0; at != 0 && i < units; i++)
-		__builtin_prefetch(a->bytes + (at + i) * STORE_UNIT, 1, 2);
+		sw_prefetch(a->bytes + (at + i) * STORE_UNIT);
 }
 
 record_ref arena_take(struct arena *a, size_t bytes)

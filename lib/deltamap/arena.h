@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/prefetch.h"
 #include "deltamap/blocks.h"
 #include "deltamap/record.h"
 

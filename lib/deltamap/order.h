@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/prefetch.h"
 #include "deltamap/blocks.h"
 #include "deltamap/record.h"
 
@@ -42,7 +43,7 @@ enum { ORDER_PLACE_BITS = 4 }; /* of a place: the entry; the rest is the chunk *
 
 static inline void order_prefetch(const struct order *order, uint32_t place)
 {
-	__builtin_prefetch(&order->chunks[place >> ORDER_PLACE_BITS], 1, 2);
+	sw_prefetch(&order->chunks[place >> ORDER_PLACE_BITS]);
 }
 
 /* For as many records as that of as many actors. */

@@ -94,7 +94,7 @@ static inline record_ref store_find(
 
 static inline void store_prefetch_bucket(const struct store *s, uint64_t key_hash)
 {
-	__builtin_prefetch(index_bucket(&s->index, key_hash), 0, 2);
+	sw_prefetch(index_bucket(&s->index, key_hash));
 }
 
 /* What a lookup of a key of this length touches. */
@@ -103,7 +103,7 @@ static inline void store_prefetch_key(const struct store *s, record_ref ref, siz
 	const uint8_t *at = (const uint8_t *)arena_at(&s->arena, ref);
 	size_t len = sizeof(struct record) + key_len;
 	for (size_t line = 0; line < len; line += STORE_UNIT)
-		__builtin_prefetch(at + line, 0, 2);
+		sw_prefetch(at + line);
 }
 
 /* What taking it out of its actor's order touches. */
