@@ -30,8 +30,8 @@ int arena_init(struct arena *a, struct blocks *blocks, uint64_t bytes_max)
 	a->top = 2; /* reference 0 is none; an even start keeps records of two lines in one pair */
 	for (uint32_t n = 0, class = 0; n < sizeof(a->class_of); n++) {
 		while (class < STORE_CLASSES - 1 && class_bytes[class] < n * STORE_UNIT)
-			class++;
-		a->class_of[n] = (uint8_t)class;
+			class ++;
+		a->class_of[n] = (uint8_t) class;
 	}
 	a->bytes = blocks_take(blocks, (size_t)a->units * STORE_UNIT);
 	a->retired_max = arena_records_max(a) + 2;

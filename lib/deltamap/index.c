@@ -25,15 +25,13 @@ static void set_tag(struct bucket *b, uint32_t slot, uint64_t tag)
 	atomic_store_explicit(&b->tags[word], tags, memory_order_relaxed);
 }
 
-void index_insert(
-	struct index *x, const struct arena *arena, uint64_t key_hash, record_ref ref)
+void index_insert(struct index *x, const struct arena *arena, uint64_t key_hash, record_ref ref)
 {
 	struct bucket *b = index_bucket(x, key_hash);
-	for (uint32_t i = 0; i < BUCKET_SLOTS; i++) {
-		if (atomic_load_explicit(&b->refs[i], memory_order_relaxed) != 0)
-			continue;
-		set_tag(b, i, key_hash >> 48);
-		atomic_store_explicit(&b->refs[i], ref, memory_order_release);
+	uint64_t free = index_hits(b, 0);
+	if (free != 0) {
+		set_tag(b, index_slot_of(free), index_tag(key_hash));
+		atomic_store_explicit(&b->refs[index_slot_of(free)], ref, memory_order_release);
 		return;
 	}
 	record_ref next = atomic_load_explicit(&b->more, memory_order_relaxed);
@@ -42,12 +40,15 @@ void index_insert(
 }
 
 /* Where ref stands: its slot, or the link of the chain that points to it. */
-static _Atomic record_ref *place_of(
-	struct bucket *b, const struct arena *arena, record_ref ref, uint32_t *slot)
+static _Atomic record_ref *place_of(struct bucket *b, const struct arena *arena, uint64_t key_hash,
+	record_ref ref, uint32_t *slot)
 {
-	for (*slot = 0; *slot < BUCKET_SLOTS; ++*slot)
+	for (uint64_t hits = index_hits(b, index_tag(key_hash)); hits != 0; hits &= hits - 1) {
+		*slot = index_slot_of(hits);
 		if (atomic_load_explicit(&b->refs[*slot], memory_order_relaxed) == ref)
 			return &b->refs[*slot];
+	}
+	*slot = BUCKET_SLOTS;
 	_Atomic record_ref *link = &b->more;
 	record_ref at;
 	while ((at = atomic_load_explicit(link, memory_order_relaxed)) != ref)
@@ -59,7 +60,8 @@ void index_replace(struct index *x, const struct arena *arena, uint64_t key_hash
 	record_ref ref)
 {
 	uint32_t slot;
-	_Atomic record_ref *place = place_of(index_bucket(x, key_hash), arena, old, &slot);
+	_Atomic record_ref *place =
+		place_of(index_bucket(x, key_hash), arena, key_hash, old, &slot);
 	if (slot == BUCKET_SLOTS)
 		atomic_store_explicit(&arena_at(arena, ref)->next,
 			atomic_load_explicit(&arena_at(arena, old)->next, memory_order_relaxed),
@@ -71,7 +73,7 @@ void index_remove(struct index *x, const struct arena *arena, uint64_t key_hash,
 {
 	struct bucket *b = index_bucket(x, key_hash);
 	uint32_t slot;
-	_Atomic record_ref *place = place_of(b, arena, ref, &slot);
+	_Atomic record_ref *place = place_of(b, arena, key_hash, ref, &slot);
 	record_ref next = 0;
 	if (slot < BUCKET_SLOTS)
 		set_tag(b, slot, 0);
@@ -83,8 +85,10 @@ void index_remove(struct index *x, const struct arena *arena, uint64_t key_hash,
 void index_clear(struct index *x)
 {
 	for (uint32_t b = 0; b <= x->mask; b++) {
-		for (uint32_t i = 0; i < BUCKET_SLOTS; i++)
+		for (uint32_t i = 0; i < BUCKET_SLOTS; i++) {
+			set_tag(&x->buckets[b], i, 0);
 			atomic_store_explicit(&x->buckets[b].refs[i], 0, memory_order_release);
+		}
 		atomic_store_explicit(&x->buckets[b].more, 0, memory_order_release);
 	}
 }

@@ -1,9 +1,9 @@
 /* From a key's hash to its record: buckets of one cache line.
  *
- * A bucket has eight slots, each a reference and 16 bits of the key's hash, so that a lookup touches
- * the bucket and then, but for one in thousands, the record that it looks for and no other. What
- * finds no slot is chained behind the bucket: with four records a bucket at the most that is one
- * in a hundred.
+ * A bucket has eight slots, each a reference and 15 bits of the key's hash, so that a lookup
+ * touches the bucket and then, but for one in thousands, the record that it looks for and no other.
+ * What finds no slot is chained behind the bucket: with four records a bucket at the most that is
+ * one in a hundred.
  *
  * One owner, readers without locks. A key that is held does not move: what replaces its record
  * takes the slot, or the link, by one store. So a reader that walks the slots and then the chain
@@ -19,9 +19,9 @@
 enum { BUCKET_SLOTS = 8, TAGS_A_WORD = 4 };
 
 struct bucket {
-	_Alignas(64) _Atomic uint64_t tags[BUCKET_SLOTS / TAGS_A_WORD];
-	_Atomic record_ref refs[BUCKET_SLOTS]; /* 0: the slot is free */
-	_Atomic record_ref more;               /* chained by record->next */
+	_Alignas(64) _Atomic uint64_t tags[2]; /* 16 bits of each slot; 0: it is free */
+	_Atomic record_ref refs[BUCKET_SLOTS];
+	_Atomic record_ref more; /* chained by record->next */
 };
 
 _Static_assert(sizeof(struct bucket) == 64, "one cache line");
@@ -38,36 +38,40 @@ static inline struct bucket *index_bucket(const struct index *x, uint64_t key_ha
 	return &x->buckets[key_hash & x->mask];
 }
 
-/* The hash's tag in each of a word's places. */
-static inline uint64_t index_tags(uint64_t key_hash)
+/* Never 0, which is a free slot's. */
+static inline uint64_t index_tag(uint64_t key_hash)
 {
-	return (key_hash >> 48) * 0x0001000100010001ULL;
+	return key_hash >> 48 | 1;
 }
 
-/* The highest bit of each 16 that are equal to the tag's; those above such ones may have it too. */
-static inline uint64_t index_hits(const struct bucket *b, uint32_t word, uint64_t tags)
+/* A bit for each slot that has the tag, at index_slot_of()'s places: both words at once, since a
+ * branch that depends on where a key stands is foretold wrongly every other time. Behind a slot
+ * that has it others of its word may show it too; the lowest bit is right. */
+static inline uint64_t index_hits(const struct bucket *b, uint64_t tag)
 {
-	uint64_t x = atomic_load_explicit(&b->tags[word], memory_order_relaxed) ^ tags;
-	return (x - 0x0001000100010001ULL) & ~x & 0x8000800080008000ULL;
+	const uint64_t ones = 0x0001000100010001ULL, highs = 0x8000800080008000ULL;
+	uint64_t x = atomic_load_explicit(&b->tags[0], memory_order_relaxed) ^ tag * ones;
+	uint64_t y = atomic_load_explicit(&b->tags[1], memory_order_relaxed) ^ tag * ones;
+	return ((x - ones) & ~x & highs) >> 15 | ((y - ones) & ~y & highs) >> 14;
 }
 
-static inline record_ref index_slot(const struct bucket *b, uint32_t word, uint64_t hits)
+static inline uint32_t index_slot_of(uint64_t hits)
 {
-	uint32_t slot = word * TAGS_A_WORD + (uint32_t)__builtin_ctzll(hits) / 16;
-	return atomic_load_explicit(&b->refs[slot], memory_order_acquire);
+	uint32_t at = (uint32_t)__builtin_ctzll(hits);
+	return at / 16 + at % 2 * TAGS_A_WORD;
+}
+
+static inline record_ref index_at(const struct bucket *b, uint64_t hits)
+{
+	return atomic_load_explicit(&b->refs[index_slot_of(hits)], memory_order_acquire);
 }
 
 /* What is most likely this key's record: to fetch its memory. */
 static inline record_ref index_guess(const struct index *x, uint64_t key_hash)
 {
 	const struct bucket *b = index_bucket(x, key_hash);
-	uint64_t tags = index_tags(key_hash);
-	for (uint32_t word = 0; word < BUCKET_SLOTS / TAGS_A_WORD; word++) {
-		uint64_t hits = index_hits(b, word, tags);
-		if (hits != 0)
-			return index_slot(b, word, hits);
-	}
-	return atomic_load_explicit(&b->more, memory_order_acquire);
+	uint64_t hits = index_hits(b, index_tag(key_hash));
+	return hits != 0 ? index_at(b, hits) : atomic_load_explicit(&b->more, memory_order_acquire);
 }
 
 /* Does the record hold this key? Keys are short: a call would take longer than the comparison. */
@@ -94,13 +98,10 @@ static inline record_ref index_find(const struct index *x, const struct arena *a
 	uint64_t key_hash, const void *key, size_t key_len)
 {
 	const struct bucket *b = index_bucket(x, key_hash);
-	uint64_t tags = index_tags(key_hash);
-	for (uint32_t word = 0; word < BUCKET_SLOTS / TAGS_A_WORD; word++) {
-		for (uint64_t hits = index_hits(b, word, tags); hits != 0; hits &= hits - 1) {
-			record_ref ref = index_slot(b, word, hits);
-			if (ref != 0 && index_is_key(arena_at(arena, ref), key, key_len))
-				return ref;
-		}
+	for (uint64_t hits = index_hits(b, index_tag(key_hash)); hits != 0; hits &= hits - 1) {
+		record_ref ref = index_at(b, hits);
+		if (ref != 0 && index_is_key(arena_at(arena, ref), key, key_len))
+			return ref;
 	}
 	record_ref ref = atomic_load_explicit(&b->more, memory_order_acquire);
 	while (ref != 0 && !index_is_key(arena_at(arena, ref), key, key_len))
@@ -109,8 +110,7 @@ static inline record_ref index_find(const struct index *x, const struct arena *a
 }
 
 /* A record for a key that is not there. */
-void index_insert(
-	struct index *x, const struct arena *arena, uint64_t key_hash, record_ref ref);
+void index_insert(struct index *x, const struct arena *arena, uint64_t key_hash, record_ref ref);
 /* One for the same key, in the place of the one that is there. */
 void index_replace(struct index *x, const struct arena *arena, uint64_t key_hash, record_ref old,
 	record_ref ref);

@@ -200,6 +200,18 @@ static uint32_t make_room(struct store *s, uint32_t chunk, uint64_t seq)
 	return i;
 }
 
+/* By the newest record's seq. */
+static void set_ahead(struct store *s, struct actor_slot *a, bool ahead)
+{
+	if (ahead == a->ahead)
+		return;
+	a->ahead = ahead;
+	if (a->over)
+		store_due(s, (uint16_t)(a - s->actors));
+	uint32_t n = atomic_load_explicit(&s->ahead_count, memory_order_relaxed);
+	atomic_store_explicit(&s->ahead_count, ahead ? n + 1 : n - 1, memory_order_relaxed);
+}
+
 /* Where it is not the newest: a chunk that begins below it, or the oldest. */
 static void insert_between(struct store *s, struct actor_slot *a, record_ref ref, uint64_t seq)
 {
@@ -220,10 +232,9 @@ static void insert_between(struct store *s, struct actor_slot *a, record_ref ref
 }
 
 /* Nearly always at the end: writes and sessions come in order of seq. */
-static void insert(struct store *s, record_ref ref)
+static void insert(struct store *s, struct actor_slot *a, record_ref ref)
 {
 	const struct record *r = store_at(s, ref);
-	struct actor_slot *a = &s->actors[r->actor_slot];
 	record_ref newest = order_newest(s, a);
 	uint64_t seq = record_seq(r);
 	if (newest != 0 && seq_of(s, newest) > seq) {
@@ -238,6 +249,7 @@ static void insert(struct store *s, record_ref ref)
 	struct order_chunk *c = &s->order.chunks[a->newest];
 	put(s, a->newest, c->used++, ref);
 	c->live++;
+	set_ahead(s, a, seq > atomic_load_explicit(&a->seq, memory_order_relaxed));
 }
 
 static void take_from(struct store *s, record_ref ref)
@@ -261,15 +273,9 @@ static void take_from(struct store *s, record_ref ref)
 void order_look_ahead(struct store *s, struct actor_slot *a)
 {
 	record_ref newest = order_newest(s, a);
-	bool ahead = newest != 0 &&
-		     seq_of(s, newest) > atomic_load_explicit(&a->seq, memory_order_relaxed);
-	if (ahead == a->ahead)
-		return;
-	a->ahead = ahead;
-	if (a->over)
-		store_due(s, (uint16_t)(a - s->actors));
-	uint32_t n = atomic_load_explicit(&s->ahead_count, memory_order_relaxed);
-	atomic_store_explicit(&s->ahead_count, ahead ? n + 1 : n - 1, memory_order_relaxed);
+	set_ahead(s, a,
+		newest != 0 &&
+			seq_of(s, newest) > atomic_load_explicit(&a->seq, memory_order_relaxed));
 }
 
 static struct tomb_links *tomb_of(const struct store *s, record_ref ref)
@@ -302,10 +308,9 @@ static void tomb_remove(struct store *s, record_ref ref)
 void order_take_in(struct store *s, record_ref ref)
 {
 	struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
-	insert(s, ref);
+	insert(s, a, ref);
 	if (store_at(s, ref)->flags & WIRE_RECORD_TOMBSTONE)
 		tomb_insert(s, ref);
-	order_look_ahead(s, a);
 }
 
 static bool is_pending(const struct actor_slot *a, uint64_t seq)

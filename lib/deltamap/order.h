@@ -3,11 +3,11 @@
  * A list of small arrays, a cache line each, of references to records; a record knows its place. So
  * who enters at the end writes where the last one did, and who leaves touches one line that is not
  * its own, where links from record to record would touch two, and larger ones. What leaves leaves a
- * hole; an array without any record is given back. Of arrays that have become sparse, neighbours are
- * joined before there would be none left: two that do not fit into one hold more than one can, so
- * with twice as many as full ones would be needed, and one for each actor, there is always a free
- * one to be had. (Insertion into and splitting of sorted arrays in a list: an unrolled linked list,
- * as Shao, Reppy, Appel, Unrolling Lists, 1994.) One owner. Not for other libraries.
+ * hole; an array without any record is given back. Of arrays that have become sparse, neighbours
+ * are joined before there would be none left: two that do not fit into one hold more than one can,
+ * so with twice as many as full ones would be needed, and one for each actor, there is always a
+ * free one to be had. (Insertion into and splitting of sorted arrays in a list: an unrolled linked
+ * list, as Shao, Reppy, Appel, Unrolling Lists, 1994.) One owner. Not for other libraries.
  */
 #pragma once
 

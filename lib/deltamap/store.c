@@ -72,6 +72,7 @@ uint16_t store_actor(struct store *s, struct actor actor, bool add)
 		at = (at + 1) % ACTOR_SLOTS;
 	}
 	s->actors[at].actor = actor;
+	s->actors[at].hash = vv_actor_hash(actor);
 	atomic_store_explicit(&s->actors[at].state, SLOT_USED, memory_order_release);
 	uint32_t i = s->actor_count++;
 	for (; i > 0 && actor_compare(s->actors[s->actor_order[i - 1]].actor, actor) > 0; i--)
@@ -112,7 +113,7 @@ void store_raise(struct store *s, uint16_t slot, uint64_t seq)
 	seq = vv_seq_join(old, seq);
 	if (seq == old)
 		return;
-	add_hash(&s->vector_hash, vv_entry_hash(a->actor, seq) - vv_entry_hash(a->actor, old));
+	add_hash(&s->vector_hash, vv_seq_hash(a->hash, seq) - vv_seq_hash(a->hash, old));
 	atomic_store_explicit(&a->seq, seq, memory_order_release);
 	if (a->ahead)
 		order_look_ahead(s, a);
@@ -125,7 +126,7 @@ void store_forget_actor(struct store *s, uint16_t slot)
 	struct actor_slot *a = &s->actors[slot];
 	uint64_t seq = atomic_load_explicit(&a->seq, memory_order_relaxed);
 	assert(a->oldest == 0 && a->tomb_oldest == 0);
-	add_hash(&s->vector_hash, -vv_entry_hash(a->actor, seq));
+	add_hash(&s->vector_hash, -vv_seq_hash(a->hash, seq));
 	atomic_store_explicit(&a->seq, 0, memory_order_release);
 	atomic_store_explicit(&a->state, SLOT_GONE, memory_order_release);
 	a->cap = a->unknown_ns = 0;

@@ -22,6 +22,7 @@ enum slot_state { SLOT_EMPTY, SLOT_USED, SLOT_GONE, SLOT_SEALED, SLOT_FREE };
 /* One actor: its records and how far this replica's vector reaches. */
 struct actor_slot {
 	struct actor actor;         /* set before SLOT_USED, constant while it is that */
+	uint64_t hash;              /* vv_actor_hash() */
 	_Atomic uint8_t state;      /* enum slot_state; owner: rw, readers: ro */
 	bool ahead;                 /* holds records that the vector does not cover */
 	bool blocked;               /* has tombstones that wait for this replica's own vector */
