@@ -372,6 +372,7 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		port->info.zero_copy = xdp_is_zero_copy();
 		port->xdp_id = xdp_attached(port->ifindex);
 	}
+	port->quick = frame_quick_for(&port->self);
 	*out = port;
 	return 0;
 }

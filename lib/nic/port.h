@@ -9,6 +9,7 @@
 
 #include "nic/ask.h"
 #include "nic/frame.h"
+#include "nic/frame_quick.h"
 #include "nic/interface.h"
 #include "nic/neighbour.h"
 #include "nic/nic.h"
@@ -38,6 +39,7 @@ struct nic_queue {
 struct nic_port {
 	/* set before the lanes run, then read by all */
 	struct frame_self self;
+	struct frame_quick quick; /* of self */
 	uint64_t mask[2]; /* of the own network, over 16 bytes of address, as they lie in memory */
 	bool has_gateway; /* config.gateway counts */
 	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
