@@ -58,8 +58,9 @@ struct nic_port {
 	/* control */
 	unsigned ifindex; /* shared ports */
 	struct netlink *netlink;
-	int silent_fd; /* holds the UDP port, -1: none */
-	int lock_fd;   /* holds the interface against a second AF_XDP user, -1: none */
+	int silent_fd;   /* holds the UDP port, -1: none */
+	int lock_fd;     /* holds the interface against a second AF_XDP user, -1: none */
+	uint32_t xdp_id; /* the program that the driver attached; 0: none */
 	bool started;
 	bool configured;
 	bool interrupts; /* the device was asked for receive interrupts */

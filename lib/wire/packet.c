@@ -198,9 +198,12 @@ bool wire_next(struct sw_reader *r, struct wire_message *m)
 {
 	if (sw_reader_left(r) == 0)
 		return false;
-	m->type = sw_get_u8(r);
-	m->flags = sw_get_u8(r);
-	size_t len = sw_get_u16(r);
+	const uint8_t *head = sw_get_bytes(r, WIRE_MESSAGE_HEADER_LEN);
+	if (head == NULL)
+		return false;
+	m->type = head[0];
+	m->flags = head[1];
+	size_t len = (size_t)head[2] << 8 | head[3];
 	const uint8_t *payload = sw_get_bytes(r, len);
 	if (payload == NULL)
 		return false;
