@@ -1,6 +1,7 @@
 #include "view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { BUFFERS = 4 };
 
@@ -52,8 +53,9 @@ bool view_publish_owner(struct view_board *board, const struct swim *swim)
 	view->digest = swim_table_digest(swim);
 	view->counters = *swim_counters(swim);
 	view->count = swim_members(swim, view->members, SW_MEMBERS_MAX);
+	memset(view->homes, 0, sizeof(view->homes));
 	for (uint32_t i = 0; i < view->count; i++)
-		view->homes[view_home(view->members[i].record.actor.id)] = (uint16_t)i;
+		view->homes[view_home(view->members[i].record.actor.id)] = (uint16_t)(i + 1);
 	atomic_store_explicit(&board->published, view, memory_order_release);
 	atomic_store_explicit(&board->version, view->version, memory_order_release);
 	board->tokens[board->current] = rte_rcu_qsbr_start(board->rcu);
