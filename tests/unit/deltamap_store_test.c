@@ -20,7 +20,8 @@ struct parts {
 static struct parts *make(void)
 {
 	struct map_memory heap = {0};
-	struct parts *p = calloc(1, sizeof(*p));
+	struct parts *p = aligned_alloc(_Alignof(struct parts), sizeof(*p));
+	memset(p, 0, sizeof(*p));
 	blocks_init(&p->blocks, &heap);
 	SW_EXPECT_EQ(arena_init(&p->store.arena, &p->blocks, RECORDS * STORE_SMALLEST), 0);
 	SW_EXPECT_EQ(index_init(&p->store.index, &p->blocks, RECORDS), 0);
@@ -232,14 +233,14 @@ SW_TEST(record, says_what_was_written_with_any_options)
 	struct parts *p = make();
 	for (uint32_t flags = 0; flags < 8; flags++) {
 		struct wire_record got, w = {.flags = (uint8_t)flags,
-					.key_len = 5,
-					.value_len = flags & WIRE_RECORD_TOMBSTONE ? 0 : 3,
-					.clock = 7,
-					.author = {{1, 2}, 3},
-					.dot = {{1, 2}, 3},
-					.written_ms = 99,
-					.key = (const uint8_t *)"horse",
-					.value = (const uint8_t *)"car"};
+						.key_len = 5,
+						.value_len = flags & WIRE_RECORD_TOMBSTONE ? 0 : 3,
+						.clock = 7,
+						.author = {{1, 2}, 3},
+						.dot = {{1, 2}, 3},
+						.written_ms = 99,
+						.key = (const uint8_t *)"horse",
+						.value = (const uint8_t *)"car"};
 		if (flags & WIRE_RECORD_ADOPTED)
 			w.dot = (struct dot){{4, 5}, 6};
 		if (flags & WIRE_RECORD_PREVIOUS)
@@ -257,7 +258,8 @@ SW_TEST(record, says_what_was_written_with_any_options)
 		SW_EXPECT_TRUE(dot_equal(got.previous, w.previous));
 		SW_EXPECT_EQ(record_seq(r), w.dot.seq);
 		SW_EXPECT_TRUE(got.key_len == 5 && memcmp(got.key, "horse", 5) == 0);
-		SW_EXPECT_TRUE(got.value_len == w.value_len && memcmp(got.value, "car", w.value_len) == 0);
+		SW_EXPECT_TRUE(
+			got.value_len == w.value_len && memcmp(got.value, "car", w.value_len) == 0);
 	}
 	destroy(p);
 }
