@@ -61,8 +61,9 @@ struct store {
 	uint64_t due[ACTOR_SLOTS / 64];
 	bool any_due;
 	bool any_blocked;
-	bool gathering; /* a snapshot is being taken */
-	uint16_t gather_slot;
+	bool gathering;                       /* a snapshot is being taken */
+	uint64_t to_gather[ACTOR_SLOTS / 64]; /* slots that have something pending */
+	uint32_t gather_word;                 /* all before it are done */
 };
 
 static inline struct record *store_at(const struct store *s, record_ref ref)
