@@ -14,6 +14,8 @@
 
 #include "swim/swim.h"
 
+enum { VIEW_HOMES = 4 * SW_MEMBERS_MAX };
+
 struct members_view {
 	uint64_t version; /* grows with each change of membership */
 	enum swim_phase phase;
@@ -24,6 +26,7 @@ struct members_view {
 	struct swim_counters counters;
 	uint32_t count;
 	struct swim_member members[SW_MEMBERS_MAX]; /* this server first */
+	uint16_t homes[VIEW_HOMES]; /* by a hash of the id: where in `members` it probably is */
 };
 
 struct view_board;
@@ -35,5 +38,18 @@ bool view_publish_owner(struct view_board *board, const struct swim *swim);
 const struct members_view *view_get_reader(const struct view_board *board);
 /* The version alone, from anywhere. */
 uint64_t view_version(const struct view_board *board);
+static inline uint32_t view_home(uint64_t id)
+{
+	return (uint32_t)(id ^ id >> 32) % VIEW_HOMES;
+}
+
+const struct swim_member *view_search(const struct members_view *view, uint64_t id);
+
 /* The member with this id, or NULL. */
-const struct swim_member *view_find(const struct members_view *view, uint64_t id);
+static inline const struct swim_member *view_find(const struct members_view *view, uint64_t id)
+{
+	uint16_t home = view->homes[view_home(id)];
+	if (home < view->count && view->members[home].record.actor.id == id)
+		return &view->members[home];
+	return view_search(view, id);
+}

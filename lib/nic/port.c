@@ -271,10 +271,11 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 	char from[NIC_ERROR_MAX];
 	rc = nic_driver_find(
 		port->config.drivers_dir, dev->driver_name, &port->driver, from, error);
-	if (rc == 0)
-		(void)snprintf(
-			port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
-	return rc;
+	if (rc < 0)
+		return rc;
+	(void)snprintf(port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
+	port->info.capabilities = port->driver->capabilities;
+	return 0;
 }
 
 static int create_shared(struct nic_port *port, struct interface *interface, char *error)
@@ -367,7 +368,11 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		nic_port_destroy(port);
 		return rc;
 	}
-	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
+	if (config->kind == NIC_AF_XDP) {
+		port->info.zero_copy = xdp_is_zero_copy();
+		port->xdp_id = xdp_attached(port->ifindex);
+	}
+	port->quick = frame_quick_for(&port->self);
 	*out = port;
 	return 0;
 }
@@ -413,7 +418,7 @@ void nic_port_stop(struct nic_port *port)
 		return;
 	port->started = false;
 	if (port->config.kind == NIC_AF_XDP)
-		xdp_detach(port->ifindex);
+		xdp_detach(port->ifindex, port->xdp_id);
 	steer_release(port);
 	(void)rte_eth_dev_stop(port->port_id); /* closed next: nothing is left to mend here */
 }
@@ -428,7 +433,7 @@ void nic_port_destroy(struct nic_port *port)
 	if (port->configured)
 		(void)rte_eth_dev_close(port->port_id);
 	if (port->lock_fd >= 0)
-		xdp_detach(port->ifindex);
+		xdp_detach(port->ifindex, port->xdp_id);
 	netlink_destroy(port->netlink);
 	if (port->lock_fd >= 0)
 		(void)close(port->lock_fd);
