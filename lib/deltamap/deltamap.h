@@ -180,7 +180,8 @@ struct map_counters {
 	uint64_t pulls_failed;
 	uint64_t pulls_refused;
 	uint64_t sessions;
-	uint64_t sessions_refused;
+	uint64_t sessions_refused; /* for whatever reason */
+	uint64_t sessions_busy;    /* because as many are served as may be */
 	uint64_t sessions_expired;
 	uint64_t session_packets;
 	uint64_t session_packets_again;
