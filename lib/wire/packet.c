@@ -6,7 +6,8 @@
 #include <xxhash.h>
 
 _Static_assert(WIRE_PRELUDE_LEN == 3 * sizeof(uint64_t), "the prelude is three numbers");
-_Static_assert(WIRE_PACKET_MAX % 8 == 0, "packets are cut at a multiple of 8");
+_Static_assert(
+	WIRE_PACKET_MAX % 8 == 0 && WIRE_JUMBO_MAX % 8 == 0, "packets are cut at a multiple of 8");
 
 /* The whole tag in the clear is a checksum and this many zero bytes. */
 enum { CHECKSUM_LEN = 8, CHECKSUM_PADDING = WIRE_TAG_LEN - CHECKSUM_LEN };
@@ -37,6 +38,8 @@ static const char *const type_names[] = {
 	[WIRE_JOIN_ACK] = "JOIN_ACK",
 	[WIRE_TABLE_REQ] = "TABLE_REQ",
 	[WIRE_TABLE] = "TABLE",
+	[WIRE_SIZE_PROBE] = "SIZE_PROBE",
+	[WIRE_SIZE_ACK] = "SIZE_ACK",
 	[WIRE_RECORD] = "RECORD",
 	[WIRE_VERSION_REQ] = "VERSION_REQ",
 	[WIRE_VECTOR] = "VECTOR",
@@ -90,7 +93,7 @@ static void put_header(struct sw_writer *w, const struct wire_header *h)
 
 void wire_put_header(uint8_t *packet, const struct wire_header *h)
 {
-	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_MAX);
+	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
 	assert(wire_header_is_valid(h));
 	struct sw_writer w = sw_writer_init(packet, WIRE_HEADER_LEN + (size_t)h->body_len);
 	put_header(&w, h);
@@ -141,7 +144,7 @@ enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t clu
 	if (got.cluster != cluster)
 		return WIRE_ERR_CLUSTER;
 	if (len != WIRE_HEADER_LEN + (size_t)got.body_len + WIRE_TAG_LEN ||
-		got.body_len < WIRE_PRELUDE_LEN || got.body_len > WIRE_BODY_MAX)
+		got.body_len < WIRE_PRELUDE_LEN || got.body_len > WIRE_BODY_JUMBO_MAX)
 		return WIRE_ERR_LENGTH;
 	*h = got;
 	*body = sw_reader_init(packet + WIRE_HEADER_LEN, got.body_len);
