@@ -64,16 +64,15 @@ void lane_path_tick(struct lane *lane, uint64_t now_ns)
 		lane->paths_version = view->swim_version;
 		paths_members(app->paths, now_ns, view->members, view->count);
 	}
-	while (now_ns >= paths_deadline(app->paths) &&
-		paths_output(app->paths, now_ns, &probe)) {
+	while (now_ns >= paths_deadline(app->paths) && paths_output(app->paths, now_ns, &probe)) {
 		struct sw_writer w;
 		struct rte_mbuf *m = begin(lane, &w);
 		if (m == NULL)
 			return;
 		const uint8_t *first = w.at;
 		wire_put_size_probe(&w, &probe.message);
-		wire_put_padding(&w, probe.packet_len - (size_t)WIRE_AROUND_MESSAGES -
-					     (size_t)(w.at - first));
+		wire_put_padding(&w,
+			probe.packet_len - (size_t)WIRE_AROUND_MESSAGES - (size_t)(w.at - first));
 		send(lane, m, &w, probe.to_id, &probe.to);
 	}
 }

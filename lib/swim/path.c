@@ -18,7 +18,7 @@ struct path {
 	uint32_t seq;        /* of that probe */
 	uint32_t lost;       /* in a row, of this size */
 	uint64_t due_ns;     /* when the probe is taken for lost, or the next one is due */
-	uint64_t retry_ns;   /* when the search begins anew; SW_NEVER_NS: nothing larger to be had */
+	uint64_t retry_ns; /* when the search begins anew; SW_NEVER_NS: nothing larger to be had */
 };
 
 struct paths {

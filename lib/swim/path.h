@@ -65,12 +65,12 @@ void paths_destroy(struct paths *paths);
 
 /* All members: who is alive or suspect, and not this server, has a path. Who is gone and comes back
  * begins anew, as does a new life and a new address. */
-void paths_members(struct paths *paths, uint64_t now_ns, const struct swim_member *members,
-	uint32_t count);
+void paths_members(
+	struct paths *paths, uint64_t now_ns, const struct swim_member *members, uint32_t count);
 
 /* An answer, or what another's probe says of its sender. */
-void paths_answer(struct paths *paths, uint64_t now_ns, uint64_t from_id,
-	const struct wire_size_ack *ack);
+void paths_answer(
+	struct paths *paths, uint64_t now_ns, uint64_t from_id, const struct wire_size_ack *ack);
 void paths_limit(struct paths *paths, uint64_t now_ns, uint64_t from_id, uint16_t size_max);
 
 /* The next probe to send, if one is due. To be called at or soon after paths_deadline(), until it
