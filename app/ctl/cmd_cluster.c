@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -9,7 +10,7 @@
 #include "table.h"
 #include "units.h"
 
-enum { WAIT_MAX_MS = 60000 };
+enum { WAIT_MAX_MS = 60000, CAPABILITIES_SHOWN = 5 };
 
 static enum table_style state_style(const char *state)
 {
@@ -87,6 +88,27 @@ static void add_port(struct table *t, const json_t *port)
 		field_number(port, "mtu"));
 }
 
+static void add_privileges(struct table *t, const json_t *status)
+{
+	const json_t *held = json_object_get(status, "capabilities");
+	const char *fixed = field_true(status, "no_new_privileges") ? ", and can gain none" : "";
+	char text[FIELD_TEXT_MAX] = "";
+	size_t count = json_array_size(held), i;
+	const json_t *name;
+	table_cell(t, STYLE_DIM, "holds");
+	if (count == 0 || count > CAPABILITIES_SHOWN) {
+		table_cell(t, STYLE_PLAIN, "%zu capabilities%s", count, fixed);
+		return;
+	}
+	json_array_foreach(held, i, name)
+	{
+		size_t len = strlen(text);
+		(void)snprintf(text + len, sizeof(text) - len, "%s%.24s", i > 0 ? " " : "",
+			json_is_string(name) ? json_string_value(name) : "?");
+	}
+	table_cell(t, STYLE_PLAIN, "%s%s", text, fixed);
+}
+
 static void add_cores(struct table *t, const json_t *cores)
 {
 	size_t i;
@@ -118,6 +140,8 @@ static int run_status(struct ctl *ctl, int argc, char **argv)
 		add_map(t, status);
 		if (field_given(status, "port"))
 			add_port(t, json_object_get(status, "port"));
+		if (field_given(status, "capabilities"))
+			add_privileges(t, status);
 		add_cores(t, json_object_get(status, "cores"));
 		table_print(t, stdout, ctl->colour);
 		table_free(t);

@@ -39,8 +39,8 @@ static const cyaml_strval_t hugepages[] = {
 	{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
 static const cyaml_strval_t opens[] = {
 	{"nothing", OPEN_NOTHING}, {"healthz", OPEN_HEALTHZ}, {"metrics", OPEN_METRICS}};
-static const cyaml_strval_t cryptos[] = {{"auto", SEAL_AUTO}, {"aesni_gcm", SEAL_AESNI_GCM},
-	{"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
+static const cyaml_strval_t cryptos[] = {{"auto", SEAL_AUTO}, {"ipsec_mb", SEAL_IPSEC_MB},
+	{"aesni_gcm", SEAL_AESNI_GCM}, {"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
 static const cyaml_strval_t levels[] = {
 	{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 

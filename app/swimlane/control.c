@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -279,6 +280,26 @@ static void close_control(struct control *control)
 	free(control);
 }
 
+/* Sockets are bound, memory is taken: what is left to do needs what the port needs. */
+static void give_up_privileges(struct control *control)
+{
+	struct privileges *p = &control->privileges;
+	struct nic_info port;
+	char held[512];
+	nic_port_info(control->app->port, &port);
+	int rc = privileges_drop(port.capabilities, p);
+	privileges_text(p->held, held, sizeof(held));
+	if (rc == 0)
+		log_line(LOG_INFO,
+			"capabilities: %s kept, of %d at the start; none of %u threads can gain "
+			"any",
+			held, __builtin_popcountll(p->before), p->threads);
+	else
+		log_line(LOG_ERROR,
+			"capabilities: not all of %u threads gave up theirs (%s): held are %s",
+			p->threads, strerror(-rc), held);
+}
+
 int control_run(struct appliance *app, const struct start_info *info)
 {
 	struct control *control = calloc(1, sizeof(*control));
@@ -296,6 +317,7 @@ int control_run(struct appliance *app, const struct start_info *info)
 	if (open_loop(control) == 0 && jobs_init(control) == 0 && watch_init(control) == 0 &&
 		persist_init(control) == 0 && origins_init(control) == 0 &&
 		open_rpc(control) == 0) {
+		give_up_privileges(control);
 		if (appliance_launch(app, error) < 0) {
 			log_line(LOG_ERROR, "%s", error);
 		} else {

@@ -11,6 +11,7 @@
 #include "health/health.h"
 #include "rendezvous/duty.h"
 #include "persist.h"
+#include "privileges.h"
 #include "rpc/rpc.h"
 #include "start.h"
 #include "watch.h"
@@ -65,6 +66,7 @@ struct control {
 	struct appliance *app;
 	struct config *config; /* app's own: what a reload changes in it, control alone reads */
 	const struct start_info *info;
+	struct privileges privileges;
 	struct event_base *base;
 	struct event *tick;
 	struct event *signals[3];

@@ -136,6 +136,8 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 		json_integer((json_int_t)((ticks_now_ns() - app->started_ns) / SW_NS_PER_MS)));
 	json_object_set_new(r, "suspicion_ms", json_integer(suspicion_ms(app)));
 	json_object_set_new(r, "sealed", json_boolean(app->seal != NULL));
+	json_object_set_new(r, "capabilities", privileges_json(control->privileges.held));
+	json_object_set_new(r, "no_new_privileges", json_boolean(control->privileges.fixed));
 	json_object_set_new(r, "port", port_to_json(app));
 	json_object_set_new(r, "cores", cores_to_json(control));
 	rpc_result(call, r);

@@ -39,6 +39,9 @@ struct look {
 	bool missed; /* a write may have been missed that an owner must claim */
 	uint32_t suspects;
 	uint64_t suspect_ids[SW_MEMBERS_MAX];
+	bool asked_well; /* those below are there */
+	uint32_t well_count;
+	struct rendezvous_server well[SW_MEMBERS_MAX]; /* who may own keys and is not suspect */
 };
 
 int duties_init(struct control *control)
@@ -86,6 +89,7 @@ static void begin_look(struct look *look, struct control *control)
 	look->control = control;
 	look->view = view_get_reader(control->app->board);
 	look->missed = false;
+	look->asked_well = false;
 	look->suspects = 0;
 	for (uint32_t i = 0; i < look->view->count; i++)
 		if (look->view->members[i].record.state == WIRE_SUSPECT)
@@ -107,9 +111,27 @@ static struct actor actor_of(const struct look *look, uint64_t id)
 	return m == NULL ? (struct actor){id, 0} : m->record.actor;
 }
 
+/* The first in rank of those who are not suspect. Any order of the first two zones will do: whoever
+ * sees the same asks for the same. */
+static uint64_t first_well(struct look *look, uint64_t key_hash)
+{
+	const struct ownership *ownership = look->control->app->keeper.ownership;
+	uint32_t first = 0, n;
+	if (!look->asked_well) {
+		n = ownership_servers_reader(ownership, look->well);
+		look->well_count = 0;
+		for (uint32_t i = 0; i < n; i++)
+			if (!is_suspect(look, look->well[i].id))
+				look->well[look->well_count++] = look->well[i];
+		look->asked_well = true;
+	}
+	n = rendezvous_rank(key_hash, look->well, look->well_count, &first, 1);
+	return n == 0 ? 0 : look->well[first].id;
+}
+
 /* What duty_decide() asks for. The verdict is looked up only where the answer can depend on it:
  * when this server did the work and is not, or has just become, the owner; or missed something. */
-static void ask(const struct look *look, uint64_t key_hash, const char *name,
+static void ask(struct look *look, uint64_t key_hash, const char *name,
 	const struct duty_state *before, struct duty_view *v)
 {
 	struct health_verdict verdict;
@@ -119,6 +141,8 @@ static void ask(const struct look *look, uint64_t key_hash, const char *name,
 		v->ranks.count = 0;
 	for (uint32_t i = 0; i < v->ranks.count; i++)
 		v->suspect[i] = is_suspect(look, v->ranks.ids[i]);
+	if (duty_is_beyond(v))
+		v->beyond_id = first_well(look, key_hash);
 	bool owns = v->ranks.count > 0 && v->ranks.ids[0] == v->self_id;
 	if (before->duty == DUTY_NONE || (owns && before->duty == DUTY_OWNER && !look->missed))
 		return;

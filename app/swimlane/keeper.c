@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "ticks.h"
 
 /* Packets whose records' memory is fetched together. */
@@ -28,6 +29,18 @@ static bool open_packet(
 	return true;
 }
 
+/* The lanes' cores have written them: each line of them is far away. */
+static void fetch_packets(struct rte_mbuf **burst, unsigned count)
+{
+	for (unsigned i = 0; i < count && i < MAP_AHEAD_PACKETS; i++) {
+		const uint8_t *data = rte_pktmbuf_mtod(burst[i], const uint8_t *);
+		sw_prefetch(packet_meta(burst[i]));
+		for (uint32_t at = 0; at < rte_pktmbuf_data_len(burst[i]);
+			at += RTE_CACHE_LINE_SIZE)
+			sw_prefetch(data + at);
+	}
+}
+
 /* Returns how many packets of the burst are used up. */
 static unsigned open_group(
 	struct keeper *keeper, struct rte_mbuf **burst, unsigned count, struct group *g)
@@ -45,12 +58,16 @@ static void input_packets(
 {
 	struct map *map = keeper->app->map;
 	struct group groups[2];
+	for (unsigned i = 0; i < count; i++)
+		sw_prefetch(burst[i]);
 	unsigned at = open_group(keeper, burst, count, &groups[0]);
+	fetch_packets(burst + at, count - at);
 	for (int i = 0; i < MAP_AHEAD_STEPS; i++)
 		map_ahead_step_owner(map);
 	for (unsigned turn = 0; groups[turn % 2].count > 0; turn++) {
 		struct group *g = &groups[turn % 2];
 		at += open_group(keeper, burst + at, count - at, &groups[(turn + 1) % 2]);
+		fetch_packets(burst + at, count - at);
 		for (uint32_t i = 0; i < g->count; i++) {
 			map_input_owner(map, now_ns, &g->headers[i], &g->preludes[i], &g->peers[i],
 				&g->bodies[i]);

@@ -1,4 +1,5 @@
 #include "appliance.h"
+#include "wire/ping.h"
 
 #define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
 
@@ -7,12 +8,24 @@ _Static_assert((int)NIC_BURST <= (int)SEAL_BURST && (int)BURST <= (int)SEAL_BURS
 
 /* What a packet holds, found in one pass over its messages. */
 struct contents {
+	bool sole; /* one PING and nothing else */
 	bool map;
 	bool session; /* map messages that are more than pushes */
 	bool ping, ack;
 	bool membership; /* anything but a PING */
 	uint32_t ping_seq;
 	struct wire_probe probe; /* of the last PING or ACK */
+};
+
+/* What the answers of a burst have in common: found out when the first one is written, and again
+ * after anything that may have changed it. */
+struct answers {
+	bool known;
+	bool can_send;
+	bool ended; /* who has left or stood down is about to end: it must not be held for alive */
+	bool alike; /* one ACK and nothing else, for whoever asks: `ack` but for its seq */
+	struct wire_probe ack;
+	struct wire_prelude prelude; /* but for whom it is meant */
 };
 
 static void drop(struct lane *lane, struct rte_mbuf *m, unsigned reason)
@@ -77,36 +90,56 @@ static void to_keeper(struct lane *lane, struct nic_datagram *d)
 		lane->counters.to_keeper++;
 }
 
-/* ACK with news, written over the PING and sent in its mbuf. */
-static void answer(
-	struct lane *lane, uint64_t now_ns, struct nic_datagram *d, uint64_t to_id, uint32_t seq)
+static void prepare_answers(const struct lane *lane, struct answers *a)
 {
-	struct appliance *app = lane->app;
+	const struct appliance *app = lane->app;
+	const struct members_view *view = view_get_reader(app->board);
+	a->known = true;
+	a->can_send = lane_can_send(lane);
+	a->ended = view->phase > SWIM_RUNNING;
+	a->prelude.last_seq = map_last_seq(app->map);
+	a->prelude.floor = map_floor(app->map);
+	if (lane->index == 0) {
+		a->alike = swim_answers_alike(app->swim, &a->ack);
+		return;
+	}
+	a->alike = true; /* lane 0 has the news */
+	a->ack = (struct wire_probe){
+		0, view->digest, map_vector_hash(app->map), map_settled_hash(app->map)};
+}
+
+/* ACK with news, written over the PING and sent in its mbuf. */
+static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, uint64_t to_id,
+	uint32_t seq, struct answers *a)
+{
 	uint8_t *packet = d->payload;
+	if (!a->known)
+		prepare_answers(lane, a);
 	if (rte_pktmbuf_tailroom(d->mbuf) + d->payload_len < WIRE_PACKET_MAX) {
 		drop(lane, d->mbuf, DROP_WIRE + WIRE_ERR_SHORT);
 		return;
 	}
-	if (!lane_can_send(lane)) {
+	if (!a->can_send) {
 		drop(lane, d->mbuf, DROP_NO_SENDER);
 		return;
 	}
-	/* Who has left or stood down is about to end: it must not be held for alive. */
-	if (view_get_reader(app->board)->phase > SWIM_RUNNING) {
+	if (a->ended) {
 		rte_pktmbuf_free(d->mbuf);
 		return;
 	}
-	struct sw_writer w = lane_body(packet);
-	if (lane->index == 0) {
-		swim_answer(app->swim, now_ns, to_id, seq, &w);
+	uint16_t body_len = WIRE_SOLE_PING_LEN;
+	if (a->alike) {
+		a->prelude.dst_id = to_id;
+		a->ack.seq = seq;
+		wire_put_sole_ack(packet + WIRE_HEADER_LEN, &a->prelude, &a->ack);
 	} else {
-		struct wire_probe ack = {seq, view_get_reader(app->board)->digest,
-			map_vector_hash(app->map), map_settled_hash(app->map)};
-		wire_put_probe(&w, WIRE_ACK, &ack);
+		struct sw_writer w = lane_body(packet);
+		swim_answer(lane->app->swim, now_ns, to_id, seq, &w);
+		lane_prelude(lane->app, packet, to_id);
+		body_len = (uint16_t)(w.at - packet - WIRE_HEADER_LEN);
 	}
-	lane_prelude(app, packet, to_id);
 	lane->counters.answered++;
-	lane_reply(lane, d, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
+	lane_reply(lane, d, body_len);
 }
 
 static void input_membership(struct lane *lane, uint64_t now_ns, const struct wire_header *h,
@@ -139,22 +172,16 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 
 /* Everything that can be known of an opened packet without looking at its messages. */
 static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
-	const struct wire_header *h, struct sw_reader *body)
+	const struct wire_header *h, const struct wire_prelude *prelude)
 {
-	struct wire_prelude prelude;
-	wire_get_prelude(body, &prelude);
-	if (body->failed) {
-		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
-		return false;
-	}
-	unsigned reason = check_sender(lane->app, h, &prelude);
+	unsigned reason = check_sender(lane->app, h, prelude);
 	if (reason != DROP_COUNT) {
 		drop(lane, m, reason);
 		return false;
 	}
 	uint64_t held = map_seq_reader(lane->app->map, h->sender);
-	currency_heard(&lane->app->currency, now_ns, h->sender, prelude.last_seq, held);
-	if (prelude.last_seq > held)
+	currency_heard(&lane->app->currency, now_ns, h->sender, prelude->last_seq, held);
+	if (prelude->last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
@@ -167,13 +194,33 @@ struct opened {
 	struct contents contents;
 };
 
+/* What nearly every packet is. */
+static inline bool look_at_sole_ping(
+	const struct opened *o, struct wire_prelude *prelude, struct contents *c)
+{
+	if (!wire_get_sole_ping(o->body.at, sw_reader_left(&o->body), prelude, &c->probe))
+		return false;
+	c->sole = c->ping = true;
+	c->map = c->session = c->ack = c->membership = false;
+	c->ping_seq = c->probe.seq;
+	return true;
+}
+
 /* True if it is one that this server may take; otherwise its mbuf is gone. */
 static bool decode(struct lane *lane, uint64_t now_ns, struct opened *o)
 {
 	struct rte_mbuf *m = o->datagram->mbuf;
-	if (!check_prelude(lane, now_ns, m, &o->h, &o->body))
+	struct wire_prelude prelude;
+	bool sole = look_at_sole_ping(o, &prelude, &o->contents);
+	if (!sole)
+		wire_get_prelude(&o->body, &prelude);
+	if (o->body.failed) {
+		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
-	if (!look_inside(o->body, &o->contents)) {
+	}
+	if (!check_prelude(lane, now_ns, m, &o->h, &prelude))
+		return false;
+	if (!sole && !look_inside(o->body, &o->contents)) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
@@ -184,7 +231,7 @@ static bool decode(struct lane *lane, uint64_t now_ns, struct opened *o)
 }
 
 /* Takes the mbuf of a decoded packet. */
-static void act(struct lane *lane, uint64_t now_ns, struct opened *o)
+static void act(struct lane *lane, uint64_t now_ns, struct opened *o, struct answers *answers)
 {
 	struct nic_datagram *d = o->datagram;
 	const struct contents *c = &o->contents;
@@ -202,10 +249,15 @@ static void act(struct lane *lane, uint64_t now_ns, struct opened *o)
 			drop(lane, d->mbuf, DROP_LANE_FULL);
 		return;
 	}
-	if (lane->index == 0)
+	if (lane->index == 0 && c->sole) {
+		/* Leaves the answers of others as they are. */
+		swim_ping(lane->app->swim, now_ns, &o->h, &d->from, &c->probe);
+	} else if (lane->index == 0) {
 		input_membership(lane, now_ns, &o->h, &d->from, o->body);
+		answers->known = false;
+	}
 	if (c->ping)
-		answer(lane, now_ns, d, o->h.sender.id, c->ping_seq);
+		answer(lane, now_ns, d, o->h.sender.id, c->ping_seq, answers);
 	else
 		rte_pktmbuf_free(d->mbuf);
 }
@@ -214,6 +266,7 @@ static void act(struct lane *lane, uint64_t now_ns, struct opened *o)
 static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
 {
 	bool taken[NIC_BURST];
+	struct answers answers = {.known = false};
 	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
 		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
 			&list[i].h);
@@ -224,7 +277,7 @@ static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint
 	for (uint32_t i = 0; i < count; i++) {
 		lane->counters.packets += taken[i];
 		if (taken[i])
-			act(lane, now_ns, &list[i]);
+			act(lane, now_ns, &list[i], &answers);
 	}
 	lane_stage(lane, STAGE_ANSWER);
 }
@@ -370,10 +423,11 @@ void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 {
 	struct nic_datagram d = datagram_of(m);
 	struct opened o = {.datagram = &d};
+	struct answers answers = {.known = false};
 	enum wire_error e =
 		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &o.h, &o.body);
 	if (e != WIRE_OK)
 		drop(lane, m, DROP_WIRE + e);
 	else if (decode(lane, now_ns, &o)) /* counted by the lane that received it */
-		act(lane, now_ns, &o);
+		act(lane, now_ns, &o, &answers);
 }

@@ -39,6 +39,8 @@ static const struct rpc_field status_result[] = {
 	{"uptime_ms", "integer", ""},
 	{"suspicion_ms", "integer", "The longest that a suspect has to answer"},
 	{"sealed", "boolean", "false: INSECURE, packets are in the clear"},
+	{"capabilities[]", "text", "That any of its threads still holds: see [privileges](security.md#privileges)"},
+	{"no_new_privileges", "boolean", "None can be gained, nor by a program that it would run"},
 	{"port.name", "text", ""},
 	{"port.driver", "text", ""},
 	{"port.steering", "text", "How frames get here"},
@@ -153,6 +155,7 @@ const struct rpc_method_info methods_daemon[] = {
 			  "\"alive\":5,\"local_health\":0,\"table_digest\":\"91a2c8f20d5be7c4\","
 			  "\"vector_hash\":\"0f3c5a7791be2d68\",\"content_hash\":\"77f0a1b2c3d4e5f6\","
 			  "\"records\":12,\"tombstones\":0,\"keys\":6,\"uptime_ms\":86400000,\"sealed\":true,\"suspicion_ms\":500,"
+			  "\"capabilities\":[\"CAP_NET_ADMIN\"],\"no_new_privileges\":true,"
 			  "\"port\":{\"name\":\"eth0\",\"driver\":\"net_af_xdp\",\"steering\":\"XDP program\","
 			  "\"queues\":1,\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"exclusive\":false},"
 			  "\"cores\":[{\"lcore\":0,\"cpu\":0,\"role\":\"control\",\"idle\":\"event loop\"}]}"},

@@ -70,11 +70,13 @@ bool view_publish_owner(struct view_board *board, const struct swim *swim)
 	view->digest = swim_table_digest(swim);
 	view->counters = *swim_counters(swim);
 	view->count = swim_members(swim, view->members, SW_MEMBERS_MAX);
-	for (uint32_t i = 0; i < view->count; i++)
+	for (uint32_t i = 0; i < view->count; i++) {
+		view->homes[view_home(view->members[i].record.actor.id)] = (uint16_t)i;
 		view->packet_max[i] =
 			board->paths == NULL
 				? (uint16_t)WIRE_PACKET_MAX
 				: paths_packet_max(board->paths, view->members[i].record.actor.id);
+	}
 	atomic_store_explicit(&board->published, view, memory_order_release);
 	atomic_store_explicit(&board->version, view->version, memory_order_release);
 	board->tokens[board->current] = rte_rcu_qsbr_start(board->rcu);
@@ -92,7 +94,7 @@ uint64_t view_version(const struct view_board *board)
 	return atomic_load_explicit(&board->version, memory_order_acquire);
 }
 
-const struct swim_member *view_find(const struct members_view *view, uint64_t id)
+const struct swim_member *view_search(const struct members_view *view, uint64_t id)
 {
 	for (uint32_t i = 0; i < view->count; i++)
 		if (view->members[i].record.actor.id == id)

@@ -15,6 +15,8 @@
 #include "swim/path.h"
 #include "swim/swim.h"
 
+enum { VIEW_HOMES = 4 * SW_MEMBERS_MAX };
+
 struct members_view {
 	uint64_t version; /* grows with each change of membership, or of what a path carries */
 	uint64_t swim_version;
@@ -27,6 +29,7 @@ struct members_view {
 	uint32_t count;
 	struct swim_member members[SW_MEMBERS_MAX]; /* this server first */
 	uint16_t packet_max[SW_MEMBERS_MAX];        /* the largest packet that may go there */
+	uint16_t homes[VIEW_HOMES]; /* by a hash of the id: where in `members` it probably is */
 };
 
 struct view_board;
@@ -43,5 +46,18 @@ bool view_is_old_owner(const struct view_board *board, const struct swim *swim);
 const struct members_view *view_get_reader(const struct view_board *board);
 /* The version alone, from anywhere. */
 uint64_t view_version(const struct view_board *board);
+static inline uint32_t view_home(uint64_t id)
+{
+	return (uint32_t)(id ^ id >> 32) % VIEW_HOMES;
+}
+
+const struct swim_member *view_search(const struct members_view *view, uint64_t id);
+
 /* The member with this id, or NULL. */
-const struct swim_member *view_find(const struct members_view *view, uint64_t id);
+static inline const struct swim_member *view_find(const struct members_view *view, uint64_t id)
+{
+	uint16_t home = view->homes[view_home(id)];
+	if (home < view->count && view->members[home].record.actor.id == id)
+		return &view->members[home];
+	return view_search(view, id);
+}

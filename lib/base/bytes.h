@@ -106,6 +106,12 @@ static inline uint64_t sw_load_u64(const uint8_t *p)
 	return be64toh(v);
 }
 
+static inline void sw_store_u64(uint8_t *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
 /* Room for `len` bytes, to be filled by the caller, or NULL. */
 static inline uint8_t *sw_put_space(struct sw_writer *w, size_t len)
 {

@@ -96,15 +96,10 @@ enum vv_order vv_compare(const struct version_vector *a, const struct version_ve
 	return b_covers ? VV_BEFORE : VV_CONCURRENT;
 }
 
-uint64_t vv_entry_hash(struct actor actor, uint64_t seq)
-{
-	return seq == 0 ? 0 : sw_mix64(sw_mix64(sw_mix64(actor.id) + actor.epoch) + seq);
-}
-
 uint64_t vv_hash(const struct version_vector *vv)
 {
 	uint64_t sum = 0;
 	for (uint32_t i = 0; i < vv->count; i++)
-		sum += vv_entry_hash(vv->entries[i].actor, vv->entries[i].seq);
+		sum += vv_seq_hash(vv_actor_hash(vv->entries[i].actor), vv->entries[i].seq);
 	return sum;
 }

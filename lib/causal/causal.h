@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "base/random.h"
 
 struct actor {
 	uint64_t id;
@@ -108,5 +109,14 @@ enum vv_order vv_compare(const struct version_vector *a, const struct version_ve
  */
 uint64_t vv_hash(const struct version_vector *vv);
 
-/* The share of one entry in vv_hash(), which is their sum: for vectors kept up to date in place. */
-uint64_t vv_entry_hash(struct actor actor, uint64_t seq);
+/* The share of one entry in vv_hash(), which is their sum: for vectors kept up to date in place. In
+ * two steps, of which the first is the same for all entries of an actor. */
+static inline uint64_t vv_actor_hash(struct actor actor)
+{
+	return sw_mix64(sw_mix64(actor.id) + actor.epoch);
+}
+
+static inline uint64_t vv_seq_hash(uint64_t actor_hash, uint64_t seq)
+{
+	return seq == 0 ? 0 : sw_mix64(actor_hash + seq);
+}

@@ -10,9 +10,9 @@ uint32_t map_closed_epoch(const struct map *map)
 static bool adopt_above(struct map *map, uint16_t slot, uint64_t above)
 {
 	struct store *s = &map->store;
-	for (record_ref ref = s->actors[slot].newest;
-		ref != 0 && store_at(s, ref)->dot.seq > above;) {
-		record_ref older = store_at(s, ref)->older;
+	for (record_ref ref = order_newest(s, &s->actors[slot]);
+		ref != 0 && record_seq(store_at(s, ref)) > above;) {
+		record_ref older = order_older(s, ref);
 		if (!store_at(s, ref)->dead && !map_adopt(map, ref)) {
 			map->counters.refused_full++;
 			return false;

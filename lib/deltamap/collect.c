@@ -9,10 +9,11 @@ static bool saw_previous(const struct map *map, const struct record *r)
 	if (!(r->flags & WIRE_RECORD_PREVIOUS) || MAP_MUTANT(COLLECT_PREVIOUS_UNSEEN))
 		return true;
 	/* Of an epoch that has left the vector nobody can tell any more: see horizon.c. */
-	if (r->previous.actor.epoch <= horizon_epoch(map) &&
-		store_actor_reader(&map->store, r->previous.actor) == NO_ACTOR)
+	struct dot previous = *record_previous(r);
+	if (previous.actor.epoch <= horizon_epoch(map) &&
+		store_actor_reader(&map->store, previous.actor) == NO_ACTOR)
 		return true;
-	return map_reaches(map, r->previous);
+	return map_reaches(map, previous);
 }
 
 static void collect(struct map *map, record_ref ref)
@@ -22,10 +23,10 @@ static void collect(struct map *map, record_ref ref)
 	struct actor_slot *a = &s->actors[r->actor_slot];
 	if (map->config.on_collect != NULL) {
 		struct map_view view;
-		store_view(r, &view);
+		store_view(r, store_key_hash(s, record_key(r), r->key_len), &view);
 		map->config.on_collect(map->config.context, &view);
 	}
-	a->collected = sw_max_u64(a->collected, r->dot.seq);
+	a->collected = sw_max_u64(a->collected, record_seq(r));
 	if (r->clock > map_floor(map))
 		atomic_store_explicit(&map->floor, r->clock, memory_order_release);
 	map->counters.collected++;
@@ -46,8 +47,8 @@ static void collect_slot(struct map *map, uint16_t slot)
 		stable = sw_min_u64(report_stable(map, slot), store_seq(s, slot));
 	for (record_ref ref = a->tomb_oldest; ref != 0;) {
 		const struct record *r = store_at(s, ref);
-		record_ref newer = r->free_next;
-		if (r->dot.seq > stable)
+		record_ref newer = record_tomb(r)->newer;
+		if (record_seq(r) > stable)
 			return;
 		if (collected == COLLECT_PER_TICK || ++walked == WALK_PER_TICK) {
 			store_due(s, slot);

@@ -40,7 +40,7 @@ enum {
 	MAP_SESSIONS_MAX = 8, /* served at a time */
 	MAP_BULK_MAX = 64,    /* keys of one map_get_bulk_reader() */
 	MAP_AHEAD_PACKETS = 4,
-	MAP_AHEAD_STEPS = 3,
+	MAP_AHEAD_STEPS = 2,
 };
 
 /* A record as it is read; key and value are valid as long as the read-side section lasts. */
@@ -276,7 +276,7 @@ struct map_found {
 uint64_t map_get_bulk_reader(
 	const struct map *map, const struct map_key *keys, uint32_t count, struct map_found *found);
 /* All there is to say about a record that was found. */
-void map_view_reader(const struct record *record, struct map_view *view);
+void map_view_reader(const struct map *map, const struct record *record, struct map_view *view);
 /* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`
  * of them. False when all have been visited. What is written meanwhile may be seen or not. */
 bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,

@@ -90,11 +90,10 @@ static void gather_delta(struct map *map, struct serving *sv, uint32_t *budget)
 	}
 }
 
-static bool take_chain(struct map *map, struct serving *sv, record_ref ref, uint32_t *budget)
+static bool take_bucket(struct map *map, struct serving *sv, uint32_t bucket, uint32_t *budget)
 {
-	const struct store *s = &map->store;
-	for (; ref != 0;
-		ref = atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed)) {
+	struct index_walk w = index_walk(&map->store.index, bucket);
+	for (record_ref ref; (ref = index_next(&map->store.arena, &w)) != 0;) {
 		store_pin(&map->store, ref);
 		if (!take(map, sv, ref)) {
 			drop(map, sv, ref);
@@ -112,13 +111,12 @@ static void gather_repair(struct map *map, struct serving *sv, uint32_t *budget)
 	struct store *s = &map->store;
 	for (uint32_t n = 0; *budget > 0 && n < BUCKETS_PER_TICK; n++) {
 		uint32_t b = sv->next_bucket++, part = b % WIRE_BUCKETS_COUNT;
-		if (b > s->bucket_mask || !sv->open) {
+		if (b > s->index.mask || !sv->open) {
 			end(map, sv);
 			return;
 		}
 		if (map->repairing[part] != s->bucket_sums[part])
-			(void)take_chain(map, sv,
-				atomic_load_explicit(&s->buckets[b], memory_order_relaxed), budget);
+			(void)take_bucket(map, sv, b, budget);
 	}
 }
 

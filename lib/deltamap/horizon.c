@@ -88,9 +88,9 @@ static bool is_smallest(const struct map *map)
 static void adopt_some(struct map *map, uint16_t slot)
 {
 	struct store *s = &map->store;
-	record_ref ref = s->actors[slot].newest;
+	record_ref ref = order_newest(s, &s->actors[slot]);
 	for (int n = 0; n < ADOPT_PER_LOOK && ref != 0; n++) {
-		record_ref older = store_at(s, ref)->older;
+		record_ref older = order_older(s, ref);
 		if (!store_at(s, ref)->dead && !map_adopt(map, ref))
 			return;
 		ref = older;

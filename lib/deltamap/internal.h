@@ -24,8 +24,9 @@ enum {
 
 _Static_assert(RECORD_HEAD + MAP_PAYLOAD_MAX + SESSION_HEAD <= WIRE_MESSAGES_MAX,
 	"a record fits a session packet");
-_Static_assert(
-	RECORD_HEAD <= sizeof(struct record), "a record takes less on the wire than in memory");
+_Static_assert(WIRE_MESSAGE_HEADER_LEN + 40 <= sizeof(struct record) + sizeof(uint64_t) &&
+		       20 <= sizeof(struct dot),
+	"a record takes less on the wire than in memory");
 _Static_assert(SESSION_HEAD + WIRE_MESSAGE_HEADER_LEN + VECTOR_PER_PACKET * WIRE_VECTOR_ENTRY_LEN <=
 		       WIRE_MESSAGES_MAX,
 	"a vector part fits a session packet");
@@ -298,7 +299,7 @@ bool map_lift(struct map *map, record_ref ref);
 /* The next dot of this server's, now in its vector. seq 0: there is none. */
 struct dot map_own_dot(struct map *map);
 void map_event(struct map *map, const struct map_event *event);
-void map_changed(struct map *map, const struct record *r, bool local, bool gone);
+void map_changed(struct map *map, const struct record *r, uint64_t hash, bool local, bool gone);
 /* Does the vector reach a dot by what was written (not because its epoch is closed)? */
 bool map_reaches(const struct map *map, struct dot dot);
 record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, size_t key_len,

@@ -23,7 +23,8 @@ static int allocate(struct map *map)
 	map->got_words = (n + SW_ACTORS_MAX) / 64 + 1;
 	map->pulling.got = blocks_take(blocks, map->got_words * sizeof(uint64_t));
 	if (map->pulling.got == NULL ||
-		store_init(&map->store, blocks, n, map->config.bytes_max) < 0 ||
+		store_init(&map->store, blocks, map->config.cluster_seed, n,
+			map->config.bytes_max) < 0 ||
 		report_init(map, blocks) < 0)
 		return -ENOMEM;
 	uint32_t starts = starts_needed(map);
@@ -84,7 +85,7 @@ int map_put_owner(struct map *map, uint64_t now_ns, uint64_t wall_ms, const void
 		map_write_local(map, wall_ms, key, key_len, value, value_len, WRITE_PUT, &error);
 	if (ref == 0)
 		return error;
-	*dot = store_at(&map->store, ref)->dot;
+	*dot = record_dot(store_at(&map->store, ref));
 	map->counters.puts++;
 	push_write(map, now_ns, ref);
 	return 0;
@@ -97,7 +98,7 @@ static int write_tombstone(struct map *map, uint64_t now_ns, uint64_t wall_ms, c
 	record_ref ref = map_write_local(map, wall_ms, key, key_len, NULL, 0, kind, &error);
 	if (ref == 0)
 		return error;
-	*dot = store_at(&map->store, ref)->dot;
+	*dot = record_dot(store_at(&map->store, ref));
 	map->counters.deletes++;
 	push_write(map, now_ns, ref);
 	return 0;
@@ -371,10 +372,11 @@ void map_free_owner(struct map *map)
 
 bool map_get_reader(const struct map *map, const void *key, size_t key_len, struct map_view *view)
 {
-	record_ref ref = store_find(&map->store, map_key_hash(map, key, key_len), key, key_len);
+	uint64_t hash = map_key_hash(map, key, key_len);
+	record_ref ref = store_find(&map->store, hash, key, key_len);
 	if (ref == 0)
 		return false;
-	store_view(store_at(&map->store, ref), view);
+	store_view(store_at(&map->store, ref), hash, view);
 	return true;
 }
 
@@ -382,17 +384,16 @@ bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 	void (*visit)(void *context, const struct map_view *view), void *context)
 {
 	const struct store *s = &map->store;
-	for (uint32_t n = 0; n < buckets && *cursor <= s->bucket_mask; n++, (*cursor)++) {
-		record_ref ref = atomic_load_explicit(&s->buckets[*cursor], memory_order_acquire);
-		while (ref != 0) {
+	for (uint32_t n = 0; n < buckets && *cursor <= s->index.mask; n++, (*cursor)++) {
+		struct index_walk w = index_walk(&s->index, *cursor);
+		for (record_ref ref; (ref = index_next(&s->arena, &w)) != 0;) {
 			struct map_view view;
 			const struct record *r = store_at(s, ref);
-			store_view(r, &view);
+			store_view(r, map_key_hash(map, record_key(r), r->key_len), &view);
 			visit(context, &view);
-			ref = atomic_load_explicit(&r->next, memory_order_acquire);
 		}
 	}
-	return *cursor <= s->bucket_mask;
+	return *cursor <= s->index.mask;
 }
 
 uint64_t map_seq_reader(const struct map *map, struct actor actor)

@@ -8,7 +8,7 @@
 
 uint64_t map_key_hash(const struct map *map, const void *key, size_t key_len)
 {
-	return rendezvous_key_hash(map->config.cluster_seed, key, key_len);
+	return store_key_hash(&map->store, key, key_len);
 }
 
 static uint64_t stamp_weight(uint64_t hash, struct actor writer)
@@ -31,6 +31,16 @@ static int compare_stamps(uint64_t clock_a, uint64_t weight_a, const struct dot 
 	return 0;
 }
 
+/* Most clocks differ, and then no weights are needed. */
+static int compare_with_held(const struct wire_record *w, const struct record *held, uint64_t hash)
+{
+	struct dot author = record_author(held);
+	if (w->clock != held->clock)
+		return w->clock < held->clock ? -1 : 1;
+	return compare_stamps(w->clock, stamp_weight(hash, w->author.actor), &w->author,
+		held->clock, stamp_weight(hash, author.actor), &author);
+}
+
 int map_stamp_compare(const struct map_view *a, const struct map_view *b)
 {
 	return compare_stamps(a->clock, a->weight, &a->author, b->clock, b->weight, &b->author);
@@ -43,63 +53,43 @@ void map_record_to_wire(const struct record *r, struct wire_record *w)
 		.key_len = r->key_len,
 		.value_len = r->value_len,
 		.clock = r->clock,
-		.author = r->author,
-		.dot = r->dot,
-		.previous = r->previous,
-		.written_ms = r->written_ms,
+		.author = record_author(r),
+		.dot = record_dot(r),
+		.written_ms = *record_written_ms(r),
 		.key = record_key(r),
 		.value = record_value(r),
 	};
+	if (r->flags & WIRE_RECORD_PREVIOUS)
+		w->previous = *record_previous(r);
 }
 
-/* Field by field: a copy of the whole reads wider than what the decoder has just written, and waits
- * until that has left the store buffer, behind the last record's cache misses. */
-static void set_dot(struct dot *to, const struct dot *from)
-{
-	to->actor.id = from->actor.id;
-	to->actor.epoch = from->actor.epoch;
-	to->seq = from->seq;
-}
-
-/* In a packet the value stands right behind the key: one copy then. */
-static void copy_payload(struct record *r, const uint8_t *key, const uint8_t *value)
-{
-	if (value == key + r->key_len) {
-		memcpy(r->bytes, key, (size_t)r->key_len + r->value_len);
-		return;
-	}
-	memcpy(r->bytes, key, r->key_len);
-	if (r->value_len > 0)
-		memcpy(r->bytes + r->key_len, value, r->value_len);
-}
-
-void map_changed(struct map *map, const struct record *r, bool local, bool gone)
+void map_changed(struct map *map, const struct record *r, uint64_t hash, bool local, bool gone)
 {
 	if (map->config.on_change == NULL)
 		return;
 	struct map_view view;
-	store_view(r, &view);
+	store_view(r, hash, &view);
 	view.tombstone |= gone;
 	map->config.on_change(map->config.context, &view, local);
 }
 
-static void tell_displaced(struct map *map, const struct wire_record *w, uint64_t weight,
+static void tell_displaced(struct map *map, const struct wire_record *w, uint64_t hash,
 	const struct record *held, int order, bool rival)
 {
 	map->counters.rivals += rival;
 	if (map->config.on_displaced == NULL)
 		return;
 	struct map_view view, *mine = &view;
-	store_view(held, mine);
+	store_view(held, hash, mine);
 	struct map_view theirs = {
 		.key = w->key,
 		.key_len = w->key_len,
-		.key_hash = held->key_hash,
+		.key_hash = hash,
 		.value = w->value,
 		.value_len = w->value_len,
 		.tombstone = (w->flags & WIRE_RECORD_TOMBSTONE) != 0,
 		.clock = w->clock,
-		.weight = weight,
+		.weight = stamp_weight(hash, w->author.actor),
 		.author = w->author,
 		.dot = w->dot,
 		.written_ms = w->written_ms,
@@ -161,49 +151,36 @@ static bool was_collected(const struct map *map, const struct wire_record *w, en
 	return !MAP_MUTANT(ABSENT_COVERED_TAKEN) && map_reaches(map, w->dot);
 }
 
-static record_ref place(struct map *map, record_ref old, size_t key_len, size_t value_len)
+/* Is there a place in the table for it? */
+static bool has_place(const struct map *map, record_ref old)
 {
-	struct store *s = &map->store;
-	if (old == 0 &&
-		atomic_load_explicit(&s->record_count, memory_order_relaxed) >= s->records_max)
-		return 0;
-	return store_alloc(s, key_len, value_len);
-}
-
-static void fill(struct record *r, const struct wire_record *w, uint64_t hash, uint64_t weight)
-{
-	r->flags = w->flags;
-	r->key_hash = hash;
-	r->clock = w->clock;
-	r->weight = weight;
-	r->written_ms = w->written_ms;
-	set_dot(&r->author, &w->author);
-	set_dot(&r->dot, &w->dot);
-	set_dot(&r->previous, &w->previous);
-	copy_payload(r, w->key, w->value);
+	const struct store *s = &map->store;
+	return old != 0 ||
+	       atomic_load_explicit(&s->record_count, memory_order_relaxed) < s->records_max;
 }
 
 /* Under a dot of this server's own: beyond the cap of a closed epoch there are no dots. */
-static void redot(struct map *map, struct record *r)
+static void redot(const struct map *map, struct wire_record *w)
 {
-	r->dot = next_dot(map);
-	r->actor_slot = map->self_slot;
-	r->flags |= WIRE_RECORD_ADOPTED;
-	map->counters.adopted++;
+	w->dot = next_dot(map);
+	w->flags |= WIRE_RECORD_ADOPTED;
 }
 
 /* Above everything that was collected, as a write of this server's. */
-static void lift(struct map *map, struct record *r)
+static void lift(const struct map *map, struct wire_record *w)
+{
+	w->clock = map_floor(map) + 1;
+	w->author = w->dot = next_dot(map);
+	w->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
+}
+
+static void tell_lifted(struct map *map, const struct wire_record *w, struct dot loser)
 {
 	struct map_event event = {.kind = MAP_EVENT_LIFTED,
-		.key = record_key(r),
-		.key_len = r->key_len,
-		.loser = r->author};
-	r->clock = map_floor(map) + 1;
-	r->weight = stamp_weight(r->key_hash, map->self);
-	r->author = r->dot = event.winner = next_dot(map);
-	r->actor_slot = map->self_slot;
-	r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
+		.key = w->key,
+		.key_len = w->key_len,
+		.winner = w->author,
+		.loser = loser};
 	map->counters.lifted++;
 	map->join_lifted++;
 	map_event(map, &event);
@@ -221,19 +198,20 @@ static void mark(struct map *map, record_ref ref, enum merge_how how)
 		store_at(&map->store, ref)->mark = map->mark;
 }
 
-/* A copy of a published record that will take its place; 0: no room. */
-static record_ref copy_of(struct map *map, record_ref ref)
+/* A published record said anew, to take its place; 0: no room. */
+static record_ref write_anew(
+	struct map *map, record_ref ref, const struct wire_record *w, uint16_t slot)
 {
-	struct wire_record w;
-	const struct record *o = store_at(&map->store, ref);
-	record_ref next =
-		map->self_slot == NO_ACTOR ? 0 : store_alloc(&map->store, o->key_len, o->value_len);
-	if (next == 0)
-		return 0;
-	map_record_to_wire(o, &w);
-	fill(store_at(&map->store, next), &w, o->key_hash, o->weight);
-	store_at(&map->store, next)->rival = o->rival;
+	struct store *s = &map->store;
+	record_ref next = map->self_slot == NO_ACTOR ? 0 : store_write(s, w, slot);
+	if (next != 0)
+		store_at(s, next)->rival = store_at(s, ref)->rival;
 	return next;
+}
+
+static uint64_t hash_of(const struct map *map, const struct wire_record *w)
+{
+	return map_key_hash(map, w->key, w->key_len);
 }
 
 /* The same record under another dot, of an epoch that goes on, where this one's is to leave the
@@ -241,23 +219,63 @@ static record_ref copy_of(struct map *map, record_ref ref)
 static void take_over_dot(struct map *map, record_ref ref, struct dot dot)
 {
 	struct store *s = &map->store;
+	struct wire_record w;
 	const struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
 	if (a->cap == 0 || a->actor.epoch > horizon_epoch(map))
 		return;
 	uint16_t slot = store_actor(s, dot.actor, true);
 	if (slot == NO_ACTOR || s->actors[slot].cap != 0)
 		return;
-	record_ref next = copy_of(map, ref);
-	if (next == 0)
-		return;
-	struct record *r = store_at(s, next);
-	r->dot = dot;
-	r->actor_slot = slot;
-	if (dot_equal(r->dot, r->author))
-		r->flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
+	map_record_to_wire(store_at(s, ref), &w);
+	w.dot = dot;
+	if (dot_equal(w.dot, w.author))
+		w.flags &= (uint8_t)~WIRE_RECORD_ADOPTED;
 	else
-		r->flags |= WIRE_RECORD_ADOPTED;
-	store_publish(s, next, ref);
+		w.flags |= WIRE_RECORD_ADOPTED;
+	record_ref next = write_anew(map, ref, &w, slot);
+	if (next != 0)
+		store_publish(s, hash_of(map, &w), next, ref);
+}
+
+/* A record that is news, where nothing is held that is newer. */
+static enum merge_result enter(struct map *map, const struct wire_record *w, uint64_t hash,
+	enum merge_how how, record_ref old, bool rival)
+{
+	struct store *s = &map->store;
+	struct wire_record anew;
+	uint16_t slot = store_actor(s, w->dot.actor, true);
+	bool beyond = slot != NO_ACTOR && is_beyond_cap(map, slot, w->dot.seq);
+	bool lifted = old == 0 && how == MERGE_RECONCILE && w->clock <= map_floor(map) &&
+		      !MAP_MUTANT(RECONCILE_NO_LIFT);
+	if (slot == NO_ACTOR || ((beyond || lifted) && map->self_slot == NO_ACTOR)) {
+		map->counters.refused_actors++;
+		return MERGE_ACTORS;
+	}
+	struct dot author = w->author;
+	if (lifted || beyond) {
+		anew = *w;
+		(lifted ? lift : redot)(map, &anew);
+		w = &anew;
+		slot = map->self_slot;
+	}
+	record_ref ref = has_place(map, old) ? store_write(s, w, slot) : 0;
+	if (ref == 0) {
+		map->counters.refused_full++;
+		return MERGE_FULL;
+	}
+	struct record *r = store_at(s, ref);
+	r->rival = rival;
+	if (lifted)
+		tell_lifted(map, w, author);
+	else
+		map->counters.adopted += beyond;
+	store_publish(s, hash, ref, old);
+	mark(map, ref, how);
+	map->counters.merged++;
+	map_changed(map, r, hash, lifted, false);
+	if (lifted || beyond)
+		take_dot(map, w->dot);
+	return MERGE_NEW;
 }
 
 enum merge_result map_merge_record(
@@ -268,18 +286,16 @@ enum merge_result map_merge_record(
 		map->counters.malformed++;
 		return MERGE_REFUSED;
 	}
-	uint64_t weight = stamp_weight(hash, w->author.actor);
 	record_ref old = store_find(s, hash, w->key, w->key_len);
 	bool rival = false;
 	if (old != 0) {
 		const struct record *o = store_at(s, old);
-		int order = compare_stamps(
-			w->clock, weight, &w->author, o->clock, o->weight, &o->author);
+		int order = compare_with_held(w, o, hash);
 		/* With one clock, neither knew of the other. */
-		rival = w->clock == o->clock && w->author.actor.id != o->author.actor.id;
+		rival = w->clock == o->clock && w->author.actor.id != o->author_id;
 		if (order != 0 && (rival || typed_is_reserved(w->key, w->key_len)))
-			tell_displaced(map, w, weight, o, order, rival);
-		if (order == 0 && !dot_equal(w->dot, o->dot))
+			tell_displaced(map, w, hash, o, order, rival);
+		if (order == 0 && !dot_equal(w->dot, record_dot(o)))
 			take_over_dot(map, old, w->dot);
 		if (order <= 0) {
 			mark(map, store_find(s, hash, w->key, w->key_len), how);
@@ -290,56 +306,37 @@ enum merge_result map_merge_record(
 		map->counters.absent_covered += how != MERGE_PUSH;
 		return MERGE_COLLECTED;
 	}
-	uint16_t slot = store_actor(s, w->dot.actor, true);
-	bool beyond = slot != NO_ACTOR && is_beyond_cap(map, slot, w->dot.seq);
-	bool lifted = old == 0 && how == MERGE_RECONCILE && w->clock <= map_floor(map) &&
-		      !MAP_MUTANT(RECONCILE_NO_LIFT);
-	if (slot == NO_ACTOR || ((beyond || lifted) && map->self_slot == NO_ACTOR)) {
-		map->counters.refused_actors++;
-		return MERGE_ACTORS;
-	}
-	record_ref ref = place(map, old, w->key_len, w->value_len);
-	if (ref == 0) {
-		map->counters.refused_full++;
-		return MERGE_FULL;
-	}
-	struct record *r = store_at(s, ref);
-	fill(r, w, hash, weight);
-	r->rival = rival;
-	r->actor_slot = slot;
-	if (lifted)
-		lift(map, r);
-	else if (beyond)
-		redot(map, r);
-	store_publish(s, ref, old);
-	mark(map, ref, how);
-	map->counters.merged++;
-	map_changed(map, r, lifted, false);
-	if (lifted || beyond)
-		take_dot(map, r->dot);
-	return MERGE_NEW;
+	return enter(map, w, hash, how, old, rival);
 }
 
 bool map_adopt(struct map *map, record_ref ref)
 {
-	record_ref next = copy_of(map, ref);
+	struct wire_record w;
+	map_record_to_wire(store_at(&map->store, ref), &w);
+	redot(map, &w);
+	record_ref next = write_anew(map, ref, &w, map->self_slot);
 	if (next == 0)
 		return false;
-	redot(map, store_at(&map->store, next));
-	store_publish(&map->store, next, ref);
-	take_dot(map, store_at(&map->store, next)->dot);
+	map->counters.adopted++;
+	store_publish(&map->store, hash_of(map, &w), next, ref);
+	take_dot(map, w.dot);
 	return true;
 }
 
 bool map_lift(struct map *map, record_ref ref)
 {
-	record_ref next = copy_of(map, ref);
+	struct wire_record w;
+	struct dot loser = record_author(store_at(&map->store, ref));
+	map_record_to_wire(store_at(&map->store, ref), &w);
+	lift(map, &w);
+	record_ref next = write_anew(map, ref, &w, map->self_slot);
 	if (next == 0)
 		return false;
-	lift(map, store_at(&map->store, next));
-	store_publish(&map->store, next, ref);
-	map_changed(map, store_at(&map->store, next), true, false);
-	take_dot(map, store_at(&map->store, next)->dot);
+	uint64_t hash = hash_of(map, &w);
+	tell_lifted(map, &w, loser);
+	store_publish(&map->store, hash, next, ref);
+	map_changed(map, store_at(&map->store, next), hash, true, false);
+	take_dot(map, w.dot);
 	return true;
 }
 
@@ -360,8 +357,9 @@ static bool is_above(const struct map *map, uint64_t hash, const struct record *
 	struct map_view theirs, mine = {.clock = o->clock,
 					.weight = stamp_weight(hash, map->self),
 					.author = {map->self, 1}};
-	store_view(o, &theirs);
-	return !actor_equal(map->self, o->author.actor) && map_stamp_compare(&mine, &theirs) > 0;
+	store_view(o, hash, &theirs);
+	return !actor_equal(map->self, theirs.author.actor) &&
+	       map_stamp_compare(&mine, &theirs) > 0;
 }
 
 /* A write that knows what it replaces takes that clock + 1; a birth stands above the floor. */
@@ -386,11 +384,6 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	*error = -EOVERFLOW;
 	if (vv_reach(store_seq(s, map->self_slot)) >= SEQ_MAX || clock > MAP_CLOCK_MAX)
 		return 0;
-	*error = -ENOSPC;
-	record_ref ref = map->self_slot == NO_ACTOR ? 0 : place(map, old, key_len, value_len);
-	if (ref == 0)
-		return 0;
-	*error = 0;
 	struct wire_record w = {.flags = tombstone ? WIRE_RECORD_TOMBSTONE : 0,
 		.key_len = (uint8_t)key_len,
 		.value_len = (uint16_t)value_len,
@@ -402,12 +395,17 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	w.dot = w.author;
 	if (tombstone) {
 		w.flags |= WIRE_RECORD_PREVIOUS;
-		w.previous = o->author;
+		w.previous = record_author(o);
 	}
-	fill(store_at(s, ref), &w, hash, stamp_weight(hash, map->self));
-	store_at(s, ref)->actor_slot = map->self_slot;
-	store_publish(s, ref, old);
-	map_changed(map, store_at(s, ref), true, false);
+	*error = -ENOSPC;
+	record_ref ref = map->self_slot == NO_ACTOR || !has_place(map, old)
+				 ? 0
+				 : store_write(s, &w, map->self_slot);
+	if (ref == 0)
+		return 0;
+	*error = 0;
+	store_publish(s, hash, ref, old);
+	map_changed(map, store_at(s, ref), hash, true, false);
 	take_dot(map, w.dot);
 	if (MAP_MUTANT(NO_TOMBSTONE) && tombstone)
 		store_remove(s, ref);

@@ -23,8 +23,9 @@ static void take_records(
 		if (m.type != WIRE_RECORD || !decode(map, &m.payload, next))
 			continue;
 		store_prefetch_bucket(&map->store, next->hash);
-		store_prefetch_room(&map->store, before + a->count++,
-			(size_t)next->record.key_len + next->record.value_len);
+		const struct wire_record *r = &next->record;
+		arena_prefetch(&map->store.arena, before + a->count++,
+			record_len(r->flags, r->key_len, r->value_len));
 	}
 }
 
@@ -43,31 +44,19 @@ const struct ahead_record *ahead_record(
 	return decode(map, payload, room) ? room : NULL;
 }
 
-static void fetch_heads(const struct store *s, struct ahead *a)
-{
-	for (uint32_t i = 0; i < a->count; i++) {
-		a->records[i].ref = store_head(s, a->records[i].hash);
-		store_prefetch_record(s, a->records[i].ref);
-	}
-}
-
-/* The record itself, where it is not the first of its chain. */
-static void fetch_found(const struct store *s, struct ahead *a)
+static void fetch_records(const struct store *s, struct ahead *a)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
 		struct ahead_record *r = &a->records[i];
-		record_ref found = store_find_from(s, r->ref, r->record.key, r->record.key_len);
-		if (found != r->ref)
-			store_prefetch_record(s, found);
-		r->ref = found;
+		r->ref = index_guess(&s->index, r->hash);
+		store_prefetch_key(s, r->ref, r->record.key_len);
 	}
 }
 
-static void fetch_neighbours(const struct store *s, const struct ahead *a)
+static void fetch_places(const struct store *s, const struct ahead *a)
 {
 	for (uint32_t i = 0; i < a->count; i++)
-		if (a->records[i].ref != 0)
-			store_prefetch_neighbours(s, a->records[i].ref);
+		store_prefetch_place(s, a->records[i].ref);
 }
 
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count)
@@ -85,9 +74,8 @@ void map_ahead_step_owner(struct map *map)
 {
 	struct ahead *a = &map->ahead[map->ahead_now];
 	switch (a->step++) {
-	case 0: fetch_heads(&map->store, a); return;
-	case 1: fetch_found(&map->store, a); return;
-	case 2: fetch_neighbours(&map->store, a); return;
+	case 0: fetch_records(&map->store, a); return;
+	case 1: fetch_places(&map->store, a); return;
 	default: return;
 	}
 }

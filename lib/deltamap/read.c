@@ -8,18 +8,17 @@ uint64_t map_get_bulk_reader(
 {
 	const struct store *s = &map->store;
 	uint64_t hashes[MAP_BULK_MAX], hits = 0;
-	record_ref heads[MAP_BULK_MAX];
 	assert(count <= MAP_BULK_MAX);
 	for (uint32_t i = 0; i < count; i++) {
 		hashes[i] = map_key_hash(map, keys[i].bytes, keys[i].len);
 		store_prefetch_bucket(s, hashes[i]);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		heads[i] = store_head(s, hashes[i]);
-		store_prefetch_key(s, heads[i]);
+		record_ref guess = index_guess(&s->index, hashes[i]);
+		store_prefetch_key(s, guess, keys[i].len);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		record_ref ref = store_find_from(s, heads[i], keys[i].bytes, keys[i].len);
+		record_ref ref = store_find(s, hashes[i], keys[i].bytes, keys[i].len);
 		if (ref == 0)
 			continue;
 		const struct record *r = store_at(s, ref);
@@ -32,7 +31,8 @@ uint64_t map_get_bulk_reader(
 	return hits;
 }
 
-void map_view_reader(const struct record *record, struct map_view *view)
+void map_view_reader(const struct map *map, const struct record *record, struct map_view *view)
 {
-	store_view(record, view);
+	uint64_t hash = map_key_hash(map, record_key(record), record->key_len);
+	store_view(record, hash, view);
 }

@@ -17,8 +17,8 @@ void reconcile_begin(struct map *map)
 		return;
 	map->mark = 1;
 	for (uint32_t i = 0; i < s->actor_count; i++)
-		for (record_ref ref = s->actors[s->actor_order[i]].oldest; ref != 0;
-			ref = store_at(s, ref)->newer)
+		for (record_ref ref = order_newest(s, &s->actors[s->actor_order[i]]); ref != 0;
+			ref = order_older(s, ref))
 			store_at(s, ref)->mark = 0;
 }
 
@@ -34,13 +34,15 @@ static bool join_record(struct map *map, record_ref ref, const struct version_ve
 	const struct record *r = store_at(s, ref);
 	if (r->mark == map->mark)
 		return true;
-	if (reaches(theirs, r->dot) || (reaches(theirs, r->author) && !MAP_MUTANT(NO_AUTHOR_DOT))) {
+	if (reaches(theirs, record_dot(r)) ||
+		(reaches(theirs, record_author(r)) && !MAP_MUTANT(NO_AUTHOR_DOT))) {
 		if (MAP_MUTANT(RECONCILE_NO_DROP))
 			return true;
 		map->join_dropped++;
 		map->counters.reconcile_dropped++;
 		if (!(r->flags & WIRE_RECORD_TOMBSTONE))
-			map_changed(map, r, false, true);
+			map_changed(
+				map, r, map_key_hash(map, record_key(r), r->key_len), false, true);
 		store_remove(s, ref);
 		return true;
 	}
@@ -55,17 +57,12 @@ bool reconcile_join(struct map *map, const struct version_vector *theirs)
 	/* One that was given up half-way leaves it odd, for the next one to end. */
 	if (map_joins_reader(map) % 2 == 0)
 		atomic_fetch_add_explicit(&map->joins, 1, memory_order_acq_rel);
-	for (uint32_t n = 0; n < BUCKETS_PER_TICK && map->join_bucket <= s->bucket_mask; n++) {
-		record_ref ref =
-			atomic_load_explicit(&s->buckets[map->join_bucket], memory_order_relaxed);
-		while (ref != 0) {
-			record_ref next =
-				atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);
+	for (uint32_t n = 0; n < BUCKETS_PER_TICK && map->join_bucket <= s->index.mask; n++) {
+		struct index_walk w = index_walk(&s->index, map->join_bucket);
+		for (record_ref ref; (ref = index_next(&s->arena, &w)) != 0;)
 			if (!join_record(map, ref, theirs))
 				return false; /* what is retired will be free */
-			ref = next;
-		}
 		map->join_bucket++;
 	}
-	return map->join_bucket > s->bucket_mask;
+	return map->join_bucket > s->index.mask;
 }

@@ -238,7 +238,8 @@ static void put_part(struct sw_writer *w, const struct version_vector *vv, uint3
 static bool is_held(const struct map *map, record_ref ref)
 {
 	const struct record *r = store_at(&map->store, ref);
-	return store_find(&map->store, r->key_hash, record_key(r), r->key_len) == ref;
+	uint64_t hash = map_key_hash(map, record_key(r), r->key_len);
+	return store_find(&map->store, hash, record_key(r), r->key_len) == ref;
 }
 
 /* In a test build a packet that was lost may be made anew: what has been replaced by then would

@@ -101,13 +101,11 @@ static bool put_entries(struct snapshot_writer *s, struct sw_writer *w, enum kin
 static uint64_t put_bucket(const struct store *s, uint32_t bucket, struct sw_writer *w)
 {
 	uint64_t records = 0;
-	record_ref ref = atomic_load_explicit(&s->buckets[bucket], memory_order_acquire);
-	for (; ref != 0; records++) {
-		const struct record *r = store_at(s, ref);
+	struct index_walk walk = index_walk(&s->index, bucket);
+	for (record_ref ref; (ref = index_next(&s->arena, &walk)) != 0; records++) {
 		struct wire_record record;
-		map_record_to_wire(r, &record);
+		map_record_to_wire(store_at(s, ref), &record);
 		wire_put_record(w, &record);
-		ref = atomic_load_explicit(&r->next, memory_order_acquire);
 	}
 	return records;
 }
@@ -117,7 +115,7 @@ static int put_buckets(struct snapshot_writer *s, uint32_t buckets, struct sw_wr
 {
 	const struct store *store = &s->map->store;
 	uint8_t *block = begin_block(w, KIND_RECORDS);
-	for (uint32_t n = 0; n < buckets && s->at <= store->bucket_mask; n++) {
+	for (uint32_t n = 0; n < buckets && s->at <= store->index.mask; n++) {
 		uint8_t *before = w->at;
 		uint64_t records = put_bucket(store, s->at, w);
 		if (w->failed) { /* begins the next step */
@@ -131,7 +129,7 @@ static int put_buckets(struct snapshot_writer *s, uint32_t buckets, struct sw_wr
 		s->at++;
 	}
 	end_block(w, block);
-	return s->at <= store->bucket_mask;
+	return s->at <= store->index.mask;
 }
 
 static void put_end(struct snapshot_writer *s, struct sw_writer *w, const uint8_t *begin)

@@ -5,32 +5,25 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "deltamap/bounds.h"
+#include "rendezvous/rendezvous.h"
 
-/* Bytes of a record with its key and value. */
-static const uint32_t class_bytes[STORE_CLASSES] = {
-	192, 256, 320, 384, 448, 512, 640, 768, 960, 1152, 1344, 1536};
-
-_Static_assert(sizeof(struct record) + MAP_PAYLOAD_MAX <= 1536,
-	"the largest class holds the largest record");
-
-int store_init(struct store *s, struct blocks *blocks, uint32_t records_max, uint64_t bytes_max)
+int store_init(struct store *s, struct blocks *blocks, uint64_t cluster_seed, uint32_t records_max,
+	uint64_t bytes_max)
 {
 	memset(s, 0, sizeof(*s));
-	uint32_t buckets = BUCKETS_MIN;
-	while (buckets / 2 < records_max && buckets < (1u << 30))
-		buckets *= 2;
-	uint64_t units = bytes_max / STORE_UNIT;
-	s->arena_units = units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
-	s->arena_top = 1; /* reference 0 is none */
+	s->cluster_seed = cluster_seed;
 	s->records_max = records_max;
-	s->bucket_mask = buckets - 1;
-	s->arena = blocks_take(blocks, (size_t)s->arena_units * STORE_UNIT);
-	/* Of the smallest records there are most. */
-	s->retired_max = s->arena_units / (class_bytes[0] / STORE_UNIT) + 2;
-	s->retired = blocks_take(blocks, s->retired_max * sizeof(s->retired[0]));
-	s->buckets = blocks_take_zeroed(blocks, buckets * sizeof(s->buckets[0]));
-	return s->arena == NULL || s->retired == NULL || s->buckets == NULL ? -ENOMEM : 0;
+	int error = arena_init(&s->arena, blocks, bytes_max);
+	if (error == 0)
+		error = index_init(&s->index, blocks, records_max);
+	if (error == 0)
+		error = order_init(&s->order, blocks, arena_records_max(&s->arena), SW_ACTORS_MAX);
+	return error;
+}
+
+uint64_t store_key_hash(const struct store *s, const void *key, size_t key_len)
+{
+	return rendezvous_key_hash(s->cluster_seed, key, key_len);
 }
 
 /* ---- actors ---- */
@@ -79,6 +72,7 @@ uint16_t store_actor(struct store *s, struct actor actor, bool add)
 		at = (at + 1) % ACTOR_SLOTS;
 	}
 	s->actors[at].actor = actor;
+	s->actors[at].hash = vv_actor_hash(actor);
 	atomic_store_explicit(&s->actors[at].state, SLOT_USED, memory_order_release);
 	uint32_t i = s->actor_count++;
 	for (; i > 0 && actor_compare(s->actors[s->actor_order[i - 1]].actor, actor) > 0; i--)
@@ -119,7 +113,7 @@ void store_raise(struct store *s, uint16_t slot, uint64_t seq)
 	seq = vv_seq_join(old, seq);
 	if (seq == old)
 		return;
-	add_hash(&s->vector_hash, vv_entry_hash(a->actor, seq) - vv_entry_hash(a->actor, old));
+	add_hash(&s->vector_hash, vv_seq_hash(a->hash, seq) - vv_seq_hash(a->hash, old));
 	atomic_store_explicit(&a->seq, seq, memory_order_release);
 	if (a->ahead)
 		order_look_ahead(s, a);
@@ -132,7 +126,7 @@ void store_forget_actor(struct store *s, uint16_t slot)
 	struct actor_slot *a = &s->actors[slot];
 	uint64_t seq = atomic_load_explicit(&a->seq, memory_order_relaxed);
 	assert(a->oldest == 0 && a->tomb_oldest == 0);
-	add_hash(&s->vector_hash, -vv_entry_hash(a->actor, seq));
+	add_hash(&s->vector_hash, -vv_seq_hash(a->hash, seq));
 	atomic_store_explicit(&a->seq, 0, memory_order_release);
 	atomic_store_explicit(&a->state, SLOT_GONE, memory_order_release);
 	a->cap = a->unknown_ns = 0;
@@ -154,136 +148,14 @@ static void move_slots(struct store *s, uint8_t from, uint8_t to)
 			atomic_store_explicit(&s->actors[i].state, to, memory_order_release);
 }
 
-/* ---- memory ---- */
-
-static uint8_t class_of(size_t bytes)
-{
-	uint8_t c = 0;
-	while (class_bytes[c] < bytes)
-		c++;
-	assert(c < STORE_CLASSES);
-	return c;
-}
-
-/* Free records name each other a dozen at a time, in the memory of one of them: what comes next is
- * known without touching it, and can be fetched ahead. */
-struct free_chunk {
-	record_ref next; /* a record that holds another chunk */
-	uint32_t count;
-	record_ref refs[12];
-};
-
-_Static_assert(sizeof(struct record) + sizeof(struct free_chunk) <= 192,
-	"the smallest record holds a chunk");
-
-static struct free_chunk *chunk_at(const struct store *s, record_ref ref)
-{
-	return (struct free_chunk *)(void *)store_at(s, ref)->bytes;
-}
-
-static record_ref pop_free(struct store *s, uint8_t class)
-{
-	record_ref head = s->free_lists[class];
-	if (head == 0)
-		return 0;
-	struct free_chunk *chunk = chunk_at(s, head);
-	if (chunk->count > 0)
-		return chunk->refs[--chunk->count];
-	s->free_lists[class] = chunk->next;
-	return head;
-}
-
-/* The one that pop_free() gives after `ahead` others; 0: there are fewer. */
-static record_ref peek_free(const struct store *s, uint8_t class, uint32_t ahead)
-{
-	record_ref head = s->free_lists[class];
-	while (head != 0) {
-		const struct free_chunk *chunk = chunk_at(s, head);
-		if (ahead < chunk->count)
-			return chunk->refs[chunk->count - 1 - ahead];
-		if (ahead == chunk->count)
-			return head;
-		ahead -= chunk->count + 1;
-		head = chunk->next;
-	}
-	return 0;
-}
-
-static record_ref take_free(struct store *s, uint8_t class)
-{
-	for (uint8_t c = class; c < STORE_CLASSES; c++) {
-		record_ref ref = pop_free(s, c);
-		if (ref != 0)
-			return ref;
-		/* Fresh memory of the right size before a larger used piece. */
-		uint32_t units = class_bytes[class] / STORE_UNIT;
-		if (c == class && s->arena_units - s->arena_top >= units) {
-			ref = s->arena_top;
-			s->arena_top += units;
-			store_at(s, ref)->class = class;
-			return ref;
-		}
-	}
-	return 0;
-}
-
-void store_prefetch_room(const struct store *s, uint32_t ahead, size_t payload_len)
-{
-	uint8_t class = class_of(sizeof(struct record) + payload_len);
-	size_t units = class_bytes[class] / STORE_UNIT, at = peek_free(s, class, ahead);
-	if (at == 0 && s->arena_units - s->arena_top >= (ahead + 1) * units)
-		at = s->arena_top + ahead * units;
-	for (size_t i = 0; at != 0 && i < units; i++)
-		__builtin_prefetch(s->arena + (at + i) * STORE_UNIT, 1);
-}
-
-record_ref store_alloc(struct store *s, size_t key_len, size_t value_len)
-{
-	record_ref ref = take_free(s, class_of(sizeof(struct record) + key_len + value_len));
-	if (ref == 0)
-		return 0;
-	struct record *r = store_at(s, ref);
-	/* One by one: a memset() of this size becomes `rep stos`, which takes longer than all else
-	 * here. */
-	r->older = r->newer = r->free_next = r->tomb_older = 0;
-	r->actor_slot = 0;
-	r->pins = 0;
-	r->dead = false;
-	r->mark = r->rival = 0;
-	r->key_len = (uint8_t)key_len;
-	r->value_len = (uint16_t)value_len;
-	return ref;
-}
-
-void store_release(struct store *s, record_ref ref)
-{
-	uint8_t class = store_at(s, ref)->class;
-	record_ref head = s->free_lists[class];
-	struct free_chunk *chunk = head != 0 ? chunk_at(s, head) : NULL;
-	if (chunk != NULL && chunk->count < sizeof(chunk->refs) / sizeof(chunk->refs[0])) {
-		chunk->refs[chunk->count++] = ref;
-		return;
-	}
-	chunk = chunk_at(s, ref);
-	chunk->next = head;
-	chunk->count = 0;
-	s->free_lists[class] = ref;
-}
-
-static uint32_t after(const struct store *s, uint32_t place)
-{
-	return place + 1 < s->retired_max ? place + 1 : 0;
-}
+/* ---- readers and sessions that hold what is replaced ---- */
 
 static void retire(struct store *s, record_ref ref)
 {
 	struct record *r = store_at(s, ref);
 	r->dead = true;
-	if (r->pins > 0)
-		return; /* the last unpin retires it */
-	s->retired[s->retired_head] = ref;
-	s->retired_head = after(s, s->retired_head);
-	assert(s->retired_head != s->retired_tail); /* one place more than there are records */
+	if (r->pins == 0) /* else the last unpin retires it */
+		arena_retire(&s->arena, ref);
 }
 
 void store_pin(struct store *s, record_ref ref)
@@ -301,8 +173,7 @@ void store_unpin(struct store *s, record_ref ref)
 
 void store_seal(struct store *s)
 {
-	assert(s->retired_tail == s->retired_seal);
-	s->retired_seal = s->retired_head;
+	arena_seal(&s->arena);
 	if (s->gone_open > 0)
 		move_slots(s, SLOT_GONE, SLOT_SEALED);
 	s->gone_sealed = s->gone_open;
@@ -311,79 +182,94 @@ void store_seal(struct store *s)
 
 bool store_has_retired(const struct store *s)
 {
-	return s->retired_head != s->retired_seal || s->gone_open > 0;
+	return arena_has_retired(&s->arena) || s->gone_open > 0;
 }
 
 void store_free_sealed(struct store *s)
 {
-	/* What readers have held up for long is far away by now. */
-	uint32_t ahead = s->retired_tail, lead = 0;
-	while (s->retired_tail != s->retired_seal) {
-		for (; lead < FREE_AHEAD && ahead != s->retired_seal; lead++) {
-			__builtin_prefetch(store_at(s, s->retired[ahead]));
-			ahead = after(s, ahead);
-		}
-		store_release(s, s->retired[s->retired_tail]);
-		s->retired_tail = after(s, s->retired_tail);
-		lead--;
-	}
+	arena_free_sealed(&s->arena);
 	if (s->gone_sealed > 0)
 		move_slots(s, SLOT_SEALED, SLOT_FREE);
 	s->gone_sealed = 0;
 }
 
-/* ---- the table ---- */
+/* ---- records ---- */
 
-record_ref store_find(const struct store *s, uint64_t key_hash, const void *key, size_t key_len)
+/* Field by field, here and below: a copy of the whole reads wider than what the decoder has just
+ * written, and waits until that has left the store buffer, behind the last record's cache misses.
+ */
+static void set_dot(struct dot *to, const struct dot *from)
 {
-	return store_find_from(s, store_head(s, key_hash), key, key_len);
+	to->actor.id = from->actor.id;
+	to->actor.epoch = from->actor.epoch;
+	to->seq = from->seq;
 }
 
-/* The link that points to ref. */
-static _Atomic record_ref *link_to(struct store *s, uint64_t key_hash, record_ref ref)
+/* In a packet the value stands right behind the key: one copy then. */
+static void copy_payload(struct record *r, const uint8_t *key, const uint8_t *value)
 {
-	_Atomic record_ref *link = &s->buckets[key_hash & s->bucket_mask];
-	record_ref at;
-	while ((at = atomic_load_explicit(link, memory_order_relaxed)) != ref)
-		link = &store_at(s, at)->next;
-	return link;
+	if (value == key + r->key_len) {
+		memcpy(r->bytes, key, (size_t)r->key_len + r->value_len);
+		return;
+	}
+	memcpy(r->bytes, key, r->key_len);
+	if (r->value_len > 0)
+		memcpy(r->bytes + r->key_len, value, r->value_len);
 }
 
-static uint64_t content_of(const struct record *r)
+record_ref store_write(struct store *s, const struct wire_record *w, uint16_t slot)
+{
+	record_ref ref = arena_take(&s->arena, record_len(w->flags, w->key_len, w->value_len));
+	if (ref == 0)
+		return 0;
+	struct record *r = store_at(s, ref);
+	r->value_len = w->value_len;
+	r->flags = w->flags;
+	r->key_len = w->key_len;
+	r->clock = w->clock;
+	r->author_id = w->author.actor.id;
+	r->author_seq = w->author.seq;
+	r->author_epoch = w->author.actor.epoch;
+	r->actor_slot = slot;
+	copy_payload(r, w->key, w->value);
+	*record_written_ms(r) = w->written_ms;
+	if (w->flags & WIRE_RECORD_ADOPTED)
+		set_dot(record_own_dot(r), &w->dot);
+	if (w->flags & WIRE_RECORD_PREVIOUS)
+		set_dot(record_previous(r), &w->previous);
+	return ref;
+}
+
+static uint64_t content_of(const struct record *r, uint64_t key_hash)
 {
 	if (r->flags & WIRE_RECORD_TOMBSTONE)
 		return 0;
-	uint64_t h = sw_mix64(r->key_hash + r->clock);
-	h = sw_mix64(h + r->author.actor.id);
-	return sw_mix64(h + ((uint64_t)r->author.actor.epoch << 40) + r->author.seq);
+	uint64_t h = sw_mix64(key_hash + r->clock);
+	h = sw_mix64(h + r->author_id);
+	return sw_mix64(h + ((uint64_t)r->author_epoch << 40) + r->author_seq);
 }
 
-static void count(struct store *s, const struct record *r, int by)
+static void count(struct store *s, const struct record *r, uint64_t key_hash, int by)
 {
 	add_count(&s->record_count, by);
 	if (r->flags & WIRE_RECORD_TOMBSTONE)
 		add_count(&s->tombstone_count, by);
-	uint64_t content = by > 0 ? content_of(r) : -content_of(r);
+	uint64_t content = by > 0 ? content_of(r, key_hash) : -content_of(r, key_hash);
 	add_hash(&s->content_hash, content);
-	s->bucket_sums[r->key_hash % WIRE_BUCKETS_COUNT] += content;
+	s->bucket_sums[key_hash % WIRE_BUCKETS_COUNT] += content;
 }
 
-void store_publish(struct store *s, record_ref ref, record_ref old)
+void store_publish(struct store *s, uint64_t key_hash, record_ref ref, record_ref old)
 {
-	struct record *r = store_at(s, ref);
-	_Atomic record_ref *link = &s->buckets[r->key_hash & s->bucket_mask];
-	record_ref next = atomic_load_explicit(link, memory_order_relaxed);
-	if (old != 0) {
-		link = link_to(s, r->key_hash, old);
-		next = atomic_load_explicit(&store_at(s, old)->next, memory_order_relaxed);
-	}
-	atomic_store_explicit(&r->next, next, memory_order_relaxed);
-	atomic_store_explicit(link, ref, memory_order_release);
+	if (old != 0)
+		index_replace(&s->index, &s->arena, key_hash, old, ref);
+	else
+		index_insert(&s->index, &s->arena, key_hash, ref);
 	order_take_in(s, ref);
-	count(s, r, 1);
+	count(s, store_at(s, ref), key_hash, 1);
 	if (old != 0) {
-		r->mark = store_at(s, old)->mark;
-		count(s, store_at(s, old), -1);
+		store_at(s, ref)->mark = store_at(s, old)->mark;
+		count(s, store_at(s, old), key_hash, -1);
 		order_take_out(s, old);
 		retire(s, old);
 	}
@@ -391,11 +277,10 @@ void store_publish(struct store *s, record_ref ref, record_ref old)
 
 void store_remove(struct store *s, record_ref ref)
 {
-	struct record *r = store_at(s, ref);
-	_Atomic record_ref *link = link_to(s, r->key_hash, ref);
-	atomic_store_explicit(
-		link, atomic_load_explicit(&r->next, memory_order_relaxed), memory_order_release);
-	count(s, r, -1);
+	const struct record *r = store_at(s, ref);
+	uint64_t key_hash = store_key_hash(s, record_key(r), r->key_len);
+	index_remove(&s->index, &s->arena, key_hash, ref);
+	count(s, r, key_hash, -1);
 	order_take_out(s, ref);
 	retire(s, ref);
 }
@@ -404,17 +289,14 @@ void store_clear(struct store *s)
 {
 	bool empty = atomic_load_explicit(&s->record_count, memory_order_relaxed) == 0;
 	assert(!s->gathering); /* who begins anew serves nobody */
-	for (uint32_t b = 0; !empty && b <= s->bucket_mask; b++) {
-		record_ref ref = atomic_load_explicit(&s->buckets[b], memory_order_relaxed);
-		atomic_store_explicit(&s->buckets[b], 0, memory_order_release);
-		while (ref != 0) {
-			record_ref next =
-				atomic_load_explicit(&store_at(s, ref)->next, memory_order_relaxed);
-			count(s, store_at(s, ref), -1);
+	for (uint32_t b = 0; !empty && b <= s->index.mask; b++) {
+		struct index_walk w = index_walk(&s->index, b);
+		for (record_ref ref; (ref = index_next(&s->arena, &w)) != 0;)
 			retire(s, ref);
-			ref = next;
-		}
 	}
+	if (!empty)
+		index_clear(&s->index);
+	order_clear(&s->order);
 	for (uint32_t i = 0; i < s->actor_count; i++) {
 		struct actor_slot *a = &s->actors[s->actor_order[i]];
 		a->oldest = a->newest = a->tomb_oldest = a->tomb_newest = 0;
@@ -423,11 +305,15 @@ void store_clear(struct store *s)
 		a->ahead = a->blocked = false;
 		atomic_store_explicit(&a->seq, 0, memory_order_release);
 	}
+	memset(s->bucket_sums, 0, sizeof(s->bucket_sums));
+	atomic_store_explicit(&s->record_count, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->tombstone_count, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->content_hash, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->ahead_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->vector_hash, 0, memory_order_relaxed);
 }
 
-void store_view(const struct record *r, struct map_view *view)
+void store_view(const struct record *r, uint64_t key_hash, struct map_view *view)
 {
 	*view = (struct map_view){
 		.key = record_key(r),
@@ -436,11 +322,11 @@ void store_view(const struct record *r, struct map_view *view)
 		.value_len = r->value_len,
 		.tombstone = (r->flags & WIRE_RECORD_TOMBSTONE) != 0,
 		.rival = r->rival,
-		.key_hash = r->key_hash,
+		.key_hash = key_hash,
 		.clock = r->clock,
-		.weight = r->weight,
-		.author = r->author,
-		.dot = r->dot,
-		.written_ms = r->written_ms,
+		.weight = rendezvous_weight(key_hash, rendezvous_server_hash(r->author_id)),
+		.author = record_author(r),
+		.dot = record_dot(r),
+		.written_ms = *record_written_ms(r),
 	};
 }

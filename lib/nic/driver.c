@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cyaml/cyaml.h>
+#include <linux/capability.h>
 
 #include "nic/port.h"
 
@@ -27,6 +28,9 @@ static const cyaml_strval_t offloads[] = {
 	{"ipv4_checksum", NIC_OFFLOAD_IPV4_CHECKSUM}, {"udp_checksum", NIC_OFFLOAD_UDP_CHECKSUM}};
 static const cyaml_strval_t quirks[] = {
 	{"all_multicast", NIC_QUIRK_ALL_MULTICAST}, {"tx_prepare", NIC_QUIRK_TX_PREPARE}};
+static const cyaml_strval_t capabilities[] = {{"CAP_NET_ADMIN", 1 << CAP_NET_ADMIN},
+	{"CAP_NET_RAW", 1 << CAP_NET_RAW}, {"CAP_IPC_LOCK", 1 << CAP_IPC_LOCK},
+	{"CAP_SYS_RAWIO", 1 << CAP_SYS_RAWIO}, {"CAP_SYS_ADMIN", 1 << CAP_SYS_ADMIN}};
 
 static const cyaml_schema_value_t text_item = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, TEXT_MAX)};
@@ -62,6 +66,7 @@ static const cyaml_schema_field_t fields[] = {
 	NUMBER(mtu_max),
 	CYAML_FIELD_BOOL("rx_interrupts", CYAML_FLAG_DEFAULT, struct nic_driver, rx_interrupts),
 	FLAGS(quirks, quirks),
+	FLAGS(capabilities, capabilities),
 	TEXT(take),
 	TEXT(check),
 	CYAML_FIELD_END,

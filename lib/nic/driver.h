@@ -52,7 +52,8 @@ struct nic_driver {
 	uint16_t tx_descriptors;
 	uint16_t mtu_max;
 	bool rx_interrupts;
-	uint32_t quirks; /* of enum nic_quirk */
+	uint32_t quirks;       /* of enum nic_quirk */
+	uint32_t capabilities; /* 1 << CAP_…: kept while it runs */
 	char *take;
 	char *check;
 };

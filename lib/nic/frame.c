@@ -9,6 +9,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "nic/frame_quick.h"
 #include "nic/frame_sum.h"
 
 _Static_assert(sizeof(struct rte_ether_hdr) == FRAME_ETHERNET, "Ethernet header");
@@ -35,14 +36,11 @@ static bool addr_is_multicast(const struct frame_self *self, uint32_t addr_be)
 	       addr_be == self->broadcast_be;
 }
 
-/* A sender that no reply could or should reach: a reply would go to many, to nobody, or to
- * ourselves. */
+/* Nor one whose frame came from many. */
 static bool sender_is_absurd(
 	const struct frame_self *self, const uint8_t *from_mac, uint32_t from_be)
 {
-	return mac_is_multicast(from_mac) || (from_be & htobe32(0xff000000)) == 0 ||
-	       from_be == self->addr_be || addr_is_multicast(self, from_be) ||
-	       (from_be & htobe32(0xff000000)) == htobe32(0x7f000000);
+	return mac_is_multicast(from_mac) || frame_sender_is_absurd(self, from_be);
 }
 
 static void drop(struct frame *out, enum nic_drop why)
@@ -93,15 +91,6 @@ static void classify_icmp(const uint8_t *bytes, uint16_t l4_len, struct frame *o
 	out->kind = FRAME_ECHO;
 }
 
-/* ::ffff:a.b.c.d in one store of 16 bytes: it is read as such a moment later, and a load of what
- * several stores have just written waits for all of them. */
-static void put_mapped(uint8_t addr[16], uint32_t addr_be)
-{
-	typedef uint64_t pair __attribute__((vector_size(16)));
-	pair mapped = {0, htole64((uint64_t)le32toh(addr_be) << 32 | 0xffff0000u)};
-	memcpy(addr, &mapped, sizeof(mapped));
-}
-
 static void classify_ipv4(const struct frame_self *self, const uint8_t *bytes, uint32_t len,
 	const uint8_t *from_mac, bool summed, struct frame *out)
 {
@@ -128,7 +117,7 @@ static void classify_ipv4(const struct frame_self *self, const uint8_t *bytes, u
 		return drop(out, NIC_DROP_SENDER);
 	out->l4_offset = (uint16_t)(out->l3_offset + header_len);
 	uint16_t l4_len = (uint16_t)(out->l3_len - header_len);
-	put_mapped(out->from.addr, ip.src_addr);
+	frame_put_mapped(out->from.addr, ip.src_addr);
 	if (ip.next_proto_id == IPPROTO_UDP)
 		classify_udp(self, bytes, l4_len,
 			frame_pseudo_ipv4(ip.src_addr, ip.dst_addr, IPPROTO_UDP), summed, out);

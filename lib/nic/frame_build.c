@@ -10,9 +10,10 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "nic/frame_quick.h"
 #include "nic/frame_sum.h"
 
-enum { HOPS = 64, ICMP6_ECHO_REPLY = 129 };
+enum { HOPS = FRAME_HOPS, ICMP6_ECHO_REPLY = 129 };
 
 static const uint8_t ipv4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 

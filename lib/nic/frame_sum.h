@@ -9,6 +9,8 @@
 
 #include <rte_ip.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "an odd byte is its word's low one");
+
 static inline uint16_t frame_fold(uint32_t sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -16,24 +18,50 @@ static inline uint16_t frame_fold(uint32_t sum)
 	return (uint16_t)sum;
 }
 
-/* The ones' complement sum of `len` bytes and `start`, folded to 16 bits, not complemented. Eight
- * bytes at a time (RFC 1071, 2C): a quarter of the cycles of rte_raw_cksum() of DPDK 22.11, which
- * adds 16 bits at a time, and a lane does this twice for each packet. */
+static inline uint16_t frame_fold64(uint64_t sum)
+{
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	return frame_fold((uint32_t)sum);
+}
+
+/* The ones' complement sum of `len` bytes and `start`, folded to 16 bits, not complemented. Sixteen
+ * bytes at a time, in 64-bit lanes that cannot overflow (RFC 1071, 2B and 2C): rte_raw_cksum() of
+ * DPDK 22.11 adds 16 bits at a time, and a lane does this twice for each packet. */
 static inline uint16_t frame_sum(const void *bytes, size_t len, uint32_t start)
 {
+	typedef uint64_t pair __attribute__((vector_size(16)));
 	const uint8_t *at = (const uint8_t *)bytes;
-	uint64_t low = start, high = 0, word;
-	for (; len >= sizeof(word); len -= sizeof(word), at += sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		low += word & UINT32_MAX;
-		high += word >> 32;
+	const pair low_half = {UINT32_MAX, UINT32_MAX};
+	pair even = {start, 0}, odd = {0, 0}, words;
+	for (; len >= sizeof(words); len -= sizeof(words), at += sizeof(words)) {
+		memcpy(&words, at, sizeof(words));
+		even += words & low_half;
+		odd += words >> 32;
 	}
-	word = 0;
-	memcpy(&word, at, len);
-	low += (word & UINT32_MAX) + high + (word >> 32);
-	low = (low & UINT32_MAX) + (low >> 32);
-	low = (low & UINT32_MAX) + (low >> 32);
-	return frame_fold((uint32_t)low);
+	even += odd;
+	uint64_t sum = even[0] + even[1];
+	if (len & 8) {
+		uint64_t word;
+		memcpy(&word, at, sizeof(word));
+		sum += (word & UINT32_MAX) + (word >> 32);
+		at += sizeof(word);
+	}
+	if (len & 4) {
+		uint32_t word;
+		memcpy(&word, at, sizeof(word));
+		sum += word;
+		at += sizeof(word);
+	}
+	if (len & 2) {
+		uint16_t word;
+		memcpy(&word, at, sizeof(word));
+		sum += word;
+		at += sizeof(word);
+	}
+	if (len & 1)
+		sum += *at; /* the word's other byte, behind it, is zero */
+	return frame_fold64(sum);
 }
 
 /* The pseudo headers' sums, but for the length. */

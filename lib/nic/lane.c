@@ -60,13 +60,29 @@ static bool put_tag_back(struct rte_mbuf **mbuf)
 	return rte_vlan_insert(mbuf) == 0;
 }
 
+static bool is_summed(const struct rte_mbuf *mbuf)
+{
+	return (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+}
+
 static void classify(const struct nic_port *port, const struct rte_mbuf *mbuf, struct frame *frame)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+	if (is_summed(mbuf))
 		frame_classify_summed(&port->self, bytes, mbuf->data_len, frame);
 	else
 		frame_classify(&port->self, bytes, mbuf->data_len, frame);
+}
+
+/* The ordinary datagram. False: the frame is to be looked at in full. */
+static inline bool receive_quick(
+	const struct nic_port *port, struct rte_mbuf *mbuf, struct nic_datagram *out)
+{
+	if (mbuf->nb_segs != 1 || (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0)
+		return false;
+	out->mbuf = mbuf;
+	return frame_quick_classify(&port->self, &port->quick, rte_pktmbuf_mtod(mbuf, uint8_t *),
+		mbuf->data_len, is_summed(mbuf), out);
 }
 
 /* True: the frame is a datagram for the lane, described in `out`. Otherwise the mbuf is taken. */
@@ -76,7 +92,6 @@ static bool receive(
 	struct nic_stats *stats = &port->queues[queue].stats;
 	struct frame frame;
 	bool answered = false;
-	NIC_COUNT(stats->rx_bytes, mbuf->pkt_len);
 	if (mbuf->nb_segs != 1 || !put_tag_back(&mbuf))
 		frame = (struct frame){.kind = FRAME_DROP, .drop = NIC_DROP_SEGMENTS};
 	else
@@ -84,7 +99,6 @@ static bool receive(
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	switch (frame.kind) {
 	case FRAME_DATAGRAM:
-		NIC_COUNT(stats->rx_datagrams, 1);
 		*out = (struct nic_datagram){
 			.mbuf = mbuf,
 			.payload = bytes + frame.payload_offset,
@@ -117,20 +131,27 @@ static bool receive(
 uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 {
 	struct rte_mbuf *mbufs[NIC_BURST];
+	struct nic_queue *q = &port->queues[queue];
 	uint16_t datagrams = 0;
+	uint64_t bytes = 0;
 	assert(queue < port->config.queues);
 	if (queue == 0 && port->self.exclusive)
 		resolve_poll(port, rte_rdtsc());
 	uint16_t count = rte_eth_rx_burst(port->port_id, queue, mbufs, NIC_BURST);
-	port->queues[queue].received_tsc = count > 0 ? rte_rdtsc() : 0;
+	q->received_tsc = count > 0 ? rte_rdtsc() : 0;
 	for (uint16_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (uint16_t i = 0; i < count; i++) {
 		if (i + PREFETCH_AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
-		datagrams += receive(port, queue, mbufs[i], &out[datagrams]);
+		bytes += mbufs[i]->pkt_len;
+		if (receive_quick(port, mbufs[i], &out[datagrams]) ||
+			receive(port, queue, mbufs[i], &out[datagrams]))
+			datagrams++;
 	}
-	NIC_COUNT(port->queues[queue].stats.rx_frames, count);
+	NIC_COUNT(q->stats.rx_frames, count);
+	NIC_COUNT(q->stats.rx_bytes, bytes);
+	NIC_COUNT(q->stats.rx_datagrams, datagrams);
 	/* What nic itself has to say does not wait for a datagram. */
 	if (datagrams == 0)
 		nic_flush(port, queue);
@@ -142,7 +163,7 @@ uint64_t nic_received_tsc(const struct nic_port *port, uint16_t queue)
 	return port->queues[queue].received_tsc;
 }
 
-/* What the device finishes, and the words in which it is asked to. */
+/* What the device finishes … */
 static void leave_sums(const struct nic_port *port, struct frame_route *route)
 {
 	route->dscp = port->config.dscp;
@@ -150,18 +171,37 @@ static void leave_sums(const struct nic_port *port, struct frame_route *route)
 	route->udp_sum_left = port->udp_sum_left;
 }
 
-static void mark_sums(const struct frame_route *route, struct rte_mbuf *mbuf)
+/* … and the words in which it is asked to. */
+static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struct rte_mbuf *mbuf)
 {
+	bool ipv4_sum_left = port->ipv4_sum_left && !ipv6;
 	mbuf->ol_flags = 0;
-	if (!route->ipv4_sum_left && !route->udp_sum_left)
+	if (!ipv4_sum_left && !port->udp_sum_left)
 		return;
-	mbuf->l2_len = route->tagged ? FRAME_ETHERNET + FRAME_VLAN : FRAME_ETHERNET;
-	mbuf->l3_len = route->ipv6 ? FRAME_IPV6 : FRAME_IPV4;
-	mbuf->ol_flags |= route->ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-	if (route->ipv4_sum_left)
+	mbuf->l2_len = tagged ? FRAME_ETHERNET + FRAME_VLAN : FRAME_ETHERNET;
+	mbuf->l3_len = ipv6 ? FRAME_IPV6 : FRAME_IPV4;
+	mbuf->ol_flags |= ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+	if (ipv4_sum_left)
 		mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-	if (route->udp_sum_left)
+	if (port->udp_sum_left)
 		mbuf->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+}
+
+/* Headers of any shape, built anew. IP options are not sent back: they may become shorter. */
+static void build_reply(const struct nic_port *port, struct nic_datagram *datagram,
+	struct rte_mbuf *mbuf, uint8_t *bytes, uint16_t payload_len)
+{
+	struct frame frame;
+	struct frame_route back;
+	frame_locate(bytes, datagram->payload_offset, &frame);
+	frame_route_back(bytes, &frame, &back);
+	uint16_t headers = frame_headers_len(&back);
+	assert(headers <= datagram->payload_offset);
+	leave_sums(port, &back);
+	frame_build(&back, datagram->payload, payload_len);
+	mbuf->data_off = (uint16_t)(mbuf->data_off + datagram->payload_offset - headers);
+	mbuf->data_len = (uint16_t)(headers + payload_len);
+	mark_sums(port, back.ipv6, back.tagged, mbuf);
 }
 
 void nic_reply(
@@ -169,22 +209,18 @@ void nic_reply(
 {
 	struct rte_mbuf *mbuf = datagram->mbuf;
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	struct frame frame;
-	struct frame_route back;
 	assert(datagram->payload == bytes + datagram->payload_offset);
 	assert((uint32_t)datagram->payload_offset + payload_len <=
 		(uint32_t)mbuf->buf_len - mbuf->data_off);
-	frame_locate(bytes, datagram->payload_offset, &frame);
-	frame_route_back(bytes, &frame, &back);
-	uint16_t headers = frame_headers_len(&back);
-	assert(headers <= datagram->payload_offset);
-	leave_sums(port, &back);
-	frame_build(&back, datagram->payload, payload_len);
-	/* IP options are not sent back: the headers may have become shorter. */
-	mbuf->data_off = (uint16_t)(mbuf->data_off + datagram->payload_offset - headers);
-	mbuf->data_len = (uint16_t)(headers + payload_len);
+	if (frame_quick_is(bytes, datagram->payload_offset)) {
+		frame_quick_turn(bytes, payload_len, port->config.dscp, port->ipv4_sum_left,
+			port->udp_sum_left);
+		mbuf->data_len = (uint16_t)(FRAME_HEADERS_IPV4 + payload_len);
+		mark_sums(port, false, false, mbuf);
+	} else {
+		build_reply(port, datagram, mbuf, bytes, payload_len);
+	}
 	mbuf->pkt_len = mbuf->data_len;
-	mark_sums(&back, mbuf);
 	datagram->mbuf = NULL;
 	nic_queue_frame(port, queue, mbuf);
 }
@@ -245,6 +281,6 @@ void nic_send(
 	assert(rte_pktmbuf_headroom(mbuf) >= frame_headers_len(&route));
 	(void)rte_pktmbuf_prepend(mbuf, frame_headers_len(&route));
 	frame_build(&route, payload, payload_len);
-	mark_sums(&route, mbuf);
+	mark_sums(port, route.ipv6, route.tagged, mbuf);
 	nic_queue_frame(port, queue, mbuf);
 }

@@ -293,6 +293,18 @@ static void link_news(struct netlink *nl, const struct nlmsghdr *message)
 	nl->routes_stale = true;
 }
 
+/* What was asked for in vain is asked for at once. */
+static void resolve_otherwise(struct netlink *nl)
+{
+	if (!nl->may_resolve)
+		return;
+	nl->may_resolve = false;
+	for (uint32_t i = 0; i < nl->used_count; i++) {
+		nl->peers[nl->used[i]].resolve_due_ns = nl->now_ns;
+		nl->peers[nl->used[i]].resolve_wait_ns = 0;
+	}
+}
+
 static void error_news(struct netlink *nl, const struct nlmsghdr *message)
 {
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
@@ -302,7 +314,7 @@ static void error_news(struct netlink *nl, const struct nlmsghdr *message)
 		set_hop(nl, (int)message->nlmsg_seq, zero); /* no route */
 		nl->peers[message->nlmsg_seq].route_due_ns = nl->now_ns + ROUTE_RETRY_NS;
 	} else if (message->nlmsg_seq == SEQ_DUMP + 1 && error->error == -EPERM) {
-		nl->may_resolve = false;
+		resolve_otherwise(nl);
 	} else if (message->nlmsg_seq == SEQ_DUMP && error->error == -EBUSY) {
 		nl->dump_due = true;
 	}

@@ -86,7 +86,8 @@ struct nic_info {
 	uint16_t queues;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
-	int numa_node; /* -1: unknown */
+	int numa_node;         /* -1: unknown */
+	uint64_t capabilities; /* 1 << CAP_…: needed until it is destroyed; others, only to start */
 };
 
 /* Why a frame did not reach swimlane. */

@@ -301,6 +301,7 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 	if (rc < 0)
 		return rc;
 	(void)snprintf(port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
+	port->info.capabilities = port->driver->capabilities;
 	return check_mtu(port, dev, error);
 }
 
@@ -393,7 +394,11 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		nic_port_destroy(port);
 		return rc;
 	}
-	port->info.zero_copy = config->kind == NIC_AF_XDP && xdp_is_zero_copy();
+	if (config->kind == NIC_AF_XDP) {
+		port->info.zero_copy = xdp_is_zero_copy();
+		port->xdp_id = xdp_attached(port->ifindex);
+	}
+	port->quick = frame_quick_for(&port->self);
 	*out = port;
 	return 0;
 }
@@ -439,7 +444,7 @@ void nic_port_stop(struct nic_port *port)
 		return;
 	port->started = false;
 	if (port->config.kind == NIC_AF_XDP)
-		xdp_detach(port->ifindex);
+		xdp_detach(port->ifindex, port->xdp_id);
 	steer_release(port);
 	(void)rte_eth_dev_stop(port->port_id); /* closed next: nothing is left to mend here */
 }
@@ -454,7 +459,7 @@ void nic_port_destroy(struct nic_port *port)
 	if (port->configured)
 		(void)rte_eth_dev_close(port->port_id);
 	if (port->lock_fd >= 0)
-		xdp_detach(port->ifindex);
+		xdp_detach(port->ifindex, port->xdp_id);
 	netlink_destroy(port->netlink);
 	if (port->lock_fd >= 0)
 		(void)close(port->lock_fd);

@@ -9,6 +9,7 @@
 
 #include "nic/ask.h"
 #include "nic/frame.h"
+#include "nic/frame_quick.h"
 #include "nic/interface.h"
 #include "nic/neighbour.h"
 #include "nic/nic.h"
@@ -37,6 +38,7 @@ struct nic_queue {
 struct nic_port {
 	/* set before the lanes run, then read by all */
 	struct frame_self self;
+	struct frame_quick quick; /* of self */
 	uint64_t mask[2]; /* of the own network, over 16 bytes of address, as they lie in memory */
 	bool has_gateway; /* config.gateway counts */
 	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
@@ -55,8 +57,9 @@ struct nic_port {
 	/* control */
 	unsigned ifindex; /* shared ports */
 	struct netlink *netlink;
-	int silent_fd; /* holds the UDP port, -1: none */
-	int lock_fd;   /* holds the interface against a second AF_XDP user, -1: none */
+	int silent_fd;   /* holds the UDP port, -1: none */
+	int lock_fd;     /* holds the interface against a second AF_XDP user, -1: none */
+	uint32_t xdp_id; /* the program that the driver attached; 0: none */
 	bool started;
 	bool configured;
 	bool interrupts; /* the device was asked for receive interrupts */

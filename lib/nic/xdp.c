@@ -231,10 +231,19 @@ int xdp_release(const char *interface, unsigned ifindex, char *error)
 	return rc < 0 ? rc : 1;
 }
 
-void xdp_detach(unsigned ifindex)
+uint32_t xdp_attached(unsigned ifindex)
 {
-	char ignored[NIC_ERROR_MAX];
-	(void)xdp_clear("", ifindex, ignored);
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	return bpf_xdp_query((int)ifindex, 0, &query) < 0 ? 0 : query.prog_id;
+}
+
+void xdp_detach(unsigned ifindex, uint32_t id)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	if (id == 0 || bpf_xdp_query((int)ifindex, 0, &query) < 0 || query.prog_id != id)
+		return;
+	/* Refused: the driver tries too, and the stop step finds it. */
+	(void)bpf_xdp_detach((int)ifindex, mode_flags(query.attach_mode), NULL);
 }
 
 bool xdp_is_zero_copy(void)

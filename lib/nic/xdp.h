@@ -29,8 +29,12 @@ int xdp_clear(const char *interface, unsigned ifindex, char *error);
  */
 int xdp_release(const char *interface, unsigned ifindex, char *error);
 
-/* After the driver has closed: makes sure that nothing of ours is left. */
-void xdp_detach(unsigned ifindex);
+/* The id of the program on the interface; 0: none. */
+uint32_t xdp_attached(unsigned ifindex);
+
+/* Takes the program of this id off, and no other: whose it is need not be asked, which takes
+ * CAP_SYS_ADMIN. */
+void xdp_detach(unsigned ifindex, uint32_t id);
 
 /* Do this process's AF_XDP sockets work without a copy in the kernel? */
 bool xdp_is_zero_copy(void);

@@ -5,6 +5,14 @@ static bool same_actor(struct actor a, struct actor b)
 	return a.id == b.id && a.epoch == b.epoch;
 }
 
+bool duty_is_beyond(const struct duty_view *v)
+{
+	uint32_t i = 0;
+	while (i < v->ranks.count && v->suspect[i])
+		i++;
+	return i > 0 && i == v->ranks.count;
+}
+
 /* All who rank before this server are suspect, and it is not. */
 static bool stands_in(const struct duty_view *v)
 {
@@ -14,7 +22,7 @@ static bool stands_in(const struct duty_view *v)
 		if (!v->suspect[i])
 			return false;
 	}
-	return false;
+	return v->ranks.count > 0 && v->beyond_id == v->self_id;
 }
 
 static enum duty decide(const struct duty_state *before, const struct duty_view *v)

@@ -156,7 +156,9 @@ struct candidate {
 
 static const char *way_name(enum device_way way)
 {
-	return way == DEVICE_CPU ? "called directly" : "through its queue";
+	static const char *const names[] = {
+		"without a device", "called directly", "through its queue"};
+	return names[way];
 }
 
 /* Every way of one driver. What it cannot do goes into `words`. */
@@ -170,8 +172,10 @@ static void try_driver(const struct seal_config *config, enum seal_driver driver
 		(void)snprintf(words + at, SEAL_ERROR_MAX - at, "; %s", error);
 		return;
 	}
-	for (int way = device_has_cpu_way(&d) ? DEVICE_CPU : DEVICE_OPS; way <= DEVICE_OPS; way++) {
-		d.way = (enum device_way)way;
+	for (enum device_way way = DEVICE_LIBRARY; way <= DEVICE_OPS; way++) {
+		if (!device_has_way(&d, way))
+			continue;
+		d.way = way;
 		uint64_t cycles = 0;
 		int rc = choose_test(&d, mbufs);
 		if (rc == 0)
@@ -194,7 +198,7 @@ int choose_device(const struct seal_config *config, uint32_t sessions, struct de
 {
 	struct candidate best = {.cycles = UINT64_MAX};
 	char words[SEAL_ERROR_MAX] = "";
-	enum seal_driver first = config->driver == SEAL_AUTO ? SEAL_AESNI_GCM : config->driver;
+	enum seal_driver first = config->driver == SEAL_AUTO ? SEAL_IPSEC_MB : config->driver;
 	enum seal_driver last = config->driver == SEAL_AUTO ? SEAL_OPENSSL : config->driver;
 	error[0] = '\0';
 	struct rte_mempool *mbufs = rte_pktmbuf_pool_create("seal_test", MBUFS, 0, 0,

@@ -11,6 +11,8 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include "seal/library.h"
+
 enum {
 	QUEUE_DESCRIPTORS = 2 * SEAL_BURST,
 	NONCE_OFFSET = sizeof(struct rte_crypto_op) + sizeof(struct rte_crypto_sym_op),
@@ -21,7 +23,7 @@ enum {
 const char *device_driver_name(enum seal_driver driver)
 {
 	static const char *const names[] = {
-		"auto", "crypto_aesni_gcm", "crypto_aesni_mb", "crypto_openssl"};
+		"auto", "libIPSec_MB", "crypto_aesni_gcm", "crypto_aesni_mb", "crypto_openssl"};
 	return names[driver];
 }
 
@@ -69,6 +71,18 @@ static int take_operations(struct device *d, int numa_node, char *error)
 	return 0;
 }
 
+static int open_library(struct device *d, uint32_t sessions, int numa_node, char *error)
+{
+	int rc = library_open(&d->library, sessions, numa_node);
+	d->way = DEVICE_LIBRARY;
+	if (rc < 0) {
+		(void)snprintf(
+			error, SEAL_ERROR_MAX, "%s: not there: %s", d->name, rte_strerror(-rc));
+		d->name = NULL;
+	}
+	return rc;
+}
+
 int device_open(struct device *d, enum seal_driver driver, uint16_t lanes, uint32_t sessions,
 	int numa_node, char *error)
 {
@@ -78,6 +92,8 @@ int device_open(struct device *d, enum seal_driver driver, uint16_t lanes, uint3
 		.name = device_driver_name(driver),
 		.lanes = lanes,
 		.aad_len = WIRE_HEADER_LEN};
+	if (driver == SEAL_IPSEC_MB)
+		return open_library(d, sessions, numa_node, error);
 	(void)snprintf(args, sizeof(args), "max_nb_queue_pairs=%u,socket_id=%d", lanes,
 		numa_node < 0 ? 0 : numa_node);
 	int rc = rte_eal_hotplug_add("vdev", d->name, args);
@@ -105,6 +121,11 @@ void device_close(struct device *d)
 {
 	if (d->name == NULL)
 		return;
+	if (d->way == DEVICE_LIBRARY) {
+		library_close(d->library);
+		d->name = NULL;
+		return;
+	}
 	for (uint16_t i = 0; d->ops != NULL && i < d->lanes; i++)
 		for (uint32_t o = 0; o < SEAL_BURST; o++)
 			rte_crypto_op_free(d->ops[i][o]); /* also NULL */
@@ -118,15 +139,19 @@ void device_close(struct device *d)
 	d->name = NULL;
 }
 
-bool device_has_cpu_way(const struct device *d)
+bool device_has_way(const struct device *d, enum device_way way)
 {
 	struct rte_cryptodev_info info;
+	if (d->library != NULL || way != DEVICE_CPU)
+		return (d->library != NULL) == (way == DEVICE_LIBRARY);
 	rte_cryptodev_info_get(d->id, &info);
 	return (info.feature_flags & RTE_CRYPTODEV_FF_SYM_CPU_CRYPTO) != 0;
 }
 
 void *device_session(const struct device *d, const uint8_t key[SEAL_PACKET_KEY_LEN], bool encrypt)
 {
+	if (d->way == DEVICE_LIBRARY)
+		return library_session(d->library, key, encrypt);
 	struct rte_crypto_sym_xform xform = {.type = RTE_CRYPTO_SYM_XFORM_AEAD,
 		.aead = {
 			.op = encrypt ? RTE_CRYPTO_AEAD_OP_ENCRYPT : RTE_CRYPTO_AEAD_OP_DECRYPT,
@@ -141,6 +166,10 @@ void *device_session(const struct device *d, const uint8_t key[SEAL_PACKET_KEY_L
 
 void device_session_free(const struct device *d, void *session)
 {
+	if (d->way == DEVICE_LIBRARY) {
+		library_session_free(d->library, session);
+		return;
+	}
 	int rc = rte_cryptodev_sym_session_free(d->id, session);
 	assert(rc == 0); /* ours, and of this device */
 	(void)rc;
@@ -220,7 +249,9 @@ void device_run(struct device *d, uint16_t lane, struct seal_packet **packets,
 	const device_nonce *nonces, uint32_t count)
 {
 	assert(count > 0 && count <= SEAL_BURST && lane < d->lanes);
-	if (d->way == DEVICE_CPU)
+	if (d->way == DEVICE_LIBRARY)
+		library_run(d->library, d->aad_len, packets, nonces, count);
+	else if (d->way == DEVICE_CPU)
 		run_cpu(d, packets, nonces, count);
 	else
 		run_ops(d, lane, packets, nonces, count);

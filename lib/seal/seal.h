@@ -1,6 +1,7 @@
 /* Sealing: who may speak, and that nobody else can read, change or repeat what was said.
  *
- * AES-128-GCM (NIST SP 800-38D) through DPDK's cryptodev, a burst at a time, in place in the mbuf.
+ * AES-128-GCM (NIST SP 800-38D) through DPDK's cryptodev, or the library that its fastest device is
+ * made of, a burst at a time, in place in the mbuf.
  * Each life of a server, (id, epoch, instance), has a key of its own, derived from the cluster key
  * with HKDF-SHA256 (RFC 5869). The nonce is (lane, counter); seal draws the counters itself, one
  * row for each lane, upwards from 1, and refuses at SEAL_COUNTER_MAX: no caller can repeat one, and
@@ -102,7 +103,7 @@ bool seal_check(const uint8_t packet_key[SEAL_PACKET_KEY_LEN], const uint8_t *pa
 struct seal;
 struct seal_sender; /* a life that this process speaks as */
 
-enum seal_driver { SEAL_AUTO, SEAL_AESNI_GCM, SEAL_AESNI_MB, SEAL_OPENSSL };
+enum seal_driver { SEAL_AUTO, SEAL_IPSEC_MB, SEAL_AESNI_GCM, SEAL_AESNI_MB, SEAL_OPENSSL };
 
 struct seal_config {
 	enum seal_driver driver;  /* SEAL_AUTO: the fastest that passes its self-test */

@@ -215,6 +215,15 @@ static void write_out(struct swim *swim, const struct out *out, struct sw_writer
 	}
 }
 
+bool swim_answers_alike(const struct swim *swim, struct wire_probe *ack)
+{
+	*ack = probe_message(swim, 0);
+	/* While joining it says no more; else unless there is news for all, or for one of them. */
+	return swim->phase != SWIM_RUNNING ||
+	       (swim->gossip_count == 0 && swim->suspect_count == 0 &&
+		       swim->live_count == swim->member_count);
+}
+
 void swim_answer(
 	struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq, struct sw_writer *w)
 {

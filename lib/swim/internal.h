@@ -16,6 +16,7 @@ enum {
 	CONFIRMERS_MAX = 3, /* independent accusers that shorten a suspicion; Lifeguard's K */
 	HEALTH_MAX = 8,
 	TABLE_PAGE_ENTRIES = 12,
+	HOMES_COUNT = 4 * SW_MEMBERS_MAX,
 	NO_SLOT = 0xffff,
 	SELF = 0, /* this server's slot */
 };
@@ -110,8 +111,9 @@ struct swim {
 	struct swim_counters counters;
 
 	struct member members[SW_MEMBERS_MAX];
-	uint32_t member_count; /* slots used, 0 is this server */
-	uint32_t live_count;   /* alive or suspect, with this server */
+	uint16_t homes[HOMES_COUNT]; /* by a hash of the id: the slot where it probably is */
+	uint32_t member_count;       /* slots used, 0 is this server */
+	uint32_t live_count;         /* alive or suspect, with this server */
 	uint32_t suspect_count;
 	uint64_t next_verdict_ns; /* not later than the earliest verdict */
 	uint32_t gossip_count;    /* members with gossip_left > 0 */

@@ -131,7 +131,8 @@ static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire
 	const struct sw_endpoint *from, uint64_t digest)
 {
 	if (!swim->config.features.table_digest || digest == swim->digest ||
-		swim->phase != SWIM_RUNNING)
+		swim->phase != SWIM_RUNNING ||
+		(now_ns < swim->next_sync_ns && now_ns < swim->next_meet_ns))
 		return;
 	bool member = is_live_member(swim, header);
 	uint64_t interval_ns =
@@ -144,17 +145,23 @@ static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire
 	swim_out_push(swim, &out);
 }
 
+static void hear_probe(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, uint8_t type, const struct wire_probe *probe)
+{
+	if (type == WIRE_ACK)
+		probe_ack(swim, now_ns, header->sender.id, probe->seq);
+	else if (swim->phase == SWIM_JOINING)
+		join_ask_member(swim, now_ns, from);
+	compare_digest(swim, now_ns, header, from, probe->table_digest);
+}
+
 static bool input_probe(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, struct wire_message *m)
 {
 	struct wire_probe probe;
 	if (!wire_get_probe(&m->payload, &probe))
 		return false;
-	if (m->type == WIRE_ACK)
-		probe_ack(swim, now_ns, header->sender.id, probe.seq);
-	else if (swim->phase == SWIM_JOINING)
-		join_ask_member(swim, now_ns, from);
-	compare_digest(swim, now_ns, header, from, probe.table_digest);
+	hear_probe(swim, now_ns, header, from, m->type, &probe);
 	return true;
 }
 
@@ -220,10 +227,23 @@ void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_hea
 	table_heard(swim, now_ns, header, from);
 }
 
+static bool is_over(const struct swim *swim)
+{
+	return swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN;
+}
+
+void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, const struct wire_probe *ping)
+{
+	swim_packet_begin(swim, now_ns, header, from);
+	if (!is_over(swim))
+		hear_probe(swim, now_ns, header, from, WIRE_PING, ping);
+}
+
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, struct wire_message *message)
 {
-	if (swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN)
+	if (is_over(swim))
 		return;
 	if (!input_one(swim, now_ns, header, from, message))
 		swim->counters.malformed++;

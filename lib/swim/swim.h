@@ -165,6 +165,14 @@ void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_hea
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, struct wire_message *message);
 
+/* A packet of one PING and nothing else: swim_packet_begin() and swim_input() of it. */
+void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, const struct wire_probe *ping);
+
+/* True: until membership hears or does something else, swim_answer() writes this ACK, but for the
+ * seq, and nothing behind it, whoever asks. */
+bool swim_answers_alike(const struct swim *swim, struct wire_probe *ack);
+
 /* Writes ACK (to the PING with this seq) and gossip for the member `to_id` into an empty body. Not
  * to be called in a phase after SWIM_RUNNING: who answers is held for alive. */
 void swim_answer(struct swim *swim, uint64_t now_ns, uint64_t to_id, uint32_t seq,

@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL /* a call costs as much as the hash of a probe */
 #include <xxhash.h>
 
+_Static_assert(WIRE_HEADER_LEN == 5 * sizeof(uint64_t), "the header is written in words");
 _Static_assert(WIRE_PRELUDE_LEN == 3 * sizeof(uint64_t), "the prelude is three numbers");
 _Static_assert(
 	WIRE_PACKET_MAX % 8 == 0 && WIRE_JUMBO_MAX % 8 == 0, "packets are cut at a multiple of 8");
@@ -77,27 +79,19 @@ bool wire_header_is_valid(const struct wire_header *h)
 	return h->lane < SW_LANES_MAX && wire_actor_is_valid(h->sender);
 }
 
-static void put_header(struct sw_writer *w, const struct wire_header *h)
-{
-	sw_put_u16(w, WIRE_MAGIC);
-	sw_put_u8(w, WIRE_VERSION);
-	sw_put_u8(w, h->key_id);
-	sw_put_u8(w, h->lane);
-	sw_put_u8(w, 0);
-	sw_put_u16(w, h->body_len);
-	sw_put_u32(w, h->cluster);
-	wire_put_actor(w, h->sender);
-	sw_put_u64(w, h->instance);
-	sw_put_u64(w, h->counter);
-}
-
+/* In words of eight bytes: they are hashed, sealed and copied as such a moment later, and a load of
+ * what several smaller stores have just written waits for all of them. */
 void wire_put_header(uint8_t *packet, const struct wire_header *h)
 {
 	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
 	assert(wire_header_is_valid(h));
-	struct sw_writer w = sw_writer_init(packet, WIRE_HEADER_LEN + (size_t)h->body_len);
-	put_header(&w, h);
-	assert(w.at == packet + WIRE_HEADER_LEN);
+	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
+				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
+				     h->body_len);
+	sw_store_u64(packet + 8, (uint64_t)h->cluster << 32 | h->sender.id >> 32);
+	sw_store_u64(packet + 16, h->sender.id << 32 | h->sender.epoch);
+	sw_store_u64(packet + 24, h->instance);
+	sw_store_u64(packet + 32, h->counter);
 }
 
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
@@ -105,68 +99,83 @@ size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
 	assert(h->key_id == WIRE_KEY_CLEAR);
 	wire_put_header(packet, h);
 	size_t sealed_len = WIRE_HEADER_LEN + (size_t)h->body_len;
-	struct sw_writer w = sw_writer_init(packet + sealed_len, WIRE_TAG_LEN);
-	sw_put_u64(&w, XXH3_64bits(packet, sealed_len));
-	memset(w.at, 0, CHECKSUM_PADDING);
+	sw_store_u64(packet + sealed_len, XXH3_64bits(packet, sealed_len));
+	memset(packet + sealed_len + CHECKSUM_LEN, 0, CHECKSUM_PADDING);
 	return sealed_len + WIRE_TAG_LEN;
 }
 
 static bool checksum_is_right(const uint8_t *packet, size_t sealed_len)
 {
-	struct sw_reader r = sw_reader_init(packet + sealed_len, WIRE_TAG_LEN);
-	uint64_t checksum = sw_get_u64(&r);
-	uint64_t padding = sw_get_u64(&r);
+	uint64_t checksum = sw_load_u64(packet + sealed_len);
+	uint64_t padding = sw_load_u64(packet + sealed_len + CHECKSUM_LEN);
 	return padding == 0 && checksum == XXH3_64bits(packet, sealed_len);
 }
 
-/* Cheapest first: what is not ours costs a few comparisons. */
-enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
-	struct wire_header *h, struct sw_reader *body)
+/* Cheapest first: what is not ours costs a few comparisons. `first` gets the header's first word.
+ */
+static inline enum wire_error check_header(
+	const uint8_t *packet, size_t len, uint32_t cluster, uint64_t *first)
 {
 	if (len < WIRE_HEADER_LEN + WIRE_TAG_LEN)
 		return WIRE_ERR_SHORT;
-	struct sw_reader r = sw_reader_init(packet, WIRE_HEADER_LEN);
-	if (sw_get_u16(&r) != WIRE_MAGIC)
+	*first = sw_load_u64(packet);
+	if (*first >> 48 != WIRE_MAGIC)
 		return WIRE_ERR_MAGIC;
-	if (sw_get_u8(&r) != WIRE_VERSION)
+	if ((*first >> 40 & 0xff) != WIRE_VERSION)
 		return WIRE_ERR_VERSION;
-
-	struct wire_header got;
-	got.key_id = sw_get_u8(&r);
-	got.lane = sw_get_u8(&r);
-	(void)sw_get_u8(&r); /* flags: of later versions */
-	got.body_len = sw_get_u16(&r);
-	got.cluster = sw_get_u32(&r);
-	got.sender = wire_get_actor(&r);
-	got.instance = sw_get_u64(&r);
-	got.counter = sw_get_u64(&r);
-
-	if (got.cluster != cluster)
+	if (sw_load_u32(packet + 8) != cluster)
 		return WIRE_ERR_CLUSTER;
-	if (len != WIRE_HEADER_LEN + (size_t)got.body_len + WIRE_TAG_LEN ||
-		got.body_len < WIRE_PRELUDE_LEN || got.body_len > WIRE_BODY_JUMBO_MAX)
+	uint16_t body_len = (uint16_t)*first;
+	if (len != WIRE_HEADER_LEN + (size_t)body_len + WIRE_TAG_LEN ||
+		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_JUMBO_MAX)
 		return WIRE_ERR_LENGTH;
-	*h = got;
-	*body = sw_reader_init(packet + WIRE_HEADER_LEN, got.body_len);
 	return WIRE_OK;
+}
+
+static inline uint8_t key_of(uint64_t first)
+{
+	return (uint8_t)(first >> 32);
+}
+
+/* Byte 5, the flags of later versions, is not looked at. */
+static inline void get_header(
+	const uint8_t *packet, uint64_t first, struct wire_header *h, struct sw_reader *body)
+{
+	h->key_id = key_of(first);
+	h->lane = (uint8_t)(first >> 24);
+	h->body_len = (uint16_t)first;
+	h->cluster = sw_load_u32(packet + 8);
+	h->sender = (struct actor){sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
+	h->instance = sw_load_u64(packet + 24);
+	h->counter = sw_load_u64(packet + 32);
+	*body = sw_reader_init(packet + WIRE_HEADER_LEN, h->body_len);
+}
+
+enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
+	struct wire_header *h, struct sw_reader *body)
+{
+	uint64_t first;
+	enum wire_error e = check_header(packet, len, cluster, &first);
+	if (e == WIRE_OK)
+		get_header(packet, first, h, body);
+	return e;
 }
 
 enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t cluster,
 	struct wire_header *h, struct sw_reader *body)
 {
-	struct wire_header got;
-	struct sw_reader inside;
-	enum wire_error e = wire_read_header(packet, len, cluster, &got, &inside);
+	uint64_t first;
+	enum wire_error e = check_header(packet, len, cluster, &first);
 	if (e != WIRE_OK)
 		return e;
-	if (got.key_id != WIRE_KEY_CLEAR)
+	if (key_of(first) != WIRE_KEY_CLEAR)
 		return WIRE_ERR_KEY;
-	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)got.body_len))
+	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)(uint16_t)first))
 		return WIRE_ERR_CHECKSUM;
-	if (!wire_header_is_valid(&got))
+	struct actor sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
+	if ((uint8_t)(first >> 24) >= SW_LANES_MAX || !wire_actor_is_valid(sender))
 		return WIRE_ERR_BODY;
-	*h = got;
-	*body = inside;
+	get_header(packet, first, h, body);
 	return WIRE_OK;
 }
 
@@ -195,9 +204,12 @@ bool wire_next(struct sw_reader *r, struct wire_message *m)
 {
 	if (sw_reader_left(r) == 0)
 		return false;
-	m->type = sw_get_u8(r);
-	m->flags = sw_get_u8(r);
-	size_t len = sw_get_u16(r);
+	const uint8_t *head = sw_get_bytes(r, WIRE_MESSAGE_HEADER_LEN);
+	if (head == NULL)
+		return false;
+	m->type = head[0];
+	m->flags = head[1];
+	size_t len = (size_t)head[2] << 8 | head[3];
 	const uint8_t *payload = sw_get_bytes(r, len);
 	if (payload == NULL)
 		return false;

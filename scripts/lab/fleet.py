@@ -12,7 +12,7 @@ CONFIG = """\
 name: {name}
 cluster: {cluster}
 profile: {profile}
-zone: lab
+zone: {zone}
 {sealing}
 state_dir: {state_dir}
 seeds:
@@ -31,7 +31,7 @@ map:
   megabytes: {map_megabytes}
 {map_lines}ownership:
   stable_ms: {stable_ms}
-control:
+{ownership_lines}control:
   socket: {socket}
 test:
   shim: true
@@ -118,6 +118,8 @@ class Fleet:
             hugepages="auto" if self.options.hugepages else "off", megabytes=self.options.megabytes,
             stable_ms=self.options.stable_ms, socket=server.socket,
             records_max=self.options.records_max, map_megabytes=self.options.map_megabytes,
+            zone=self.options.zones[server.number - 1] if self.options.zones else "lab",
+            ownership_lines="  zone_aware: true\n" if self.options.zones else "",
             map_lines="".join(f"  {line}\n" for line in self.options.map_lines))
             + "".join(f"{line}\n" for line in self.options.more_lines))
 

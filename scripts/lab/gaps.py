@@ -21,6 +21,11 @@ def longest(checks, origins, from_ms, to_ms):
     return worst
 
 
+def of_side(checks, clients, cut_ms, healed_ms):
+    """What one side of a cut knows of: all checks before it and after its heal, and its own in between."""
+    return [c for c in checks if not cut_ms < c.at_ms < healed_ms or c.client in clients]
+
+
 def beside(checks, origins, from_ms, to_ms, interval_ms):
     """Checks that came from two servers within half an interval: how many, and the most servers at once."""
     count, most = 0, 1

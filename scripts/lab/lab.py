@@ -31,6 +31,7 @@ class Options:
     records_max: int = 20000
     map_megabytes: int = 64
     map_lines: tuple = ()  # more keys of the configuration's `map`
+    zones: tuple = ()  # of each server: ranks are zone-aware then
     more_lines: tuple = ()  # … and of its top
     idle: str = "sleep"
     ports: list = None  # of each server: the lines of its section `port`, if they are not alike

@@ -26,7 +26,7 @@ class Story:
         self.steps = []
         self.figures = {"crash_known_ms": None, "takeover_ms": None, "verdict_ms": None, "heal_equal_ms": None,
                         "unchecked_ms": None, "unchecked_bound_ms": None}
-        self.windows = []  # (what happened, from, to): when origins changed hands
+        self.windows = []  # (what happened, from, to, which checks count): when origins changed hands
 
     def tell(self):
         """All steps in order, until one is not seen. Whether all were."""
@@ -168,7 +168,7 @@ class Story:
         if moved:
             raise NotSeen(f"origins of living servers changed owners: {', '.join(moved)}")
         self.figures["takeover_ms"] = math.ceil(latest)
-        self.windows.append(("the crash", self.killed_ms, time.time() * 1000))
+        self.windows.append(("the crash", self.killed_ms, time.time() * 1000, list))
         return (f"each of its {len(self.orphans)} origins has a new owner that checked it within "
                 f"{self.figures['takeover_ms']} ms; the other {len(others)} stayed where they were")
 
@@ -266,7 +266,7 @@ class Story:
         drained.call("drain", on=False)
         self.see(lambda: self.owners_agree() == owners, 20, f"{name} owns {', '.join(its)} again")
         self.feed.until(lambda: all(self.settled(s) for s in self.fleet.running()), 10)
-        self.windows.append(("the drain", from_ms, time.time() * 1000))
+        self.windows.append(("the drain", from_ms, time.time() * 1000, list))
         return f"{name} handed {len(its)} origins over in {ms(done_ms - from_ms)}; only those moved, and came back"
 
     def settled(self, server):
@@ -355,12 +355,19 @@ class Story:
         self.see(self.fleet.await_all_alive, 1, "all members alive again on every server")
         self.see(self.owners_agree, 20, "the same owners on every server")
         self.see(lambda: all(self.settled(s) for s in servers), 20, "every origin handed back to its owner")
-        self.windows.append(("the partition", self.cut_ms, time.time() * 1000))
+        # Each side is a datacenter of its own: what the other one checks is no news to it.
+        for side in (self.majority, self.minority):
+            self.windows.append((f"the partition, on {' '.join(s.name for s in side)}", self.cut_ms,
+                                 time.time() * 1000, self.seen_by(side, healed_ms)))
         claims = sorted({dumps[s.name][f"demo/both/{n}"]["value"] for s in servers for n in range(5)})
         self.screen.say(f"contested keys are settled the same way everywhere: {', '.join(claims)}")
         records = len(next(iter(dumps.values())))
         return (f"{apart} keys differed; all {records} records are equal on {len(servers)} servers "
                 f"{self.figures['heal_equal_ms']} ms after the heal (keys, values, dots, stamps)")
+
+    def seen_by(self, side, healed_ms):
+        clients, cut_ms = {s.address for s in side}, self.cut_ms
+        return lambda checks: gaps.of_side(checks, clients, cut_ms, healed_ms)
 
     def still_missing(self, mark, before, wanted):
         notes = self.feed.since(mark)
@@ -369,15 +376,17 @@ class Story:
     # ---- was any origin left alone? ----
 
     def unchecked(self):
-        """No origin went unchecked for longer than its interval, the suspicion and 100 ms, by nginx's log."""
+        """No origin went unchecked for longer than its interval, the suspicion and 100 ms, by nginx's log; in
+        the partition, on neither side."""
         interval_ms = ORIGIN["interval_ms"]
         bound_ms = interval_ms + self.fleet.servers[0].call("status")["suspicion_ms"] + 100
         checks, names = self.lab.origins.checks(), self.lab.origins.names
         self.screen.head("how long was an origin unchecked? nginx's access log says")
         rows, worst = [], gaps.Gap(0.0, "", 0.0)
-        for what, from_ms, to_ms in self.windows:
-            gap = gaps.longest(checks, names, from_ms, to_ms)
-            count, most = gaps.beside(checks, names, from_ms, to_ms, interval_ms)
+        for what, from_ms, to_ms, that_count in self.windows:
+            seen = that_count(checks)
+            gap = gaps.longest(seen, names, from_ms, to_ms)
+            count, most = gaps.beside(seen, names, from_ms, to_ms, interval_ms)
             rows.append([what, ms(gap.ms), gap.origin, ms(gap.from_ms - from_ms), count, most])
             worst = max(worst, gap)
         self.screen.table(["during", "longest unchecked", "origin", "from its begin", "checks beside another's",

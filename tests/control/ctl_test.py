@@ -258,6 +258,8 @@ class Manuals(unittest.TestCase):
                                       env=dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8"))
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertGreater(len(done.stdout), 1000)
+                done = subprocess.run(["groff", "-ww", "-mandoc", "-Tutf8", "-z", page], capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_the_page_of_the_configuration_has_every_key(self):
         page = (BUILD / "app/swimlane/swimlane.yaml.5").read_text()

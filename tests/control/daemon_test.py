@@ -99,6 +99,22 @@ class Reload(Daemon):
         self.assertLessEqual({"log.level", "weight", "origins", "control.mode", "control.http.token_file"}, live)
 
 
+class Privileges(Daemon):
+    def test_a_port_of_no_privilege_keeps_none_whoever_starts_it(self):
+        server = self.start()
+        status = self.client.call("status")
+        self.assertEqual((status["capabilities"], status["no_new_privileges"]), ([], True))
+        threads = list(pathlib.Path(f"/proc/{server.process.pid}/task").iterdir())
+        self.assertGreater(len(threads), 2)
+        for thread in threads:
+            lines = (thread / "status").read_text().splitlines()
+            held = {line.split(":")[0]: int(line.split()[1], 16) for line in lines if line.startswith("Cap")}
+            self.assertEqual({k: v for k, v in held.items() if k != "CapBnd"},
+                             {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0}, thread)
+            self.assertIn("NoNewPrivs:\t1", lines)
+        self.assertRegex(server.log.read_text(), r"info: capabilities: none kept, of \d+ at the start; none of \d+ threads")
+
+
 class Socket(Daemon):
     def test_mode_and_group_are_as_configured_and_follow_a_reload(self):
         group = os.getgid()

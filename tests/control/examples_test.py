@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every example in the documentation and the manual pages is run here, or marked with why it cannot be.
 
-In docs/*.md, README.md and CONTRIBUTING.md a block says by its first word what it is:
+In every *.md of the repository but NEWS.md a block is fenced with ``` and says by its first word what it is:
 
   ```console    "$ " lines are run by bash beside a server of their own, in the root of the source; what stands
                 below one is what it prints: numbers, ids and times may differ, "..." is anything
@@ -11,7 +11,9 @@ In docs/*.md, README.md and CONTRIBUTING.md a block says by its first word what 
   ```           anything else follows a line <!-- not run: why -->
 
 In manual pages a literal block is a configuration if it begins with "name:", commands if its lines begin with
-"$ ", and anything else follows a line .\\" not run: why. /etc/swimlane/ and /run/swimlane/ are folders of the test.
+"$ ", and anything else follows a line .\\" not run: why. A line by itself (.Dl, .D1) is no command.
+
+/etc/swimlane/ and /run/swimlane/ are folders of the test.
 """
 import json
 import os
@@ -25,9 +27,15 @@ import unittest
 
 from control import BUILD, ROOT, Alone, main
 
-PAGES = sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = sorted(p for folder in (ROOT, ROOT / "docs", ROOT / "drivers-config") for p in folder.glob("*.md")
+               if p.name != "NEWS.md")
 MANUALS = [ROOT / "app/ctl/swimlanectl.1", ROOT / "app/swimlane/swimlane.8", BUILD / "app/swimlane/swimlane.yaml.5"]
 REASON = re.compile(r'(?:<!--|\.\\") not run: (.{12,}?)(?: -->)?$')
+
+
+# What is a command wherever it stands: a block of them is no text.
+COMMAND = re.compile(r"\s*(\$ |(sudo )?(swimlane(?= -)|swimlane(ctl|-sim|-doctor|-queues|-hugepages)|scripts/\S+|tests/\S+|build\S*/\S+|ip|ethtool|"
+                     r"curl|meson|ninja|systemctl|dpdk-\S+)( |$))")
 
 
 class Block:
@@ -54,6 +62,21 @@ def blocks_of_page(path):
         else:
             found.append(block)
             block, before = None, ""
+    return found
+
+
+def blocks_of_no_fence(path):
+    """What Markdown takes for code without a fence of three backticks: [(line number, line)]."""
+    found, fence, blank, in_list = [], False, True, False
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.lstrip().startswith(("```", "~~~")):
+            found += [(number, line)] if not line.startswith("```") else []
+            fence = not fence
+        elif not fence:
+            in_list = bool(re.match(r"\s*([-*]|[0-9]+\.) ", line)) or in_list and (not line.strip() or line[0] == " ")
+            if re.match(r" {4}|\t", line) and blank and not in_list or "<pre" in line:
+                found.append((number, line))
+        blank = not line.strip()
     return found
 
 
@@ -137,7 +160,43 @@ class Examples(unittest.TestCase):
                     self.assertIn(block.kind, ("console", "json-rpc", "yaml", "text", ""))
                     if block.kind == "":
                         self.assertIsNotNone(block.reason, "no first word, and no line \"not run: why\" before it")
+                    if block.kind == "text":
+                        self.assertFalse(list(filter(COMMAND.match, block.lines)), "commands, and no console")
         self.assertGreater(count, 50)
+
+    def test_headings_and_tables_stand_by_themselves(self):
+        """Otherwise a table is shown as a paragraph of bars."""
+        for path in PAGES:
+            before, fence = "", False
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                fence ^= line.startswith("```")
+                begins = line.startswith("#") or line.startswith("|") and not before.startswith("|")
+                if begins and not fence and before and not before.startswith("<!--"):
+                    self.fail(f"{path.name}:{number}: no empty line before it")
+                before = line
+
+    def test_no_block_is_hidden_from_this_test(self):
+        for path in PAGES:
+            with self.subTest(path.name):
+                self.assertEqual(blocks_of_no_fence(path), [], "indented, or another fence than ```")
+        for path in MANUALS:
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                with self.subTest(f"{path.name}:{number}"):
+                    self.assertNotRegex(line, r"^\.nf\b|^\.Bd -(?!literal)", "a literal block that is not looked at")
+                    if match := re.match(r"\.D[l1] (.*)", line):
+                        self.assertNotRegex(match[1], COMMAND)
+
+    def test_hidden_blocks_are_found(self):
+        page = self.folder / "hidden.md"
+        for text, lines in (("a\n\n    swimlanectl x\n", [3]), ("~~~\nx\n~~~\n", [1, 3]), ("<pre>x</pre>\n", [1]),
+                            ("- item\n\n      goes on\n\nend\n\n    x\n", [7]), ("a\n    goes on\n", []),
+                            ("```\n\n    x\n```\n", [])):
+            page.write_text(text)
+            self.assertEqual([number for number, _ in blocks_of_no_fence(page)], lines, text)
+        for command in ("$ x", "swimlane --check FILE", "swimlanectl map ls", "sudo ip link", "scripts/demo", "ethtool -n eth0"):
+            self.assertRegex(command, COMMAND)
+        for text in ("swimlane 0.1.0", "info: capabilities: none", "ipv4 is", "stamp = (clock"):
+            self.assertNotRegex(text, COMMAND)
 
     def test_commands_print_what_is_written_below_them(self):
         path = f"{BUILD}/app/ctl:{BUILD}/app/swimlane:{BUILD}/app/sim:{os.environ['PATH']}"

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Control over HTTP: tokens and bind rules, /metrics for two strict parsers, /healthz, and hostile clients."""
+import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -205,6 +207,29 @@ class Rpc(Served):
         places = [answers.find(b'"id":%d,' % n) for n in range(50)]
         self.assertEqual(places, sorted(places))
         self.assertNotIn(-1, places)
+
+
+    def test_who_has_shut_its_sending_side_down_gets_its_answer(self):
+        """As docs/operations.md says: the first of them for certain, whether it is answered at once or later."""
+        for method in ("log.level", "map.put"):
+            text = b""
+            for number in range(20):
+                body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method,
+                                   "params": {"key": "k", "value": "v"} if method == "map.put" else {}}).encode()
+                text += (b"POST /rpc HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+                         % (TOKEN.encode(), len(body), body))
+                if number not in (0, 19):
+                    continue
+                s = self.raw(text)
+                s.shutdown(socket.SHUT_WR)
+                answers = b""
+                while more := s.recv(1 << 16):
+                    answers += more
+                ids = [int(n) for n in re.findall(rb'"id":(\d+),"result"', answers)]
+                self.assertEqual(ids, list(range(len(ids))))
+                self.assertEqual(len(re.findall(rb"HTTP/1.1 200", answers)), len(ids))
+                self.assertGreaterEqual(len(ids), 1, method)
+        self.assertEqual(self.http.call("map.get", key="k")["value"], "v")
 
 
 class Metrics(Served):

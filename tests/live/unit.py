@@ -2,7 +2,8 @@
 """The service: installed, and its command started as the manager would start it, an unprivileged user with the
 capabilities of the unit alone, on AF_PACKET and on AF_XDP. It says when it is ready, feeds the watchdog while
 lanes and keeper turn and not while one stands still, stops, and the stop step gives the interface back also
-when it was killed."""
+when it was killed. Once it runs it holds only what its port still needs, in every thread, and does all of that
+with it; without that little, its program stays on the interface."""
 import argparse
 import os
 import pathlib
@@ -24,6 +25,7 @@ UID = 64646  # nobody's
 WATCHDOG_S = 2.0  # shorter than the unit's: the test would wait for it
 STUCK_S = 1.0  # PROGRESS_STUCK_MS
 SETTLE_S = 0.4  # a tick, and a slow machine
+RUNS_WITH = {"af_packet": [], "af_xdp": ["CAP_NET_ADMIN"]}  # drivers-config/KIND.yaml, docs/security.md
 
 
 class Service:
@@ -111,17 +113,73 @@ def install(test, the_lab):
     return root
 
 
+def statuses(pid):
+    """Of each thread, as the kernel has it."""
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        lines = (line.partition(":") for line in path.read_text().splitlines())
+        yield {key: value.split() for key, _, value in lines}
+
+
 def credentials(test, service):
-    """The process's own, as the kernel has them."""
-    text = pathlib.Path(f"/proc/{service.server.process.pid}/status").read_text()
-    status = {key: value.split() for key, _, value in (line.partition(":") for line in text.splitlines())}
-    wanted = f"{service_unit.mask(service.unit.capabilities()):016x}"
-    seen = {key: status[key][0] for key in ("CapPrm", "CapEff", "CapBnd", "CapAmb")}
-    test.note(f"{service.kind}: uid {status['Uid'][0]}, {' '.join(service.unit.capabilities())}: {seen}")
-    test.check(status["Uid"] == [str(UID)] * 4 and status["Gid"] == [str(UID)] * 4 and not status["Groups"],
+    """The process's own, of every thread of it."""
+    kept = RUNS_WITH[service.kind]
+    threads = list(statuses(service.server.process.pid))
+    seen = {tuple(status[key][0] for key in ("CapPrm", "CapEff", "CapInh", "CapAmb")) for status in threads}
+    bounds = {status["CapBnd"][0] for status in threads}
+    wanted, ambient = f"{service_unit.mask(kept):016x}", f"{0:016x}"
+    test.note(f"{service.kind}: uid {threads[0]['Uid'][0]}, {len(threads)} threads, started with "
+              f"{' '.join(service.unit.capabilities())}; permitted, effective, inheritable, ambient: {seen}")
+    test.check(all(s["Uid"] == [str(UID)] * 4 and s["Gid"] == [str(UID)] * 4 and not s["Groups"] for s in threads),
                f"{service.kind}: runs as the unprivileged user")
-    test.check(set(seen.values()) == {wanted}, f"{service.kind}: has the capabilities of the unit and no others")
-    test.check(status["NoNewPrivs"] == ["1"], f"{service.kind}: can gain none")
+    test.check(bounds == {f"{service_unit.mask(service.unit.capabilities()):016x}"},
+               f"{service.kind}: could never have more capabilities than the unit's")
+    test.check(len(threads) > 4 and seen == {(wanted, wanted, ambient, ambient)},
+               f"{service.kind}: each thread holds {' '.join(kept) or 'no capability'} once it runs, and no other")
+    test.check({s["NoNewPrivs"][0] for s in threads} == {"1"}, f"{service.kind}: and can gain none")
+    told = service.server.call("status")
+    test.check(told["capabilities"] == kept and told["no_new_privileges"], f"{service.kind}: status says so")
+    said = f"capabilities: {' '.join(kept) or 'none'} kept, of {len(service.unit.capabilities())} at the start"
+    test.check(said in service.server.log.read_text(), f"{service.kind}: the log says so")
+
+
+def works_with_what_is_left(test, the_lab, service):
+    """What needed privileges once, and is done again while it runs."""
+    text = service.server.config.read_text()
+    service.server.config.write_text(text + "weight: 3\n")
+    changed = service.server.call("reload")["changed"]
+    test.check(changed == [{"key": "weight", "change": "in_force"}], f"{service.kind}: reload by RPC: {changed}")
+    service.server.config.write_text(text)
+    os.kill(service.server.process.pid, signal.SIGHUP)
+    weight = lambda: next(m["weight"] for m in service.server.call("members")["members"] if m["self"])
+    test.check(the_lab.feed.until(lambda: weight() == 100, 5), f"{service.kind}: reload by SIGHUP: weight {weight()}")
+    first = the_lab.fleet.servers[0].address
+    inside = lambda *words: host.run(["ip", "-n", service.server.namespace, *words])
+    inside("neigh", "flush", "all", "dev", "eth0")
+    gone = first not in inside("neigh", "show", "dev", "eth0")
+    since = time.monotonic()
+    found = the_lab.feed.until(lambda: f"{first} lladdr" in inside("neigh", "show", "dev", "eth0"), 10)
+    test.note(f"{service.kind}: a flushed neighbour was there again after {time.monotonic() - since:.1f} s")
+    test.check(gone and found, f"{service.kind}: the kernel is asked for a neighbour that it lost")
+
+
+def takes_its_program_off(test, service):
+    """That needs the one capability that is kept."""
+    drivers = service.folder / "drivers"
+    drivers.mkdir(exist_ok=True)
+    own = (ROOT / "drivers-config/af_xdp.yaml").read_text()
+    none = own.replace("capabilities: [CAP_NET_ADMIN]", "capabilities: []")
+    assert none != own
+    (drivers / "af_xdp.yaml").write_text(none)
+    text = service.server.config.read_text()
+    service.server.config.write_text(text.replace("port:\n", f"port:\n  drivers_dir: {drivers}\n", 1))
+    service.start()
+    service.ready()
+    test.check(service.server.call("status")["capabilities"] == [], "af_xdp: a driver file may keep less")
+    service.collect(signal.SIGTERM)
+    test.check(service.xdp(), "af_xdp: without CAP_NET_ADMIN its program stays on the interface")
+    service.stop_step()
+    test.check(not service.xdp(), "af_xdp: and the stop step takes it off")
+    service.server.config.write_text(text)
 
 
 def takes_part(test, the_lab, service):
@@ -185,6 +243,7 @@ def life(test, the_lab, service):
     test.check(service.ready() is not None, f"{service.kind}: READY=1")
     credentials(test, service)
     takes_part(test, the_lab, service)
+    works_with_what_is_left(test, the_lab, service)
     if xdp:
         test.check(service.xdp(), "af_xdp: the XDP program is on the interface")
     watchdog(test, service, FIRST_LANE, "lane 0")
@@ -194,10 +253,10 @@ def life(test, the_lab, service):
     service.manager.listen(0.2)
     test.check(code == 0, f"{service.kind}: SIGTERM ends it with exit code 0")
     test.check(service.manager.times("STOPPING=1"), f"{service.kind}: STOPPING=1")
-    said = service.stop_step()
+    test.check(not service.xdp(), f"{service.kind}: it took off by itself what was on the interface")
+    test.note(f"stop step: {service.stop_step().strip()}")
     if xdp:
-        test.note(f"stop step: {said.strip()}")
-        test.check(not service.xdp(), "af_xdp: after the stop step the XDP program is gone")
+        takes_its_program_off(test, service)
 
 
 def killed(test, service):

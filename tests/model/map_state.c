@@ -28,13 +28,13 @@ static uint64_t mix_vector(uint64_t h, const struct version_vector *vv)
 	return mix(h, vv->count);
 }
 
-static uint64_t hash_record(const struct record *r)
+static uint64_t hash_record(const struct map *m, const struct record *r)
 {
-	uint64_t h = mix(r->key_hash, r->flags);
-	h = mix_dot(mix(h, r->clock), r->author);
-	h = mix_dot(h, r->dot);
-	h = mix_dot(h, r->previous);
-	return mix(h, r->written_ms);
+	uint64_t h = mix(map_key_hash(m, record_key(r), r->key_len), r->flags);
+	h = mix_dot(mix(h, r->clock), record_author(r));
+	h = mix_dot(h, record_dot(r));
+	h = mix_dot(h, r->flags & WIRE_RECORD_PREVIOUS ? *record_previous(r) : (struct dot){0});
+	return mix(h, *record_written_ms(r));
 }
 
 static uint64_t mix_bytes(uint64_t h, const uint8_t *bytes, size_t len)
@@ -71,7 +71,7 @@ static uint64_t hash_serving(const struct map *m, const struct serving *sv, uint
 	h = mix(mix(h, sv->snapshot), (uint64_t)sv->packets << 32 | sv->heads);
 	h = mix(h, now_ns - sv->last_ns >= m->config.resend_ns / 2);
 	for (uint32_t i = 0; i < sv->ref_count; i++)
-		h = mix(h, hash_record(store_at(&m->store, sv->refs[i])));
+		h = mix(h, hash_record(m, store_at(&m->store, sv->refs[i])));
 	for (uint32_t i = 0; i < sv->data_packets; i++)
 		h = mix(h, sv->starts[i]);
 	h = mix(h, (uint64_t)sv->waiting << 1 | (m->gathering == sv));
@@ -92,22 +92,23 @@ static uint64_t hash_slot(const struct map *m, uint16_t slot)
 				mix(mix(m->rows[i].id, m->rows[i].epoch), m->rows[i].seqs[slot]);
 	/* What the snapshot under way has yet to take: the dead too. */
 	for (record_ref ref = m->store.gathering ? a->pending : 0; ref != 0;
-		ref = store_at(&m->store, ref)->older)
-		h = mix(h, hash_record(store_at(&m->store, ref)));
+		ref = order_older(&m->store, ref))
+		h = mix(h, hash_record(m, store_at(&m->store, ref)));
 	return mix(h, reported);
 }
 
 static uint64_t hash_map(const struct map *m, uint64_t now_ns)
 {
 	uint64_t records = 0, sessions = 0, h = mix_actor(3, m->self);
-	for (uint32_t b = 0; b <= m->store.bucket_mask; b++)
-		for (record_ref ref = m->store.buckets[b]; ref != 0;
-			ref = store_at(&m->store, ref)->next) {
+	for (uint32_t b = 0; b <= m->store.index.mask; b++) {
+		struct index_walk walk = index_walk(&m->store.index, b);
+		for (record_ref ref; (ref = index_next(&m->store.arena, &walk)) != 0;) {
 			const struct record *r = store_at(&m->store, ref);
 			bool marked = m->pulling.open && m->pulling.kind == PULL_RECONCILE &&
 				      r->mark == m->mark;
-			records += mix(hash_record(r), marked);
+			records += mix(hash_record(m, r), marked);
 		}
+	}
 	for (int i = 0; i < MAP_SESSIONS_MAX; i++)
 		if (m->serving[i].open)
 			sessions += hash_serving(m, &m->serving[i], now_ns);

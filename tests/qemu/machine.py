@@ -26,7 +26,7 @@ MEMORY_MIB = 1024
 SPREADING = ["virtio-net-pci"]
 WAKING = ["virtio-net-pci", "vmxnet3"]  # whose drivers have receive interrupts: see drivers-config/e1000.yaml
 RPC_S = 20
-MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "vfio_iommu_type1", "vfio_pci"]
+MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "vfio_iommu_type1", "vfio_pci", "veth"]
 
 # A lane that sleeps leaves the emulator time for the others.
 CONFIG = """\
@@ -100,7 +100,7 @@ def initramfs(kernel_folder):
                for name in ("bin", "modules", "proc", "sys", "dev", "lower", "upper", "root")]
     busybox = pathlib.Path(shutil.which("busybox")).read_bytes()
     entries.append(("bin/busybox", stat.S_IFREG | 0o755, busybox))
-    for applet in ("sh", "mount", "mkdir", "insmod", "cat", "chroot", "poweroff"):
+    for applet in ("sh", "mount", "mkdir", "insmod", "cat", "cp", "rm", "chroot", "switch_root", "poweroff"):
         entries.append((f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox"))
     entries.append(("init", stat.S_IFREG | 0o755, (HERE / "init").read_bytes()))
     for module in modules:

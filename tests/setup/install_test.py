@@ -101,6 +101,20 @@ class Installed(unittest.TestCase):
             done = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", folder / "swimlane.service")
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), kind)
 
+    def test_the_manager_s_own_audit_finds_little_exposed(self):
+        """From 0 (nothing) to 10; the bound is in tenths."""
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("systemd-analyze is not installed")
+        for kind in ("af_packet", "af_xdp", "memif", "pci"):
+            folder = self.root / f"audit-{kind}"
+            (folder / "swimlane.service.d").mkdir(parents=True)
+            shutil.copy(self.prefix / "lib/systemd/system/swimlane.service", folder)
+            shutil.copy(self.service / f"{kind}.conf", folder / "swimlane.service.d/port.conf")
+            audit = ("systemd-analyze", "security", "--offline=true", "--no-pager")
+            done = run(*audit, "--threshold=25", folder / "swimlane.service")
+            self.assertEqual(done.returncode, 0, done.stdout[-2000:])
+            self.assertNotEqual(run(*audit, "--threshold=10", folder / "swimlane.service").returncode, 0)
+
     def test_a_kind_that_needs_no_capability_gets_none(self):
         unit = self.prefix / "lib/systemd/system/swimlane.service"
         self.assertEqual(Unit(unit).capabilities(), [])

@@ -114,7 +114,7 @@ static void read_bulk(struct reader *r, struct sw_random *random)
 		struct map_view v;
 		if (!(hits >> i & 1))
 			continue;
-		map_view_reader(found[i].record, &v);
+		map_view_reader(r->stress->map, found[i].record, &v);
 		r->in_bulk++;
 		r->wrong += !is_whole(&v) || memcmp(v.key, &numbers[i], KEY_LEN) != 0 ||
 			    v.value != found[i].value || v.value_len != found[i].value_len;

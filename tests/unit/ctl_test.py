@@ -166,6 +166,17 @@ class Tables(CtlTest):
                        "lcore 1 on CPU 1: lane, idle spin"):
             self.assertIn(wanted, text)
 
+    def test_status_says_what_the_process_may_still_do(self):
+        status = {"name": "edge-01", "capabilities": ["CAP_NET_ADMIN", "CAP_NET_RAW"], "no_new_privileges": True}
+        for held, shown in ((["CAP_NET_ADMIN", "CAP_NET_RAW"], "CAP_NET_ADMIN CAP_NET_RAW, and can gain none"),
+                            ([], "0 capabilities, and can gain none"),
+                            ([f"CAP_{n}" for n in range(41)], "41 capabilities, and can gain none"),
+                            (["CAP_" + "X" * 2000] * 5, "CAP_XXX")):
+            self.server.answers["status"] = dict(status, capabilities=held)
+            self.assertIn(shown, self.ctl("status").decode())
+        self.server.answers["status"] = dict(status, no_new_privileges=False)
+        self.assertNotIn("gain", self.ctl("status").decode())
+
     def test_status_of_an_older_server_has_dashes_where_nothing_was_said(self):
         self.server.answers["status"] = {"name": "edge-01"}
         self.assertIn("edge-01 (id -, epoch 0, instance -)", self.ctl("status").decode())

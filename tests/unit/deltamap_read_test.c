@@ -58,7 +58,7 @@ SW_TEST(map_read, a_bulk_finds_what_single_reads_find)
 			SW_ASSERT_EQ((uint32_t)(hits >> i & 1), (uint32_t)there);
 			if (!there)
 				continue;
-			map_view_reader(found[i].record, &other);
+			map_view_reader(m, found[i].record, &other);
 			SW_EXPECT_EQ(map_stamp_compare(&one, &other), 0);
 			SW_EXPECT_TRUE(found[i].value == one.value && other.key == one.key);
 			SW_EXPECT_EQ(found[i].value_len, one.value_len);

@@ -15,6 +15,7 @@ struct duty_row {
 	bool suspect[SW_OWNER_RANKS];
 	uint64_t writer; /* of the newest write, in its present life; 0: none */
 	enum duty now;
+	uint64_t beyond;
 };
 
 static const struct duty_row duty_rows[] = {
@@ -24,6 +25,15 @@ static const struct duty_row duty_rows[] = {
 	{"third_rests_while_the_second_is_well", DUTY_NONE, 2, {2, 3, 1}, {1, 0, 0}, 2, DUTY_NONE},
 	{"third_stands_in_for_two_suspects", DUTY_NONE, 2, {2, 3, 1}, {1, 1, 0}, 2, DUTY_STAND_IN},
 	{"fourth_rests_whoever_is_suspect", DUTY_NONE, 2, {2, 3, 4}, {1, 1, 1}, 2, DUTY_NONE},
+	{"first_who_is_well_stands_in_for_all_kept_ranks", DUTY_NONE, 2, {2, 3, 4}, {1, 1, 1}, 2,
+		DUTY_STAND_IN, SELF},
+	{"rests_where_another_is_the_first_who_is_well", DUTY_NONE, 2, {2, 3, 4}, {1, 1, 1}, 2,
+		DUTY_NONE, 5},
+	{"rests_beyond_the_ranks_while_one_of_them_is_well", DUTY_NONE, 2, {2, 3, 4}, {1, 0, 1}, 2,
+		DUTY_NONE, SELF},
+	{"stops_beyond_the_ranks_when_refuted", DUTY_STAND_IN, 2, {2, 3, 4}, {0, 1, 1}, 1,
+		DUTY_NONE, SELF},
+	{"does_not_stand_in_for_nobody", DUTY_NONE, 0, {0}, {0}, 0, DUTY_NONE, SELF},
 	{"stand_in_stops_when_refuted", DUTY_STAND_IN, 2, {2, 1, 3}, {0}, 1, DUTY_NONE},
 	{"stand_in_goes_on_while_suspect", DUTY_STAND_IN, 2, {2, 1, 3}, {1, 0, 0}, 1,
 		DUTY_STAND_IN},
@@ -51,6 +61,7 @@ static struct duty_view view_of(const struct duty_row *row)
 		v.ranks.ids[v.ranks.count++] = row->ranks[i];
 		v.suspect[i] = row->suspect[i];
 	}
+	v.beyond_id = row->beyond;
 	v.owner = (struct actor){row->ranks[0], row->ranks[0] != 0 ? 7 : 0};
 	v.writer = (struct actor){row->writer, row->writer != 0 ? 7 : 0};
 	return v;

@@ -115,6 +115,7 @@ static const struct mistake_row mistake_rows[] = {
 	{"unknown_key", "about:", "abuot:", "abuot"},
 	{"missing_key", "mtu_max: 9000", "", "mtu_max"},
 	{"steering_that_is_none", "steering: [software]", "steering: [magic]", "magic"},
+	{"capability_that_is_none", "capabilities: []", "capabilities: [CAP_MAGIC]", "CAP_MAGIC"},
 	{"number_too_large", "mtu_max: 9000", "mtu_max: 90000", "90000"},
 	{"no_driver", "drivers: [net_null]", "drivers: []", "drivers"},
 };

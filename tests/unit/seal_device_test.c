@@ -10,7 +10,7 @@ struct driver_row {
 	enum seal_driver driver;
 };
 
-static const struct driver_row drivers[] = {
+static const struct driver_row drivers[] = {{"ipsec_mb", SEAL_IPSEC_MB},
 	{"aesni_gcm", SEAL_AESNI_GCM}, {"aesni_mb", SEAL_AESNI_MB}, {"openssl", SEAL_OPENSSL}};
 
 SW_TEST(seal, chooses_a_device_and_says_why)

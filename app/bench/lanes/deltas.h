@@ -1,5 +1,5 @@
-/* Packets of records that the source's peers write, each new to the server: their own next dots, over
- * a fixed number of keys. */
+/* Packets of records that the source's peers write, each new to the server: their own next dots,
+ * over a fixed number of keys. */
 #pragma once
 
 #include "identity.h"
@@ -19,6 +19,7 @@ struct deltas {
 /* How many records of this value fit a packet. */
 uint16_t deltas_most(uint16_t value_len);
 
-/* Writes one packet into each of `count` (at most SEAL_BURST) fresh mbufs: i is of peer first + i. */
+/* Writes one packet into each of `count` (at most SEAL_BURST) fresh mbufs: i is of peer first + i.
+ */
 void deltas_fill(struct deltas *deltas, struct identity *identity, struct rte_mbuf **mbufs,
 	uint32_t first, uint32_t count);

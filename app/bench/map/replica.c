@@ -88,6 +88,13 @@ struct group {
 	struct sw_reader bodies[MAP_AHEAD_PACKETS];
 };
 
+/* The packets after those that are opened next. */
+static void fetch_group(const struct stream *stream, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count && i < MAP_AHEAD_PACKETS; i++)
+		stream_fetch(stream, first + i);
+}
+
 static void open_group(struct map *map, const struct stream *stream, uint32_t first, uint32_t count,
 	struct group *g)
 {
@@ -114,6 +121,7 @@ static void merge_burst(struct replica *r, const struct stream *stream, uint32_t
 		struct group *g = &groups[turn % 2], *next = &groups[(turn + 1) % 2];
 		at += g->count;
 		open_group(r->map, stream, first + at, n - at, next);
+		fetch_group(stream, first + at + next->count, n - at - next->count);
 		for (uint32_t i = 0; i < g->count; i++) {
 			map_input_owner(r->map, NOW, &g->headers[i], &g->preludes[i], &nowhere,
 				&g->bodies[i]);

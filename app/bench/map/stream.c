@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "base/random.h"
 #include "pages.h"
 
@@ -73,6 +74,12 @@ void stream_make(
 		finish(s, packet, &w, first_seq + i - 1);
 	}
 	pages_free(order, records * sizeof(order[0]));
+}
+
+void stream_fetch(const struct stream *s, uint32_t packet)
+{
+	for (uint32_t at = 0; at < s->lens[packet]; at += 64)
+		sw_prefetch(stream_packet(s, packet) + at);
 }
 
 void stream_free(struct stream *s)

@@ -34,6 +34,9 @@ void stream_make(
 	struct stream *stream, uint32_t records, uint64_t clock, uint64_t first_seq, uint64_t seed);
 void stream_free(struct stream *stream);
 
+/* Brings a packet to the caches, as whoever takes bursts from a ring does. */
+void stream_fetch(const struct stream *stream, uint32_t packet);
+
 static inline const uint8_t *stream_packet(const struct stream *stream, uint32_t i)
 {
 	return stream->bytes + (uint64_t)i * PACKET_STRIDE;

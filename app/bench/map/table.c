@@ -6,6 +6,8 @@
 #include <rte_hash_crc.h>
 #include <rte_lcore.h>
 
+enum { FETCH_AHEAD = 8 }; /* packets */
+
 struct rte_hash *table_create(uint32_t records)
 {
 	static uint32_t number;
@@ -34,6 +36,8 @@ void table_insert(
 	for (uint32_t i = first; i < first + count; i++) {
 		const uint8_t *at = stream_packet(stream, i) + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN;
 		const uint8_t *end = stream_packet(stream, i) + stream->lens[i] - WIRE_TAG_LEN;
+		if (i + FETCH_AHEAD < first + count)
+			stream_fetch(stream, i + FETCH_AHEAD);
 		for (; at < end; at += stream->record_len) {
 			const uint8_t *key = at + stream->record_len - VALUE_LEN - KEY_LEN;
 			if (rte_hash_add_key_data(table, key, (void *)(uintptr_t)at) != 0) {

@@ -151,7 +151,7 @@ static void run_handover(const struct options *o, const struct handover_plan *wh
 	struct handover_plan plan = *which;
 	plan.seed = o->seed;
 	plan.events = o->runs > 0 ? o->runs : o->quick && plan.events > 3 ? 3 : plan.events;
-	struct progress p = {"handover", 0, HANDOVER_SCENES * plan.events, o->tty};
+	struct progress p = {"handover, virtual seconds", 0, handover_virtual_s(&plan), o->tty};
 	handover_run(&plan, &handover_result, advance, &p);
 	finish(&p);
 	printf("handover of origins: lan profile, 50 us links, seed %llu\n\n",
@@ -166,10 +166,12 @@ static void json_handover(void)
 	printf(", \"unchecked_bound_ms\": %.0f", r->bound_ms);
 	for (enum handover_scene s = 0; s < HANDOVER_SCENES; s++)
 		printf(", \"unchecked_ms_max_%s\": %.0f, \"checked_at_once_max_%s\": %u, "
-		       "\"late_pct_%s\": %.3f",
-			handover_scene_name(s), samples_quantile(&r->gap_ms[s], 1),
-			handover_scene_name(s), r->at_once_max[s], handover_scene_name(s),
-			r->checks[s] > 0 ? 100.0 * (double)r->late[s] / (double)r->checks[s] : 0);
+		       "\"late_pct_%s\": %.3f, \"first_wait_ms_max_%s\": %.0f",
+			handover_scene_name(s), samples_quantile(&r->scenes[s].gap_ms, 1),
+			handover_scene_name(s), r->scenes[s].at_once_max, handover_scene_name(s),
+			handover_late_pct(&r->scenes[s]), handover_scene_name(s),
+			r->scenes[s].first_wait_ms);
+	printf(", \"steady_not_by_one\": %u", r->scenes[HANDOVER_STEADY].not_by_one_max);
 }
 
 static void json_swim(void)
