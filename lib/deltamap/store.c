@@ -161,7 +161,9 @@ static void retire(struct store *s, record_ref ref)
 
 void store_pin(struct store *s, record_ref ref)
 {
-	store_at(s, ref)->pins++;
+	struct record *r = store_at(s, ref);
+	assert(r->pins > 0 || !r->dead); /* else it is on its way to be freed */
+	r->pins++;
 }
 
 void store_unpin(struct store *s, record_ref ref)
