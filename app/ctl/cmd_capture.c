@@ -11,7 +11,7 @@
 #include "rpc/base64.h"
 
 /* The classic pcap format (draft-ietf-opsawg-pcap): raw IP packets, microseconds. */
-enum { PCAP_RAW_IP = 101, SNAP = 65535, IPV4 = 20, IPV6 = 40, UDP = 8, PACKET_MAX = 1500 };
+enum { PCAP_RAW_IP = 101, SNAP = 65535, IPV4 = 20, IPV6 = 40, UDP = 8, PACKET_MAX = 9978 };
 
 static struct {
 	FILE *out;

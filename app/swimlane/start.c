@@ -330,12 +330,17 @@ static int create_machines(
 	app->swim = swim_create(&sc, ticks_now_ns());
 	app->map = map_create(&mc, ticks_now_ns());
 	app->board = view_create(app->rcu);
-	if (rc < 0 || app->swim == NULL || app->map == NULL || app->board == NULL)
+	app->packet_max = nic_payload_max(&c->port);
+	if (app->packet_max > WIRE_PACKET_MAX)
+		app->paths = paths_create(app->packet_max, seed + 2);
+	if ((app->packet_max > WIRE_PACKET_MAX && app->paths == NULL) || rc < 0 ||
+		app->swim == NULL || app->map == NULL || app->board == NULL)
 		return fail(error,
 			"no memory for membership and a map of %u records and %u MiB; lower "
 			"map.records_max "
 			"and map.megabytes",
 			c->map_records_max, c->map_mib);
+	view_paths(app->board, app->paths);
 	(void)view_publish_owner(app->board, app->swim); /* nobody reads yet: there is room */
 	return 0;
 }
@@ -491,6 +496,7 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 	map_destroy(app->map);
 	if (app->swim != NULL)
 		swim_destroy(app->swim);
+	paths_destroy(app->paths);
 	ownership_destroy(app->keeper.ownership);
 	sealing_destroy(app);
 	free(app->change_pool);
