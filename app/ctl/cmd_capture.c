@@ -165,6 +165,8 @@ static int run_capture(struct ctl *ctl, int argc, char **argv)
 	code = open_file(ctl, argv[optind]);
 	if (code == CTL_OK)
 		code = ctl_follow(ctl, "capture", params, limit, take);
+	else
+		json_decref(params);
 	if (pcap.out != NULL && (fflush(pcap.out) != 0 || ferror(pcap.out)))
 		code = ctl_fail(ctl, CTL_REFUSED, "%s: cannot be written", argv[optind]);
 	if (!ctl->quiet)

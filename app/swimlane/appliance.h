@@ -33,7 +33,7 @@
 #include "view.h"
 
 enum {
-	BURST = 32,
+	BURST = 64,
 	LANE_TO_KEEPER_MAX = 1024, /* packets */
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,

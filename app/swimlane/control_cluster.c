@@ -222,7 +222,7 @@ static void owned(struct control *control, struct rpc_call *call, json_t *params
 		return;
 	}
 	struct owned_scan scan = {control->app, m->record.actor.id, json_array()};
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit_owned, &scan)) {
+	while (map_scan_reader(control->app->map, &cursor, 512, visit_owned, &scan)) {
 	}
 	json_int_t count = (json_int_t)json_array_size(scan.keys);
 	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "server", rpc_text(m->record.name), "id",

@@ -1,6 +1,7 @@
 #include "view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { BUFFERS = 4 };
 
@@ -70,8 +71,9 @@ bool view_publish_owner(struct view_board *board, const struct swim *swim)
 	view->digest = swim_table_digest(swim);
 	view->counters = *swim_counters(swim);
 	view->count = swim_members(swim, view->members, SW_MEMBERS_MAX);
+	memset(view->homes, 0, sizeof(view->homes));
 	for (uint32_t i = 0; i < view->count; i++) {
-		view->homes[view_home(view->members[i].record.actor.id)] = (uint16_t)i;
+		view->homes[view_home(view->members[i].record.actor.id)] = (uint16_t)(i + 1);
 		view->packet_max[i] =
 			board->paths == NULL
 				? (uint16_t)WIRE_PACKET_MAX

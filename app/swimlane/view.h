@@ -29,7 +29,7 @@ struct members_view {
 	uint32_t count;
 	struct swim_member members[SW_MEMBERS_MAX]; /* this server first */
 	uint16_t packet_max[SW_MEMBERS_MAX];        /* the largest packet that may go there */
-	uint16_t homes[VIEW_HOMES]; /* by a hash of the id: where in `members` it probably is */
+	uint16_t homes[VIEW_HOMES]; /* by a hash of the id: 1 + where it probably is; 0: nowhere */
 };
 
 struct view_board;
@@ -57,7 +57,9 @@ const struct swim_member *view_search(const struct members_view *view, uint64_t 
 static inline const struct swim_member *view_find(const struct members_view *view, uint64_t id)
 {
 	uint16_t home = view->homes[view_home(id)];
-	if (home < view->count && view->members[home].record.actor.id == id)
-		return &view->members[home];
+	if (home == 0)
+		return NULL;
+	if (view->members[home - 1].record.actor.id == id)
+		return &view->members[home - 1];
 	return view_search(view, id);
 }

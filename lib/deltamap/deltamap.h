@@ -182,7 +182,8 @@ struct map_counters {
 	uint64_t pulls_failed;
 	uint64_t pulls_refused;
 	uint64_t sessions;
-	uint64_t sessions_refused;
+	uint64_t sessions_refused; /* for whatever reason */
+	uint64_t sessions_busy;    /* because as many are served as may be */
 	uint64_t sessions_expired;
 	uint64_t session_packets;
 	uint64_t session_packets_again;
@@ -278,7 +279,8 @@ uint64_t map_get_bulk_reader(
 /* All there is to say about a record that was found. */
 void map_view_reader(const struct map *map, const struct record *record, struct map_view *view);
 /* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`
- * of them. False when all have been visited. What is written meanwhile may be seen or not. */
+ * of them; in a full map a bucket has two to four records. False when all have been visited. What
+ * is written meanwhile may be seen or not. */
 bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 	void (*visit)(void *context, const struct map_view *view), void *context);
 /* The seq of an actor that this replica's vector has reached; never more than is true. */

@@ -334,15 +334,18 @@ void order_take_out(struct store *s, record_ref ref)
 void order_gather_begin(struct store *s, const struct version_vector *above)
 {
 	s->gathering = true;
-	s->gather_slot = 0;
+	s->gather_word = 0;
 	for (uint32_t i = 0; i < s->actor_count; i++) {
-		struct actor_slot *a = &s->actors[s->actor_order[i]];
+		uint32_t slot = s->actor_order[i];
+		struct actor_slot *a = &s->actors[slot];
 		record_ref newest = order_newest(s, a);
 		if (newest == 0)
 			continue;
 		a->pending_above = above != NULL ? vv_get(above, a->actor) : 0;
 		a->pending_upto = seq_of(s, newest);
 		a->pending = a->pending_upto > a->pending_above ? newest : 0;
+		if (a->pending != 0)
+			s->to_gather[slot / 64] |= UINT64_C(1) << slot % 64;
 	}
 }
 
@@ -359,21 +362,25 @@ static void go_on_from(struct store *s, struct actor_slot *a, record_ref ref)
 
 record_ref order_gather_next(struct store *s)
 {
-	while (s->gather_slot < ACTOR_SLOTS && s->actors[s->gather_slot].pending == 0)
-		s->gather_slot++;
-	if (s->gather_slot == ACTOR_SLOTS) {
+	while (s->gather_word < ACTOR_SLOTS / 64 && s->to_gather[s->gather_word] == 0)
+		s->gather_word++;
+	if (s->gather_word == ACTOR_SLOTS / 64) {
 		s->gathering = false;
 		return 0;
 	}
-	struct actor_slot *a = &s->actors[s->gather_slot];
+	uint64_t *word = &s->to_gather[s->gather_word];
+	uint16_t slot = (uint16_t)(s->gather_word * 64 + __builtin_ctzll(*word));
+	struct actor_slot *a = &s->actors[slot];
 	record_ref ref = a->pending;
 	go_on_from(s, a, ref);
+	if (a->pending == 0)
+		*word &= *word - 1;
 	if (!store_at(s, ref)->dead) {
 		store_pin(s, ref);
 		return ref;
 	}
 	take_from(s, ref); /* pinned when it was replaced */
 	if (a->over)
-		store_due(s, s->gather_slot);
+		store_due(s, slot);
 	return ref;
 }

@@ -75,6 +75,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv = take_session(map, header->sender);
 	/* A repair does not wait: what differs would be another part by then. */
 	if (sv == NULL || (req->repair && map->gathering != NULL)) {
+		map->counters.sessions_busy++;
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_BUSY);
 		return;
 	}

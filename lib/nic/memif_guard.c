@@ -2,8 +2,8 @@
  * EAL's interrupt thread, when the other side goes away; a lane that had looked at the mark just
  * before reads memory that is gone. The driver has no call for waiting in between, but it calls
  * munmap(): this one, since an executable's own function comes before the C library's for shared
- * libraries, too. In that thread it first waits until every lane has begun another turn: none of them
- * goes on with a link that is down. Elsewhere it is the system call, as ever. */
+ * libraries, too. In that thread it first waits until every lane has begun another turn: none of
+ * them goes on with a link that is down. Elsewhere it is the system call, as ever. */
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>

@@ -32,7 +32,7 @@ struct nic_port;
 enum nic_kind { NIC_AF_XDP, NIC_AF_PACKET, NIC_MEMIF, NIC_PCI, NIC_VDEV };
 
 enum {
-	NIC_BURST = 32,
+	NIC_BURST = 64,
 	NIC_HEADERS_MAX = 14 + 4 + 40 + 8, /* Ethernet, VLAN, IPv6, UDP */
 	NIC_ERROR_MAX = 512,
 	NIC_VLAN_MAX = 4094,

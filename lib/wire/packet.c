@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 _Static_assert(WIRE_HEADER_LEN == 5 * sizeof(uint64_t), "the header is written in words");
+_Static_assert(WIRE_SERVER_ID_MAX == UINT64_MAX - 1, "what wire_header_is_valid() says");
 _Static_assert(WIRE_PRELUDE_LEN == 3 * sizeof(uint64_t), "the prelude is three numbers");
 _Static_assert(
 	WIRE_PACKET_MAX % 8 == 0 && WIRE_JUMBO_MAX % 8 == 0, "packets are cut at a multiple of 8");
@@ -72,11 +73,6 @@ int wire_type_of_name(const char *name)
 uint32_t wire_cluster_tag(const char *cluster_name)
 {
 	return (uint32_t)XXH3_64bits(cluster_name, strlen(cluster_name));
-}
-
-bool wire_header_is_valid(const struct wire_header *h)
-{
-	return h->lane < SW_LANES_MAX && wire_actor_is_valid(h->sender);
 }
 
 /* In words of eight bytes: they are hashed, sealed and copied as such a moment later, and a load of
@@ -172,8 +168,9 @@ enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t clus
 		return WIRE_ERR_KEY;
 	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)(uint16_t)first))
 		return WIRE_ERR_CHECKSUM;
-	struct actor sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
-	if ((uint8_t)(first >> 24) >= SW_LANES_MAX || !wire_actor_is_valid(sender))
+	struct wire_header sender = {.lane = (uint8_t)(first >> 24),
+		.sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)}};
+	if (!wire_header_is_valid(&sender))
 		return WIRE_ERR_BODY;
 	get_header(packet, first, h, body);
 	return WIRE_OK;

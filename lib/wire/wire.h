@@ -122,7 +122,11 @@ enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t clu
 	struct wire_header *h, struct sw_reader *body);
 
 /* Lane, sender id and epoch are in range. */
-bool wire_header_is_valid(const struct wire_header *h);
+static inline bool wire_header_is_valid(const struct wire_header *h)
+{
+	return h->lane < SW_LANES_MAX && h->sender.id != 0 && h->sender.id != UINT64_MAX &&
+	       h->sender.epoch != 0;
+}
 
 /* Writes the header in front of a body that stands at packet + WIRE_HEADER_LEN, and the checksum
  * tag behind it. h->key_id must be WIRE_KEY_CLEAR. Returns the length of the packet. */

@@ -176,6 +176,7 @@ class Doctor(unittest.TestCase):
         self.interface(mtu=9000)
         self.fine(doctor.check_mtu(self.machine, self.needs()))
         self.fine(doctor.check_mtu(self.machine, self.needs("pci")))
+        self.said(doctor.check_mtu(self.machine, self.needs(**{"port.interface": "none"})), "missing", "no interface none")
 
     # ---- capabilities ----
 
