@@ -102,7 +102,7 @@ SW_TEST(deltamap_jumbo, pushes_ride_together_where_the_path_carries_it_and_alone
 	SW_EXPECT_LT(4 * taken[0].packets, taken[1].packets);
 	SW_EXPECT_LT(taken[0].packets, taken[2].packets);
 	SW_EXPECT_LT(taken[2].packets, taken[1].packets);
-	SW_EXPECT_EQ(taken[0].packets, taken[3].packets);
+	SW_EXPECT_LT(4 * taken[3].packets, taken[1].packets);
 	SW_EXPECT_GT(map_counters(m)->pushes_joined, 0u);
 	map_destroy(m);
 }
@@ -225,7 +225,8 @@ SW_TEST(deltamap_jumbo, session_whose_path_grows_wide_goes_on_in_larger_packets)
 		run(&p, 1);
 	know(&p, 0, WIDE);
 	run(&p, 400);
-	SW_EXPECT_EQ(map_counters(p.maps[0])->sessions, 1u);
+	SW_EXPECT_EQ(map_counters(p.maps[0])->sessions_expired, 0u);
+	SW_EXPECT_EQ(map_counters(p.maps[1])->pulls_failed, 0u);
 	SW_EXPECT_GT(p.longest, (size_t)WIRE_PACKET_MAX);
 	expect_equal(&p);
 	end(&p);
