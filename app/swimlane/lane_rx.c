@@ -147,8 +147,12 @@ static void input_membership(struct lane *lane, uint64_t now_ns, const struct wi
 {
 	struct wire_message m;
 	swim_packet_begin(lane->app->swim, now_ns, h, from);
-	while (wire_next(&body, &m))
-		swim_input(lane->app->swim, now_ns, h, from, &m);
+	while (wire_next(&body, &m)) {
+		if (m.type == WIRE_SIZE_PROBE || m.type == WIRE_SIZE_ACK)
+			lane_path_input(lane, now_ns, h, from, &m);
+		else
+			swim_input(lane->app->swim, now_ns, h, from, &m);
+	}
 }
 
 static unsigned check_sender(const struct appliance *app, const struct wire_header *h,
@@ -185,7 +189,7 @@ static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m
 /* Of a burst: opened, and what its decoding found. */
 struct opened {
 	struct nic_datagram *datagram;
-	struct wire_header h;
+	const struct wire_header *h;
 	struct sw_reader body; /* its messages, once it is decoded */
 	struct contents contents;
 };
@@ -214,14 +218,14 @@ static bool decode(struct lane *lane, uint64_t now_ns, struct opened *o)
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	if (!check_prelude(lane, now_ns, m, &o->h, &prelude))
+	if (!check_prelude(lane, now_ns, m, o->h, &prelude))
 		return false;
 	if (!sole && !look_inside(o->body, &o->contents)) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
 	if (o->contents.ping || o->contents.ack)
-		map_probe(lane->app->map, o->h.sender, o->contents.probe.vector_hash,
+		map_probe(lane->app->map, o->h->sender, o->contents.probe.vector_hash,
 			o->contents.probe.content_hash);
 	return true;
 }
@@ -247,13 +251,13 @@ static void act(struct lane *lane, uint64_t now_ns, struct opened *o, struct ans
 	}
 	if (lane->index == 0 && c->sole) {
 		/* Leaves the answers of others as they are. */
-		swim_ping(lane->app->swim, now_ns, &o->h, &d->from, &c->probe);
+		swim_ping(lane->app->swim, now_ns, o->h, &d->from, &c->probe);
 	} else if (lane->index == 0) {
-		input_membership(lane, now_ns, &o->h, &d->from, o->body);
+		input_membership(lane, now_ns, o->h, &d->from, o->body);
 		answers->known = false;
 	}
 	if (c->ping)
-		answer(lane, now_ns, d, o->h.sender.id, c->ping_seq, answers);
+		answer(lane, now_ns, d, o->h->sender.id, c->ping_seq, answers);
 	else
 		rte_pktmbuf_free(d->mbuf);
 }
@@ -265,7 +269,7 @@ static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint
 	struct answers answers = {.known = false};
 	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
 		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
-			&list[i].h);
+			list[i].h);
 	lane_stage(lane, STAGE_OPEN);
 	for (uint32_t i = 0; i < count; i++)
 		taken[i] = decode(lane, now_ns, &list[i]);
@@ -282,13 +286,15 @@ static void receive_clear(
 	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
 {
 	struct opened list[NIC_BURST];
+	struct wire_header headers[NIC_BURST];
 	uint32_t n = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
 		struct opened *o = &list[n];
 		enum wire_error e = wire_open_clear(
-			d->payload, d->payload_len, lane->app->cluster_tag, &o->h, &o->body);
+			d->payload, d->payload_len, lane->app->cluster_tag, &headers[n], &o->body);
 		o->datagram = d;
+		o->h = &headers[n];
 		if (e == WIRE_OK)
 			n++;
 		else
@@ -369,7 +375,7 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 			continue;
 		struct opened *o = &list[open++];
 		o->datagram = of[i];
-		o->h = p->h;
+		o->h = &p->h;
 		o->body = sw_reader_init(p->bytes + WIRE_HEADER_LEN, p->h.body_len);
 	}
 	handle(lane, now_ns, list, open);
@@ -418,10 +424,11 @@ void lane_receive_admitted(
 void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 {
 	struct nic_datagram d = datagram_of(m);
-	struct opened o = {.datagram = &d};
+	struct wire_header h;
+	struct opened o = {.datagram = &d, .h = &h};
 	struct answers answers = {.known = false};
 	enum wire_error e =
-		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &o.h, &o.body);
+		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &o.body);
 	if (e != WIRE_OK)
 		drop(lane, m, DROP_WIRE + e);
 	else if (decode(lane, now_ns, &o)) /* counted by the lane that received it */

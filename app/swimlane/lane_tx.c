@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <string.h>
 
 #include "appliance.h"
 #include "ticks.h"
@@ -23,18 +24,21 @@ static struct actor sender_of(const struct lane *lane)
 				: view_get_reader(lane->app->board)->self;
 }
 
-static uint16_t finish_clear(struct lane *lane, uint8_t *packet, uint16_t body_len)
+/* What all of a burst have in common. */
+static void finish_clear(struct lane *lane)
 {
 	struct wire_header h = {
 		.key_id = WIRE_KEY_CLEAR,
 		.lane = (uint8_t)lane->index,
-		.body_len = body_len,
 		.cluster = lane->app->cluster_tag,
 		.sender = sender_of(lane),
 		.instance = lane->app->instance,
-		.counter = lane->counter++,
 	};
-	return (uint16_t)wire_finish_clear(packet, &h);
+	for (uint16_t i = 0; i < lane->out_count; i++) {
+		h.body_len = lane->out[i].body_len;
+		h.counter = lane->counter++;
+		(void)wire_finish_clear(lane->out[i].datagram.payload, &h);
+	}
 }
 
 bool lane_can_send(const struct lane *lane)
@@ -95,14 +99,13 @@ static void capture_out(struct lane *lane, bool *captured)
 static void finish_out(struct lane *lane)
 {
 	bool good[BURST], captured[BURST];
+	memset(good, true, sizeof(good));
 	if (lane->capture != NULL)
 		capture_out(lane, captured);
 	if (lane->app->seal != NULL)
 		seal_all(lane, good);
-	for (uint16_t i = 0; i < lane->out_count && lane->app->seal == NULL; i++) {
-		(void)finish_clear(lane, lane->out[i].datagram.payload, lane->out[i].body_len);
-		good[i] = true;
-	}
+	else
+		finish_clear(lane);
 	for (uint16_t i = 0; i < lane->out_count && lane->capture != NULL; i++)
 		if (captured[i])
 			capture_sealed(lane, good[i] ? lane->out[i].datagram.payload : NULL);

@@ -51,7 +51,7 @@ __attribute__((format(printf, 2, 3))) static void add(
 	char *text = NULL;
 	va_start(values, format);
 	if (args->count < EAL_ARGS_MAX - 1 && vasprintf(&text, format, values) >= 0)
-		args->list[args->count++] = text; /* EAL keeps pointers: never freed */
+		args->list[args->count++] = text; /* never freed */
 	va_end(values);
 }
 
@@ -155,7 +155,8 @@ static int start_eal(
 	const struct config *c, int extra_count, char **extra, struct start_info *info, char *error)
 {
 	static char port_args[PORT_ARGS_MAX][NIC_ERROR_MAX];
-	struct arguments args = {.count = 0};
+	static struct arguments args; /* once in a process: EAL keeps pointers to the texts … */
+	char *given[EAL_ARGS_MAX];    /* … and puts others into the list */
 	char message[NIC_ERROR_MAX];
 	stay_near_port(c, info);
 	int rc = place_roles(c, &info->place, error, CONFIG_ERROR_MAX);
@@ -185,7 +186,8 @@ static int start_eal(
 	/* AF_XDP counts its memory against this on old kernels. */
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	if (rte_eal_init(args.count, args.list) < 0) {
+	memcpy(given, args.list, sizeof(given));
+	if (rte_eal_init(args.count, given) < 0) {
 		info->hugepages_gone = c->hugepages == HUGEPAGES_AUTO && info->hugepages;
 		return fail(error,
 			"DPDK did not start: %s (its own messages stand above); check memory, port "
@@ -328,12 +330,17 @@ static int create_machines(
 	app->swim = swim_create(&sc, ticks_now_ns());
 	app->map = map_create(&mc, ticks_now_ns());
 	app->board = view_create(app->rcu);
-	if (rc < 0 || app->swim == NULL || app->map == NULL || app->board == NULL)
+	app->packet_max = nic_payload_max(&c->port);
+	if (app->packet_max > WIRE_PACKET_MAX)
+		app->paths = paths_create(app->packet_max, seed + 2);
+	if ((app->packet_max > WIRE_PACKET_MAX && app->paths == NULL) || rc < 0 ||
+		app->swim == NULL || app->map == NULL || app->board == NULL)
 		return fail(error,
 			"no memory for membership and a map of %u records and %u MiB; lower "
 			"map.records_max "
 			"and map.megabytes",
 			c->map_records_max, c->map_mib);
+	view_paths(app->board, app->paths);
 	(void)view_publish_owner(app->board, app->swim); /* nobody reads yet: there is room */
 	return 0;
 }
@@ -458,8 +465,24 @@ static int launch(int (*run)(void *), void *arg, unsigned lcore, char *error)
 				 rte_strerror(-rc));
 }
 
+/* In a thread of memif's driver. Bounded: control may be long about something, too, and it is the
+ * lanes that matter. */
+static void await_new_turns(void *arg)
+{
+	enum { STEP_US = 50, STEPS_MAX = 40000 };
+	const struct appliance *app = arg;
+	uint64_t token = rte_rcu_qsbr_start(app->rcu);
+	for (int i = 0; i < STEPS_MAX && nic_memif_is_guarded(); i++) {
+		if (rte_rcu_qsbr_check(app->rcu, token, false) == 1)
+			return;
+		rte_delay_us_sleep(STEP_US);
+	}
+}
+
 int appliance_launch(struct appliance *app, char *error)
 {
+	if (app->config->port.kind == NIC_MEMIF)
+		nic_memif_guard(await_new_turns, app);
 	int rc = launch(keeper_run, &app->keeper, LCORE_KEEPER, error);
 	for (unsigned i = 0; i < app->config->lane_count && rc == 0; i++)
 		rc = launch(lane_run, &app->lanes[i], LCORE_LANE + i, error);
@@ -470,6 +493,7 @@ void appliance_stop(struct appliance *app)
 {
 	atomic_store(&app->stop, true);
 	rte_eal_mp_wait_lcore();
+	nic_memif_guard(NULL, NULL);
 }
 
 void appliance_destroy(struct appliance *app, struct start_info *info)
@@ -489,6 +513,7 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 	map_destroy(app->map);
 	if (app->swim != NULL)
 		swim_destroy(app->swim);
+	paths_destroy(app->paths);
 	ownership_destroy(app->keeper.ownership);
 	sealing_destroy(app);
 	free(app->change_pool);

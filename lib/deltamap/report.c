@@ -167,13 +167,25 @@ void map_probe(struct map *map, struct actor actor, uint64_t vector_hash, uint64
 {
 	uint32_t at = (uint32_t)sw_mix64(actor.id) % PROBES_MAX;
 	struct probe_box *box = &map->probes[at];
-	atomic_store_explicit(&box->id, actor.id, memory_order_relaxed);
-	atomic_store_explicit(&box->epoch, actor.epoch, memory_order_relaxed);
-	atomic_store_explicit(&box->vector_hash, vector_hash, memory_order_relaxed);
-	atomic_store_explicit(&box->content_hash, content_hash, memory_order_relaxed);
-	atomic_store_explicit(&box->sum, sum_of(actor.id, actor.epoch, vector_hash, content_hash),
-		memory_order_relaxed);
-	atomic_fetch_or_explicit(&map->probed[at / 64], 1ULL << (at % 64), memory_order_release);
+	uint64_t bit = 1ULL << (at % 64);
+	bool same = atomic_load_explicit(&box->id, memory_order_relaxed) == actor.id &&
+		    atomic_load_explicit(&box->epoch, memory_order_relaxed) == actor.epoch &&
+		    atomic_load_explicit(&box->vector_hash, memory_order_relaxed) == vector_hash &&
+		    atomic_load_explicit(&box->content_hash, memory_order_relaxed) == content_hash;
+	if (!same) {
+		atomic_store_explicit(&box->id, actor.id, memory_order_relaxed);
+		atomic_store_explicit(&box->epoch, actor.epoch, memory_order_relaxed);
+		atomic_store_explicit(&box->vector_hash, vector_hash, memory_order_relaxed);
+		atomic_store_explicit(&box->content_hash, content_hash, memory_order_relaxed);
+		atomic_store_explicit(&box->sum,
+			sum_of(actor.id, actor.epoch, vector_hash, content_hash),
+			memory_order_relaxed);
+	}
+	/* Most probes say what the last one said, and the keeper has not come by since: then there
+	 * is nothing to write, and the line stays where it is. */
+	_Atomic uint64_t *word = &map->probed[at / 64];
+	if (!same || (atomic_load_explicit(word, memory_order_relaxed) & bit) == 0)
+		atomic_fetch_or_explicit(word, bit, memory_order_release);
 }
 
 /* Its vector is this replica's. */

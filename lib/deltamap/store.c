@@ -153,9 +153,10 @@ static void move_slots(struct store *s, uint8_t from, uint8_t to)
 static void retire(struct store *s, record_ref ref)
 {
 	struct record *r = store_at(s, ref);
-	r->dead = true;
-	if (r->pins == 0) /* else the last unpin retires it */
+	if (r->pins == 0)
 		arena_retire(&s->arena, ref);
+	else
+		r->dead = true; /* the last unpin retires it */
 }
 
 void store_pin(struct store *s, record_ref ref)

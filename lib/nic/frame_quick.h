@@ -52,8 +52,10 @@ static inline void frame_put_mapped(uint8_t addr[16], uint32_t addr_be)
 /* A sender that no reply could or should reach: it would go to many, to nobody, or to ourselves. */
 static inline bool frame_sender_is_absurd(const struct frame_self *self, uint32_t from_be)
 {
-	uint32_t from = be32toh(from_be), net = from >> 24;
-	return net == 0 || net == 127 || (net >= 224 && net < 240) || from == UINT32_MAX ||
+	/* By the first byte: this network (0), loopback (127), groups (224 … 239). */
+	static const uint32_t nets[8] = {[0] = 1, [3] = 1u << 31, [7] = 0xffff};
+	uint8_t net = (uint8_t)from_be;
+	return (nets[net >> 5] >> (net & 31) & 1) != 0 || from_be == UINT32_MAX ||
 	       from_be == self->addr_be || from_be == self->broadcast_be;
 }
 
@@ -62,8 +64,8 @@ static inline bool frame_sender_is_absurd(const struct frame_self *self, uint32_
 static inline bool frame_quick_classify(const struct frame_self *self, const struct frame_quick *q,
 	uint8_t *bytes, uint32_t len, bool summed, struct nic_datagram *out)
 {
-	uint64_t first[2], sum = 0;
-	uint32_t ip[5];
+	uint64_t first[2], ip[2];
+	uint32_t to;
 	uint16_t udp[4]; /* ports, length, sum */
 	if (len < FRAME_HEADERS_IPV4)
 		return false;
@@ -71,16 +73,18 @@ static inline bool frame_quick_classify(const struct frame_self *self, const str
 	if ((((first[0] & q->mask[0]) ^ q->want[0]) | ((first[1] & q->mask[1]) ^ q->want[1])) != 0)
 		return false;
 	memcpy(ip, bytes + FRAME_ETHERNET, sizeof(ip));
+	memcpy(&to, bytes + FRAME_ETHERNET + sizeof(ip), sizeof(to));
 	memcpy(udp, bytes + FRAME_ETHERNET + FRAME_IPV4, sizeof(udp));
-	for (int i = 0; i < 5; i++)
-		sum += ip[i];
+	uint32_t from = (uint32_t)(ip[1] >> 32);
+	/* Receiver, port, no fragment, protocol: the bits that are not as they must be. */
+	uint64_t wrong = (to ^ self->addr_be) | (uint32_t)(udp[1] ^ self->port_be) |
+			 (ip[0] >> 48 & htobe16(0x3fff)) | ((ip[1] >> 8 & 0xff) ^ IPPROTO_UDP);
+	if (wrong != 0 || udp[0] == 0 ||
+		frame_fold64(frame_sum_add(frame_sum_add(ip[0], ip[1]), to)) != 0xffff ||
+		frame_sender_is_absurd(self, from))
+		return false;
 	uint32_t l3_len = be16toh((uint16_t)(ip[0] >> 16)), udp_len = be16toh(udp[2]);
-	bool whole = frame_fold64(sum) == 0xffff && FRAME_ETHERNET + l3_len <= len &&
-		     FRAME_IPV4 + udp_len <= l3_len && udp_len >= FRAME_UDP &&
-		     (ip[1] & ((uint32_t)htobe16(0x3fff) << 16)) == 0;
-	bool ours = ip[4] == self->addr_be && udp[1] == self->port_be &&
-		    (ip[2] >> 8 & 0xff) == IPPROTO_UDP;
-	if (!whole || !ours || udp[0] == 0 || frame_sender_is_absurd(self, ip[3]))
+	if (FRAME_ETHERNET + l3_len > len || FRAME_IPV4 + udp_len > l3_len || udp_len < FRAME_UDP)
 		return false;
 	/* The addresses of the pseudo header stand right before the UDP header. */
 	if (!summed && udp[3] != 0 &&
@@ -90,7 +94,7 @@ static inline bool frame_quick_classify(const struct frame_self *self, const str
 	out->payload = bytes + FRAME_HEADERS_IPV4;
 	out->payload_len = (uint16_t)(udp_len - FRAME_UDP);
 	out->payload_offset = FRAME_HEADERS_IPV4;
-	frame_put_mapped(out->from.addr, ip[3]);
+	frame_put_mapped(out->from.addr, from);
 	out->from.port = be16toh(udp[0]);
 	return true;
 }

@@ -15,12 +15,17 @@
 
 enum { PREFETCH_AHEAD = 3, ASK_AGAIN_MS = 100 };
 
-void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf)
+static inline void put_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf)
 {
 	struct nic_queue *q = &port->queues[queue];
 	if (q->tx_count == NIC_TX_BURST)
 		nic_flush(port, queue);
 	q->tx[q->tx_count++] = mbuf;
+}
+
+void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf)
+{
+	put_frame(port, queue, mbuf);
 }
 
 void nic_flush(struct nic_port *port, uint16_t queue)
@@ -174,10 +179,10 @@ static void leave_sums(const struct nic_port *port, struct frame_route *route)
 /* … and the words in which it is asked to. */
 static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struct rte_mbuf *mbuf)
 {
-	bool ipv4_sum_left = port->ipv4_sum_left && !ipv6;
 	mbuf->ol_flags = 0;
-	if (!ipv4_sum_left && !port->udp_sum_left)
+	if (!port->ipv4_sum_left && !port->udp_sum_left)
 		return;
+	bool ipv4_sum_left = port->ipv4_sum_left && !ipv6;
 	mbuf->l2_len = tagged ? FRAME_ETHERNET + FRAME_VLAN : FRAME_ETHERNET;
 	mbuf->l3_len = ipv6 ? FRAME_IPV6 : FRAME_IPV4;
 	mbuf->ol_flags |= ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
@@ -222,7 +227,7 @@ void nic_reply(
 	}
 	mbuf->pkt_len = mbuf->data_len;
 	datagram->mbuf = NULL;
-	nic_queue_frame(port, queue, mbuf);
+	put_frame(port, queue, mbuf);
 }
 
 /* The address whose MAC a frame to `to` needs; NULL: there is no way. */
@@ -282,5 +287,5 @@ void nic_send(
 	(void)rte_pktmbuf_prepend(mbuf, frame_headers_len(&route));
 	frame_build(&route, payload, payload_len);
 	mark_sums(port, route.ipv6, route.tagged, mbuf);
-	nic_queue_frame(port, queue, mbuf);
+	put_frame(port, queue, mbuf);
 }

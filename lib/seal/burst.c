@@ -37,12 +37,13 @@ static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
 	return true;
 }
 
-static void accept(struct seal_packet *p)
+static void accept(struct seal_packet *p, bool alone)
 {
 	struct life *life = p->life;
+	struct window *window = &life->windows[p->h.lane];
 	if (p->result != SEAL_OK)
 		return;
-	if (!window_accept(&life->windows[p->h.lane], p->h.counter)) {
+	if (!(alone ? window_accept_alone : window_accept)(window, p->h.counter)) {
 		p->result = SEAL_REPLAY;
 		return;
 	}
@@ -67,7 +68,7 @@ void seal_open_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 		return;
 	device_run(&seal->device, lane, list, nonces, n);
 	for (uint32_t i = 0; i < n; i++)
-		accept(list[i]);
+		accept(list[i], seal->lanes == 1);
 }
 
 void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packets, uint32_t count)
@@ -79,21 +80,23 @@ void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 	assert(lane < seal->lanes && count <= SEAL_BURST);
 	for (uint32_t i = 0; i < count; i++) {
 		struct seal_packet *p = &packets[i];
+		const struct seal_sender *sender = p->sender;
 		if (*counter > SEAL_COUNTER_MAX) {
 			p->result = SEAL_EXHAUSTED;
 			continue;
 		}
 		p->session =
-			atomic_load_explicit(&p->sender->sessions[send >> 8], memory_order_acquire);
+			atomic_load_explicit(&sender->sessions[send >> 8], memory_order_acquire);
 		assert(p->session != NULL); /* every sender has one of the sending key */
-		p->h.key_id = (uint8_t)send;
-		p->h.lane = (uint8_t)lane;
-		p->h.cluster = seal->cluster;
-		p->h.sender = p->sender->actor;
-		p->h.instance = p->sender->instance;
-		p->h.counter = (*counter)++;
+		p->h = (struct wire_header){.key_id = (uint8_t)send,
+			.lane = (uint8_t)lane,
+			.body_len = p->h.body_len,
+			.cluster = seal->cluster,
+			.sender = sender->actor,
+			.instance = sender->instance,
+			.counter = (*counter)++};
 		wire_put_header(p->bytes, &p->h);
-		seal_nonce(nonces[n], p->h.lane, p->h.counter);
+		seal_nonce(nonces[n], (uint8_t)lane, p->h.counter);
 		list[n++] = p;
 	}
 	if (n > 0)

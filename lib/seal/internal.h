@@ -5,6 +5,7 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "base/random.h"
 #include "seal/device.h"
 #include "seal/window.h"
 
@@ -69,8 +70,29 @@ struct seal {
 	uint64_t token;
 };
 
+/* The instance is random: one multiplication spreads what an attacker may choose. */
+static inline uint64_t life_hash(struct actor actor, uint64_t instance)
+{
+	return sw_mix64(instance ^ (actor.id + actor.epoch));
+}
+
+static inline struct life *life_find(const struct seal *seal, struct actor actor, uint64_t instance)
+{
+	uint64_t hash = life_hash(actor, instance);
+	uint32_t print = (uint32_t)(hash >> 48);
+	for (uint32_t i = 0; i < LIFE_PROBES; i++) {
+		uint32_t word = atomic_load_explicit(
+			&seal->buckets[(hash + i) & (LIFE_BUCKETS - 1)], memory_order_acquire);
+		if (word == 0 || word >> 16 != print)
+			continue;
+		struct life *l = &seal->lives[(word & 0xffff) - 1];
+		if (l->instance == instance && actor_equal(l->actor, actor))
+			return l;
+	}
+	return NULL;
+}
+
 /* lives.c */
-struct life *life_find(const struct seal *seal, struct actor actor, uint64_t instance);
 struct life *life_create(struct seal *seal, struct actor actor, uint64_t instance, int *error);
 void life_retire(struct seal *seal, struct life *life);
 

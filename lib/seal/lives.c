@@ -2,39 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "seal/internal.h"
-
-/* The instance is random: one multiplication spreads what an attacker may choose. */
-static uint64_t hash_of(struct actor actor, uint64_t instance)
-{
-	return sw_mix64(instance ^ (actor.id + actor.epoch));
-}
 
 static uint32_t bucket_word(uint64_t hash, uint32_t life)
 {
 	return (uint32_t)(hash >> 48) << 16 | (life + 1);
-}
-
-static bool is_life(const struct life *l, struct actor actor, uint64_t instance)
-{
-	return l->instance == instance && actor_equal(l->actor, actor);
-}
-
-struct life *life_find(const struct seal *seal, struct actor actor, uint64_t instance)
-{
-	uint64_t hash = hash_of(actor, instance);
-	uint32_t print = (uint32_t)(hash >> 48);
-	for (uint32_t i = 0; i < LIFE_PROBES; i++) {
-		uint32_t word = atomic_load_explicit(
-			&seal->buckets[(hash + i) & (LIFE_BUCKETS - 1)], memory_order_acquire);
-		if (word == 0 || word >> 16 != print)
-			continue;
-		struct life *l = &seal->lives[(word & 0xffff) - 1];
-		if (is_life(l, actor, instance))
-			return l;
-	}
-	return NULL;
 }
 
 static struct life *free_life(struct seal *seal)
@@ -84,7 +56,7 @@ static int give_sessions(struct seal *seal, struct life *l)
 
 struct life *life_create(struct seal *seal, struct actor actor, uint64_t instance, int *error)
 {
-	uint64_t hash = hash_of(actor, instance);
+	uint64_t hash = life_hash(actor, instance);
 	_Atomic uint32_t *bucket = free_bucket(seal, hash);
 	struct life *l = free_life(seal);
 	*error = 0;
@@ -119,7 +91,7 @@ struct life *life_create(struct seal *seal, struct actor actor, uint64_t instanc
 
 void life_retire(struct seal *seal, struct life *l)
 {
-	uint64_t hash = hash_of(l->actor, l->instance);
+	uint64_t hash = life_hash(l->actor, l->instance);
 	uint32_t word = bucket_word(hash, (uint32_t)(l - seal->lives));
 	assert(l->state == LIFE_HELD);
 	for (uint32_t i = 0; i < LIFE_PROBES; i++) {

@@ -111,7 +111,7 @@ struct swim {
 	struct swim_counters counters;
 
 	struct member members[SW_MEMBERS_MAX];
-	uint16_t homes[HOMES_COUNT]; /* by a hash of the id: the slot where it probably is */
+	uint16_t homes[HOMES_COUNT]; /* by a hash of the id: 1 + the slot where it probably is */
 	uint32_t member_count;       /* slots used, 0 is this server */
 	uint32_t live_count;         /* alive or suspect, with this server */
 	uint32_t suspect_count;
@@ -166,7 +166,29 @@ struct swim {
 };
 
 /* table.c */
-uint16_t table_find(const struct swim *swim, uint64_t id);
+static inline uint32_t table_home(uint64_t id)
+{
+	return (uint32_t)(id ^ id >> 32) % HOMES_COUNT;
+}
+
+static inline bool table_is_at(const struct swim *swim, uint32_t slot, uint64_t id)
+{
+	return swim->members[slot].record.actor.id == id && swim->members[slot].used;
+}
+
+uint16_t table_search(const struct swim *swim, uint64_t id);
+
+/* The slot, or NO_SLOT. */
+static inline uint16_t table_find(const struct swim *swim, uint64_t id)
+{
+	uint16_t home = swim->homes[table_home(id)];
+	if (home == 0)
+		return NO_SLOT; /* nobody with this hash was ever here */
+	if (table_is_at(swim, home - 1u, id))
+		return (uint16_t)(home - 1);
+	return table_search(swim, id);
+}
+
 /* How a record came here: what of it may be believed at once. */
 enum hearsay {
 	HEARSAY_GOSSIP, /* news */

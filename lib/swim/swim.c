@@ -131,8 +131,7 @@ static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire
 	const struct sw_endpoint *from, uint64_t digest)
 {
 	if (!swim->config.features.table_digest || digest == swim->digest ||
-		swim->phase != SWIM_RUNNING ||
-		(now_ns < swim->next_sync_ns && now_ns < swim->next_meet_ns))
+		swim->phase != SWIM_RUNNING)
 		return;
 	bool member = is_live_member(swim, header);
 	uint64_t interval_ns =

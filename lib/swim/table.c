@@ -13,23 +13,10 @@ bool swim_is_lost(const struct member *m)
 	return m->used && (m->record.state == WIRE_DEAD || m->record.state == WIRE_FORGOTTEN);
 }
 
-static uint32_t home_of(uint64_t id)
+uint16_t table_search(const struct swim *swim, uint64_t id)
 {
-	return (uint32_t)(id ^ id >> 32) % HOMES_COUNT;
-}
-
-static bool is_at(const struct swim *swim, uint16_t slot, uint64_t id)
-{
-	return swim->members[slot].record.actor.id == id && swim->members[slot].used;
-}
-
-uint16_t table_find(const struct swim *swim, uint64_t id)
-{
-	uint16_t likely = swim->homes[home_of(id)];
-	if (is_at(swim, likely, id))
-		return likely;
 	for (uint16_t i = 0; i < swim->member_count; i++)
-		if (is_at(swim, i, id))
+		if (table_is_at(swim, i, id))
 			return i;
 	return NO_SLOT;
 }
@@ -100,7 +87,7 @@ static void store(struct swim *swim, uint64_t now_ns, uint16_t slot,
 		m->since_ns = now_ns;
 	m->used = true;
 	m->record = *record;
-	swim->homes[home_of(record->actor.id)] = slot;
+	swim->homes[table_home(record->actor.id)] = (uint16_t)(slot + 1);
 	m->why = why_of(record, why);
 	swim->digest += table_record_hash(record);
 	if (record->state == WIRE_SUSPECT)

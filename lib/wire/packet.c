@@ -7,8 +7,10 @@
 #include <xxhash.h>
 
 _Static_assert(WIRE_HEADER_LEN == 5 * sizeof(uint64_t), "the header is written in words");
+_Static_assert(WIRE_SERVER_ID_MAX == UINT64_MAX - 1, "what wire_header_is_valid() says");
 _Static_assert(WIRE_PRELUDE_LEN == 3 * sizeof(uint64_t), "the prelude is three numbers");
-_Static_assert(WIRE_PACKET_MAX % 8 == 0, "packets are cut at a multiple of 8");
+_Static_assert(
+	WIRE_PACKET_MAX % 8 == 0 && WIRE_JUMBO_MAX % 8 == 0, "packets are cut at a multiple of 8");
 
 /* The whole tag in the clear is a checksum and this many zero bytes. */
 enum { CHECKSUM_LEN = 8, CHECKSUM_PADDING = WIRE_TAG_LEN - CHECKSUM_LEN };
@@ -39,6 +41,8 @@ static const char *const type_names[] = {
 	[WIRE_JOIN_ACK] = "JOIN_ACK",
 	[WIRE_TABLE_REQ] = "TABLE_REQ",
 	[WIRE_TABLE] = "TABLE",
+	[WIRE_SIZE_PROBE] = "SIZE_PROBE",
+	[WIRE_SIZE_ACK] = "SIZE_ACK",
 	[WIRE_RECORD] = "RECORD",
 	[WIRE_VERSION_REQ] = "VERSION_REQ",
 	[WIRE_VECTOR] = "VECTOR",
@@ -71,16 +75,11 @@ uint32_t wire_cluster_tag(const char *cluster_name)
 	return (uint32_t)XXH3_64bits(cluster_name, strlen(cluster_name));
 }
 
-bool wire_header_is_valid(const struct wire_header *h)
-{
-	return h->lane < SW_LANES_MAX && wire_actor_is_valid(h->sender);
-}
-
 /* In words of eight bytes: they are hashed, sealed and copied as such a moment later, and a load of
  * what several smaller stores have just written waits for all of them. */
 void wire_put_header(uint8_t *packet, const struct wire_header *h)
 {
-	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_MAX);
+	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
 	assert(wire_header_is_valid(h));
 	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
 				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
@@ -124,7 +123,7 @@ static inline enum wire_error check_header(
 		return WIRE_ERR_CLUSTER;
 	uint16_t body_len = (uint16_t)*first;
 	if (len != WIRE_HEADER_LEN + (size_t)body_len + WIRE_TAG_LEN ||
-		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_MAX)
+		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_JUMBO_MAX)
 		return WIRE_ERR_LENGTH;
 	return WIRE_OK;
 }
@@ -169,8 +168,9 @@ enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t clus
 		return WIRE_ERR_KEY;
 	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)(uint16_t)first))
 		return WIRE_ERR_CHECKSUM;
-	struct actor sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
-	if ((uint8_t)(first >> 24) >= SW_LANES_MAX || !wire_actor_is_valid(sender))
+	struct wire_header sender = {.lane = (uint8_t)(first >> 24),
+		.sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)}};
+	if (!wire_header_is_valid(&sender))
 		return WIRE_ERR_BODY;
 	get_header(packet, first, h, body);
 	return WIRE_OK;
