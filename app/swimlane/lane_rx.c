@@ -175,7 +175,8 @@ static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m
 		drop(lane, m, reason);
 		return false;
 	}
-	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	/* Who has written nothing is not even looked for. */
+	uint64_t held = prelude->last_seq == 0 ? 0 : map_seq_reader(lane->app->map, h->sender);
 	currency_heard(&lane->app->currency, now_ns, h->sender, prelude->last_seq, held);
 	if (prelude->last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);

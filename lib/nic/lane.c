@@ -91,7 +91,7 @@ static inline bool receive_quick(
 }
 
 /* True: the frame is a datagram for the lane, described in `out`. Otherwise the mbuf is taken. */
-static bool receive(
+static __rte_noinline bool receive(
 	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, struct nic_datagram *out)
 {
 	struct nic_stats *stats = &port->queues[queue].stats;
@@ -193,7 +193,7 @@ static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struc
 }
 
 /* Headers of any shape, built anew. IP options are not sent back: they may become shorter. */
-static void build_reply(const struct nic_port *port, struct nic_datagram *datagram,
+static __rte_noinline void build_reply(const struct nic_port *port, struct nic_datagram *datagram,
 	struct rte_mbuf *mbuf, uint8_t *bytes, uint16_t payload_len)
 {
 	struct frame frame;

@@ -1,4 +1,5 @@
 #include "wire/fields.h"
+#include "wire/header.h"
 
 #include <assert.h>
 #include <string.h>
@@ -72,19 +73,11 @@ uint32_t wire_cluster_tag(const char *cluster_name)
 	return (uint32_t)XXH3_64bits(cluster_name, strlen(cluster_name));
 }
 
-/* In words of eight bytes: they are hashed, sealed and copied as such a moment later, and a load of
- * what several smaller stores have just written waits for all of them. */
 void wire_put_header(uint8_t *packet, const struct wire_header *h)
 {
 	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_MAX);
 	assert(wire_header_is_valid(h));
-	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
-				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
-				     h->body_len);
-	sw_store_u64(packet + 8, (uint64_t)h->cluster << 32 | h->sender.id >> 32);
-	sw_store_u64(packet + 16, h->sender.id << 32 | h->sender.epoch);
-	sw_store_u64(packet + 24, h->instance);
-	sw_store_u64(packet + 32, h->counter);
+	wire_store_header(packet, h);
 }
 
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)

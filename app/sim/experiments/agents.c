@@ -265,8 +265,8 @@ static void check(struct agents *all, uint32_t i, struct work *work)
 	count_check(all, &all->agents[i], o, i);
 	all->counts.beside += work->state.duty != DUTY_OWNER;
 	if (!work->checked)
-		all->counts.first_wait_ns = sw_max_u64(
-			all->counts.first_wait_ns, sim_now(all->sim) - work->taken_ns);
+		all->counts.first_wait_ns =
+			sw_max_u64(all->counts.first_wait_ns, sim_now(all->sim) - work->taken_ns);
 	work->checked = true;
 	if (!work->told)
 		work->told = sim_put(all->sim, i, o->key, "up") == 0;
@@ -288,8 +288,9 @@ static void look(struct agents *all, uint32_t i)
 	if (follow_members(all, i))
 		for (uint32_t k = 0; k < all->config.origins; k++)
 			decide(all, i, k);
-	/* A write matters at once to who waits for it, and to an owner at its next check. Backwards:
-	 * the place of one that is done with is taken by the last, which was looked at. */
+	/* A write matters at once to who waits for it, and to an owner at its next check.
+	 * Backwards: the place of one that is done with is taken by the last, which was looked at.
+	 */
 	for (uint32_t p = a->passing_count; p > 0; p--)
 		decide(all, i, a->passing[p - 1]->origin);
 	while ((next = schedule_start(&a->schedule, sim_now(all->sim))) != NULL) {

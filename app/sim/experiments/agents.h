@@ -31,18 +31,20 @@ struct agents_config {
 /* Since agents_begin(). */
 struct agents_counts {
 	uint64_t checks;
-	uint64_t beside;          /* not by the owner: standing in or handing over */
-	uint64_t late;            /* begun more than a tenth of the interval after their time */
-	uint64_t gap_ns;          /* the longest time that an origin was unchecked, on any side */
-	uint64_t first_wait_ns;   /* the longest from a duty to its first check: the caps' part */
-	uint64_t busiest;         /* checks of the server with the most */
-	uint32_t at_once_max;     /* servers that had one origin to check */
-	uint32_t by_one, by_none; /* origins of which one server carried out all checks, or nobody */
+	uint64_t beside;        /* not by the owner: standing in or handing over */
+	uint64_t late;          /* begun more than a tenth of the interval after their time */
+	uint64_t gap_ns;        /* the longest time that an origin was unchecked, on any side */
+	uint64_t first_wait_ns; /* the longest from a duty to its first check: the caps' part */
+	uint64_t busiest;       /* checks of the server with the most */
+	uint32_t at_once_max;   /* servers that had one origin to check */
+	uint32_t by_one,
+		by_none; /* origins of which one server carried out all checks, or nobody */
 };
 
 struct agents;
 
-/* `sim` must have maps for the origins' verdicts; all its servers are one group. NULL: no memory. */
+/* `sim` must have maps for the origins' verdicts; all its servers are one group. NULL: no memory.
+ */
 struct agents *agents_create(struct sim *sim, const struct agents_config *config);
 void agents_destroy(struct agents *agents);
 
