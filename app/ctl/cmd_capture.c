@@ -11,7 +11,7 @@
 #include "rpc/base64.h"
 
 /* The classic pcap format (draft-ietf-opsawg-pcap): raw IP packets, microseconds. */
-enum { PCAP_RAW_IP = 101, SNAP = 65535, IPV4 = 20, IPV6 = 40, UDP = 8, PACKET_MAX = 1500 };
+enum { PCAP_RAW_IP = 101, SNAP = 65535, IPV4 = 20, IPV6 = 40, UDP = 8, PACKET_MAX = 9978 };
 
 static struct {
 	FILE *out;
@@ -165,6 +165,8 @@ static int run_capture(struct ctl *ctl, int argc, char **argv)
 	code = open_file(ctl, argv[optind]);
 	if (code == CTL_OK)
 		code = ctl_follow(ctl, "capture", params, limit, take);
+	else
+		json_decref(params);
 	if (pcap.out != NULL && (fflush(pcap.out) != 0 || ferror(pcap.out)))
 		code = ctl_fail(ctl, CTL_REFUSED, "%s: cannot be written", argv[optind]);
 	if (!ctl->quiet)

@@ -169,6 +169,9 @@ static void add_member(struct table *t, const json_t *member, bool verbose)
 		table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(member, "epoch"));
 		table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(member, "incarnation"));
 		table_cell(t, STYLE_PLAIN, "%s", field_any(member, "instance", text));
+		table_cell(t, STYLE_PLAIN, "%s",
+			field_given(member, "packet_max") ? field_any(member, "packet_max", text)
+							  : "-");
 	}
 	table_cell(t, STYLE_DIM, "%s", field_text(member, "why"));
 }
@@ -195,7 +198,7 @@ static int run_members(struct ctl *ctl, int argc, char **argv)
 	} else {
 		struct table *t = table_create(
 			verbose ? "NAME|STATE|>SINCE|ADDRESS|>RTT|>WEIGHT|ZONE|ID|>EPOCH|"
-				  ">INCARNATION|INSTANCE|WHY"
+				  ">INCARNATION|INSTANCE|>PACKET|WHY"
 				: "NAME|STATE|>SINCE|ADDRESS|>RTT|>WEIGHT|ZONE|WHY");
 		json_array_foreach(json_object_get(result, "members"), i, member)
 			add_member(t, member, verbose);
@@ -331,7 +334,8 @@ const struct ctl_command ctl_cluster_commands[] = {
 	{"status", "", "Say how this server is", NULL, run_status, false},
 	{"members", "[--verbose]", "List the servers that this one knows",
 		"An asterisk marks the server that was asked.\n"
-		"  --verbose   ids, epochs, incarnations and instances too\n",
+		"  --verbose   ids, epochs, incarnations, instances and the largest packet that "
+		"goes there, too\n",
 		run_members, false},
 	{"owned", "SERVER", "List the registered keys that a server (name or id) owns", NULL,
 		run_owned, false},

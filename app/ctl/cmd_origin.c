@@ -181,7 +181,8 @@ static int run_origin_list(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json) {
 		ctl_print_json(result);
 	} else {
-		struct table *t = table_create("NAME|TARGET|>EVERY|>TIMEOUT|>RISE|>FALL|OWNER");
+		struct table *t =
+			table_create("NAME|TARGET|>EVERY|>TIMEOUT|>RISE|>FALL|OWNER|MAINTENANCE");
 		json_array_foreach(json_object_get(result, "origins"), i, entry)
 		{
 			const json_t *origin = json_object_get(entry, "origin");
@@ -194,6 +195,7 @@ static int run_origin_list(struct ctl *ctl, int argc, char **argv)
 			table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(origin, "rise"));
 			table_cell(t, STYLE_PLAIN, "%" PRId64, field_number(origin, "fall"));
 			table_cell(t, STYLE_PLAIN, "%s", field_text(entry, "owner"));
+			table_cell(t, STYLE_WARN, "%s", field_text(origin, "maintenance"));
 		}
 		table_print(t, stdout, ctl->colour);
 		table_free(t);
@@ -281,11 +283,12 @@ const struct ctl_command ctl_origin_commands[] = {
 	{"origin list", "", "List the origins, how they are checked and by whom", NULL,
 		run_origin_list, false},
 	{"health", "[NAME]", "Say which origins are up",
-		"SINCE is the age of the state, CHECKED that of the last check. An asterisk at "
-		"OWNER:\n"
-		"the server that was asked checks this origin itself. (stale): no news of it for "
-		"three\n"
-		"intervals, each at least health.refresh_ms.\n",
+		"SINCE is the age of the state, CHECKED that of the last check that its owner told "
+		"of:\n"
+		"at every change, and each health.refresh_ms. An asterisk at OWNER: the server "
+		"that\n"
+		"was asked checks this origin itself. (stale): nothing was told for three times "
+		"that.\n",
 		run_health, false},
 	{0},
 };

@@ -237,16 +237,19 @@ static bool add_vector(struct ctl *ctl, json_t *params)
 int watch_run_map(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_limit limit = {.note = note_vector};
-	json_t *params = json_object();
 	bool stop;
 	int code = watch_options(ctl, argc, argv, 1, &limit, &stop);
 	if (stop)
 		return code;
+	json_t *params = json_object();
 	if (optind < argc && json_object_set_new(params, "prefix", json_string(argv[optind])) < 0)
-		return ctl_usage(ctl, "the prefix is not UTF-8");
-	if (!add_vector(ctl, params))
-		return CTL_USAGE;
-	return ctl_follow(ctl, "map.watch", params, limit, print_change);
+		code = ctl_usage(ctl, "the prefix is not UTF-8");
+	else if (!add_vector(ctl, params))
+		code = CTL_USAGE;
+	else
+		return ctl_follow(ctl, "map.watch", params, limit, print_change);
+	json_decref(params);
+	return code;
 }
 
 int watch_run_events(struct ctl *ctl, int argc, char **argv)

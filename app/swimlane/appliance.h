@@ -28,6 +28,7 @@
 #include "nic/nic.h"
 #include "rendezvous/table.h"
 #include "seal/seal.h"
+#include "swim/path.h"
 #include "swim/swim.h"
 #include "view.h"
 
@@ -129,6 +130,7 @@ struct lane {
 	struct lane_counters counters;
 	struct lane_cycles cycles;
 	struct lane_clock clock;
+	uint64_t paths_version;        /* lane 0: of the members that paths know */
 	struct capture *capture;       /* of this turn; NULL: none */
 	struct rte_ring *to_keeper;    /* mbufs */
 	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
@@ -221,8 +223,10 @@ struct appliance {
 	_Atomic(struct seal_sender *) sender; /* control: rw, lanes: ro, under RCU */
 	struct sealing *sealing;              /* control */
 
-	struct swim *swim; /* lane 0 */
-	struct map *map;   /* keeper; readers under RCU */
+	struct swim *swim;   /* lane 0 */
+	struct paths *paths; /* lane 0; NULL: small packets alone go anywhere */
+	uint16_t packet_max; /* largest that this server takes and sends */
+	struct map *map;     /* keeper; readers under RCU */
 	struct map_pages map_pages;
 	struct view_board *board; /* members; lane 0 writes */
 	struct lane lanes[SW_LANES_MAX];
@@ -272,6 +276,12 @@ void lane_receive(
 void lane_receive_admitted(
 	struct lane *lane, uint64_t now_ns, struct rte_mbuf **mbufs, uint16_t count);
 void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *mbuf);
+
+/* lane_path.c: lane 0, when a packet has been read, and every turn. */
+void lane_path_input(struct lane *lane, uint64_t now_ns, const struct wire_header *h,
+	const struct sw_endpoint *from, struct wire_message *m);
+void lane_path_tick(struct lane *lane, uint64_t now_ns);
+uint64_t lane_path_deadline(const struct lane *lane);
 
 /* lane_tx.c: bodies are written behind the header's place, and sealed in bursts: lane_reply() and
  * lane_send() take the mbuf; lane_flush() seals what has gathered and hands it to the port. */

@@ -33,7 +33,7 @@ struct capture_slot {
 	uint16_t len; /* of the packet; 0: it was not sent after all */
 	bool sent;
 	bool whole; /* its body too */
-	uint8_t bytes[WIRE_PACKET_MAX];
+	uint8_t bytes[WIRE_JUMBO_MAX];
 };
 
 struct capture_ring {

@@ -27,6 +27,7 @@ struct config_file_port {
 	uint16_t tx_descriptors;
 	uint16_t vlan;
 	uint8_t dscp;
+	uint16_t mtu;
 	bool take_over;
 	char *drivers_dir;
 	char *xdp_program;

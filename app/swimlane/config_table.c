@@ -106,6 +106,8 @@ const struct config_key config_keys[] = {
 		.help = "802.1Q VLAN of all frames; only for memif, pci and vdev (else name the VLAN's interface)"},
 	{NUMBER("port.dscp", port.dscp), .max = NIC_DSCP_MAX, .value = "0",
 		.help = "Differentiated services code point of what is sent"},
+	{NUMBER("port.mtu", port.mtu), .min = NIC_MTU, .max = NIC_MTU_MAX, .unit = "bytes", .value = "1500",
+		.help = "Largest IP packet; above 1500 each peer's path is checked, and smaller ones go where it carries no more"},
 	{SWITCH("port.take_over", port.take_over), .value = "false",
 		.help = "Take even the interface that holds the default route from the kernel; only for pci and vdev"},
 	{TEXT("port.drivers_dir", port.drivers_dir, 255), .check = config_check_path,

@@ -82,6 +82,7 @@ static void take_port(const struct config_file *file, struct nic_config *port)
 			  !sw_endpoint_is_ipv4(&seed);
 	port->vlan = from->vlan;
 	port->dscp = from->dscp;
+	port->mtu = from->mtu;
 	port->take_over = from->take_over;
 	copy(port->drivers_dir, sizeof(port->drivers_dir), from->drivers_dir);
 	port->first_queue = from->first_queue;

@@ -143,7 +143,7 @@ static void status(struct control *control, struct rpc_call *call, json_t *param
 	rpc_result(call, r);
 }
 
-static json_t *member_to_json(const struct swim_member *m)
+static json_t *member_to_json(const struct swim_member *m, uint16_t packet_max)
 {
 	const struct wire_member *r = &m->record;
 	char address[SW_ENDPOINT_TEXT_MAX];
@@ -156,6 +156,7 @@ static json_t *member_to_json(const struct swim_member *m)
 		(int)m->self, "since_ms", (json_int_t)ticks_wall_ms_at(m->since_ns), "why", m->why);
 	json_object_set_new(j, "rtt_us",
 		m->rtt_ns > 0 ? json_integer((json_int_t)(m->rtt_ns / SW_NS_PER_US)) : json_null());
+	json_object_set_new(j, "packet_max", m->self ? json_null() : json_integer(packet_max));
 	return j;
 }
 
@@ -165,7 +166,7 @@ static void members(struct control *control, struct rpc_call *call, json_t *para
 	json_t *list = json_array();
 	(void)params;
 	for (uint32_t i = 0; i < view->count; i++)
-		json_array_append_new(list, member_to_json(&view->members[i]));
+		json_array_append_new(list, member_to_json(&view->members[i], view->packet_max[i]));
 	rpc_result(call,
 		json_pack("{s:o, s:i}", "members", list, "local_health", (int)view->local_health));
 }
@@ -221,7 +222,7 @@ static void owned(struct control *control, struct rpc_call *call, json_t *params
 		return;
 	}
 	struct owned_scan scan = {control->app, m->record.actor.id, json_array()};
-	while (map_scan_reader(control->app->map, &cursor, 4096, visit_owned, &scan)) {
+	while (map_scan_reader(control->app->map, &cursor, 512, visit_owned, &scan)) {
 	}
 	json_int_t count = (json_int_t)json_array_size(scan.keys);
 	rpc_result(call, json_pack("{s:o, s:o, s:o, s:I}", "server", rpc_text(m->record.name), "id",

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "ticks.h"
 
-enum { BUCKETS = 1 << 14, SCAN_BUCKETS = 4096 };
+enum { BUCKETS = 1 << 14, SCAN_BUCKETS = 512 };
 
 struct assigned {
 	struct assigned *next;

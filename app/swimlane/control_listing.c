@@ -5,7 +5,7 @@
 
 #include "control_jobs.h"
 
-enum { BUCKETS_A_LOOK = 256, LOOKS = 16, TEXT_FIRST = 4096 };
+enum { BUCKETS_A_LOOK = 32, LOOKS = 16, TEXT_FIRST = 4096 };
 
 struct key {
 	uint8_t len;

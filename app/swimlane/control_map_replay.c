@@ -12,7 +12,7 @@
 #include "deletes.h"
 #include "watch.h"
 
-enum { REPLAY_MAX = 8192, REPLAY_BUCKETS = 4096, REPLAY_SENDS = 256 };
+enum { REPLAY_MAX = 8192, REPLAY_BUCKETS = 512, REPLAY_SENDS = 256 };
 
 struct found {
 	struct dot dot;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMBERS_DEFAULT = 1000, SCAN_BUCKETS = 1024 };
+enum { MEMBERS_DEFAULT = 1000, SCAN_BUCKETS = 128 };
 
 /* ---- writes ---- */
 

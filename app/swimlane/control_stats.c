@@ -76,6 +76,7 @@ static json_t *lane_to_json(const struct control *control, uint16_t i)
 	if (i == 0) {
 		add(drops, counters_membership, swim, true);
 		add(counters, counters_membership, swim, false);
+		add(counters, counters_path, paths_counters(app->paths), false);
 	}
 	json_object_set_new(j, "drops", drops);
 	json_object_set_new(j, "counters", counters);

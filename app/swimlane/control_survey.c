@@ -6,7 +6,7 @@
 
 #include "control_jobs.h"
 
-enum { SCAN_BUCKETS = 64 };
+enum { SCAN_BUCKETS = 8 };
 
 static bool make_room(struct survey *s, size_t key_len)
 {

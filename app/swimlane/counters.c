@@ -76,6 +76,17 @@ const struct counter counters_membership[] = {
 };
 #undef OF
 
+#define OF path_counters
+const struct counter counters_path[] = {
+	COUNTS(EVENTS, size_probes, "Packets sent to find out how large ones a path carries"),
+	COUNTS(EVENTS, size_answers, "Answers to them"),
+	COUNTS(EVENTS, size_lost, "Those of them that were not answered in time"),
+	COUNTS(EVENTS, size_raised, "Times that a path was found to carry larger packets"),
+	COUNTS(EVENTS, size_fallbacks, "Times that a path carried large packets no longer"),
+	{NULL, 0, 0, NULL},
+};
+#undef OF
+
 #define OF keeper_counters
 const struct counter counters_keeper[] = {
 	COUNTS(EVENTS, packets, "Packets merged"),
@@ -125,6 +136,7 @@ const struct counter counters_map[] = {
 	COUNTS(DROPS, refused_fenced, "Records of an epoch that is over"),
 	COUNTS(DROPS, refused_actors, "Records of a server that the full vector has no room for"),
 	COUNTS(EVENTS, pushes, "Packets pushed"),
+	COUNTS(EVENTS, pushes_joined, "Packets' worth of pushes that rode along in another packet"),
 	COUNTS(EVENTS, pushes_skipped, "Writes left to pull: queue full or over the budget"),
 	COUNTS(EVENTS, gaps, "Pushes that came before their predecessor"),
 	COUNTS(EVENTS, pulls, "Pulls begun"),
@@ -132,7 +144,8 @@ const struct counter counters_map[] = {
 	COUNTS(EVENTS, pulls_failed, "Pulls given up"),
 	COUNTS(EVENTS, pulls_refused, "Pulls that the other one refused"),
 	COUNTS(EVENTS, sessions, "Sessions served"),
-	COUNTS(DROPS, sessions_refused, "Sessions refused: as many as there may be"),
+	COUNTS(DROPS, sessions_refused, "Sessions refused, for whatever reason"),
+	COUNTS(DROPS, sessions_busy, "Sessions refused: as many as there may be"),
 	COUNTS(EVENTS, sessions_expired, "Sessions whose other end went silent"),
 	COUNTS(EVENTS, session_packets, "Packets of sessions"),
 	COUNTS(EVENTS, session_packets_again, "Packets of sessions that were asked for again"),
@@ -213,6 +226,7 @@ void counters_reference(FILE *out)
 	print_group(out, "a lane's queue", counters_nic);
 	print_group(out, "a lane", counters_lane);
 	print_group(out, "membership", counters_membership);
+	print_group(out, "the paths", counters_path);
 	print_group(out, "the keeper", counters_keeper);
 	print_group(out, "the map", counters_map);
 	print_group(out, "watches", counters_watch);

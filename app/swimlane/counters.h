@@ -28,6 +28,7 @@ extern const struct counter counters_core[];       /* struct idle */
 extern const struct counter counters_nic[];        /* struct nic_stats, but for rx_drops */
 extern const struct counter counters_lane[];       /* struct lane_counters, but for drops */
 extern const struct counter counters_membership[]; /* struct swim_counters */
+extern const struct counter counters_path[];       /* struct path_counters */
 extern const struct counter counters_keeper[];     /* struct keeper_counters */
 extern const struct counter counters_map[];        /* struct map_counters */
 extern const struct counter counters_watch[];      /* struct watch_counters */

@@ -259,8 +259,8 @@ static void follow_members(struct keeper *keeper, uint64_t now_ns)
 		if (m->self)
 			map_self_owner(app->map, m->record.actor);
 		else
-			peers[n++] = (struct map_peer){
-				m->record.actor, m->record.at, peer_state(m->record.state)};
+			peers[n++] = (struct map_peer){m->record.actor, m->record.at,
+				peer_state(m->record.state), view->packet_max[i]};
 	}
 	map_peers_owner(app->map, now_ns, peers, n, view->phase == SWIM_RUNNING);
 	keeper->eligible_ns = ownership_members(keeper->ownership, now_ns, view);
@@ -283,7 +283,8 @@ static bool send_packets(struct keeper *keeper, uint64_t now_ns)
 		}
 		uint8_t *packet = rte_pktmbuf_mtod(m, uint8_t *);
 		struct packet_meta *meta = packet_meta(m);
-		struct sw_writer w = lane_body(packet);
+		struct sw_writer w = sw_writer_init(packet + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN,
+			app->packet_max - (size_t)WIRE_AROUND_MESSAGES);
 		if (!map_output_owner(app->map, now_ns, &w, &to_id, &meta->peer)) {
 			rte_pktmbuf_free(m);
 			break;

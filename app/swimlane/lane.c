@@ -101,9 +101,10 @@ static void run_membership(struct lane *lane, uint64_t now_ns, uint64_t *publish
 		swim_renew(app->swim, now_ns, closed_epoch);
 	swim_tick(app->swim, now_ns);
 	lane_send_membership(lane, now_ns);
+	lane_path_tick(lane, now_ns);
 	report_events(lane);
 	/* Round trip times change without a version: shown anew ten times a second. */
-	if (swim_version(app->swim) != view_version(app->board) || now_ns >= *publish_ns)
+	if (view_is_old_owner(app->board, app->swim) || now_ns >= *publish_ns)
 		if (view_publish_owner(app->board, app->swim)) {
 			*publish_ns = now_ns + 100 * SW_NS_PER_MS;
 			idle_wake(&app->keeper.idle);
@@ -141,7 +142,8 @@ int lane_run(void *arg)
 			worked |= take_commands(lane, now_ns);
 			if (worked || now_ns >= deadline_ns || now_ns >= publish_ns) {
 				run_membership(lane, now_ns, &publish_ns);
-				deadline_ns = sw_min_u64(swim_deadline(app->swim), publish_ns);
+				deadline_ns = sw_min_u64(swim_deadline(app->swim),
+					sw_min_u64(publish_ns, lane_path_deadline(lane)));
 			}
 			worked |= lane_send_keeper(lane) > 0;
 		}

@@ -147,8 +147,12 @@ static void input_membership(struct lane *lane, uint64_t now_ns, const struct wi
 {
 	struct wire_message m;
 	swim_packet_begin(lane->app->swim, now_ns, h, from);
-	while (wire_next(&body, &m))
-		swim_input(lane->app->swim, now_ns, h, from, &m);
+	while (wire_next(&body, &m)) {
+		if (m.type == WIRE_SIZE_PROBE || m.type == WIRE_SIZE_ACK)
+			lane_path_input(lane, now_ns, h, from, &m);
+		else
+			swim_input(lane->app->swim, now_ns, h, from, &m);
+	}
 }
 
 static unsigned check_sender(const struct appliance *app, const struct wire_header *h,

@@ -15,6 +15,8 @@ static const struct rpc_field members_result[] = {
 	{"members[].self", "boolean", "The server that was asked"},
 	{"members[].since_ms", "integer", "When this state began"},
 	{"members[].rtt_us", "integer | null", "Last probe's round trip; null: not probed yet"},
+	{"members[].packet_max", "integer | null",
+		"Bytes of the largest packet that goes there; 1448 goes everywhere"},
 	{"members[].why", "text", "What made it so"},
 	{"local_health", "integer", "0: well; each step makes this server's probes wait longer"},
 	{NULL, NULL, NULL},
@@ -60,7 +62,8 @@ const struct rpc_method_info methods_cluster[] = {
 			  "\"instance\":\"5d0c7a3be2f41c99\",\"incarnation\":1,\"state\":\"alive\","
 			  "\"drain\":false,\"weight\":100,\"zone\":\"\",\"address\":\"10.0.0.1:"
 			  "7946\","
-			  "\"self\":true,\"since_ms\":1766428800000,\"rtt_us\":null,\"why\":"
+			  "\"self\":true,\"since_ms\":1766428800000,\"rtt_us\":null,\"packet_max\":"
+			  "null,\"why\":"
 			  "\"joined\"}],"
 			  "\"local_health\":0}"},
 	{.name = "drain",

@@ -350,6 +350,7 @@ void metrics_write(const struct control *control, struct evbuffer *out, bool ope
 	lane_drops(&e);
 	single(&e, "membership", counters_membership,
 		&view_get_reader(control->app->board)->counters, "");
+	single(&e, "path", counters_path, paths_counters(control->app->paths), "");
 	single(&e, "keeper", counters_keeper, &control->app->keeper.counters, "");
 	single(&e, "map", counters_map, map_counters(control->app->map), "");
 	single(&e, "watch", counters_watch, &control->watch_counters, "");

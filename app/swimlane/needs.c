@@ -43,9 +43,10 @@ void needs_print(FILE *out, const struct config *config)
 	find_interface(port, interface);
 	(void)fprintf(out,
 		"name=%s\nport.kind=%s\nport.device=%s\nport.interface=%s\nport.udp_port=%u\n"
-		"port.first_queue=%u\nlanes=%u\nmemory.hugepages=%s\nmemory.megabytes=%u\n",
+		"port.first_queue=%u\nport.mtu=%u\nlanes=%u\nmemory.hugepages=%s\nmemory.megabytes="
+		"%u\n",
 		config->name, kind_name(port->kind), port->interface, interface, port->address.port,
-		port->first_queue, config->lane_count, hugepages_name(config->hugepages),
+		port->first_queue, port->mtu, config->lane_count, hugepages_name(config->hugepages),
 		config->memory_mib);
 	(void)fprintf(out, "state_dir=%s\nkeyring=%s\nhttp_token_file=%s\ncontrol.socket=%s\ncpus=",
 		config->state_dir, config->keyring, config->http_token_file,

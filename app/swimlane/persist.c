@@ -20,7 +20,7 @@
 #define FRESH   NAME ".new"
 #define DAMAGED NAME ".damaged"
 
-enum { PATH_LEN = 300, BUCKETS_PER_STEP = 512, RETRY_S = 10 };
+enum { PATH_LEN = 300, BUCKETS_PER_STEP = 64, RETRY_S = 10 };
 
 static void path_of(const struct config *c, const char *name, char path[PATH_LEN])
 {

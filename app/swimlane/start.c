@@ -51,7 +51,7 @@ __attribute__((format(printf, 2, 3))) static void add(
 	char *text = NULL;
 	va_start(values, format);
 	if (args->count < EAL_ARGS_MAX - 1 && vasprintf(&text, format, values) >= 0)
-		args->list[args->count++] = text; /* EAL keeps pointers: never freed */
+		args->list[args->count++] = text; /* never freed */
 	va_end(values);
 }
 
@@ -155,7 +155,8 @@ static int start_eal(
 	const struct config *c, int extra_count, char **extra, struct start_info *info, char *error)
 {
 	static char port_args[PORT_ARGS_MAX][NIC_ERROR_MAX];
-	struct arguments args = {.count = 0};
+	static struct arguments args; /* once in a process: EAL keeps pointers to the texts … */
+	char *given[EAL_ARGS_MAX];    /* … and puts others into the list */
 	char message[NIC_ERROR_MAX];
 	stay_near_port(c, info);
 	int rc = place_roles(c, &info->place, error, CONFIG_ERROR_MAX);
@@ -185,7 +186,8 @@ static int start_eal(
 	/* AF_XDP counts its memory against this on old kernels. */
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	if (rte_eal_init(args.count, args.list) < 0) {
+	memcpy(given, args.list, sizeof(given));
+	if (rte_eal_init(args.count, given) < 0) {
 		info->hugepages_gone = c->hugepages == HUGEPAGES_AUTO && info->hugepages;
 		return fail(error,
 			"DPDK did not start: %s (its own messages stand above); check memory, port "
@@ -328,12 +330,17 @@ static int create_machines(
 	app->swim = swim_create(&sc, ticks_now_ns());
 	app->map = map_create(&mc, ticks_now_ns());
 	app->board = view_create(app->rcu);
-	if (rc < 0 || app->swim == NULL || app->map == NULL || app->board == NULL)
+	app->packet_max = nic_payload_max(&c->port);
+	if (app->packet_max > WIRE_PACKET_MAX)
+		app->paths = paths_create(app->packet_max, seed + 2);
+	if ((app->packet_max > WIRE_PACKET_MAX && app->paths == NULL) || rc < 0 ||
+		app->swim == NULL || app->map == NULL || app->board == NULL)
 		return fail(error,
 			"no memory for membership and a map of %u records and %u MiB; lower "
 			"map.records_max "
 			"and map.megabytes",
 			c->map_records_max, c->map_mib);
+	view_paths(app->board, app->paths);
 	(void)view_publish_owner(app->board, app->swim); /* nobody reads yet: there is room */
 	return 0;
 }
@@ -489,6 +496,7 @@ void appliance_destroy(struct appliance *app, struct start_info *info)
 	map_destroy(app->map);
 	if (app->swim != NULL)
 		swim_destroy(app->swim);
+	paths_destroy(app->paths);
 	ownership_destroy(app->keeper.ownership);
 	sealing_destroy(app);
 	free(app->change_pool);

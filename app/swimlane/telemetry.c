@@ -112,6 +112,7 @@ static void lane(const struct appliance *app, uint16_t i, struct rte_tel_data *d
 static void membership(const struct appliance *app, struct rte_tel_data *d)
 {
 	add_counters(d, counters_membership, &view_get_reader(app->board)->counters);
+	add_counters(d, counters_path, paths_counters(app->paths));
 }
 
 static int answer(const char *command, const char *params, struct rte_tel_data *d)

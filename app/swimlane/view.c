@@ -7,6 +7,7 @@ enum { BUFFERS = 4 };
 
 struct view_board {
 	struct rte_rcu_qsbr *rcu;
+	const struct paths *paths;
 	struct members_view *views; /* BUFFERS */
 	uint64_t tokens[BUFFERS]; /* readers must have passed it before the buffer is written again
 				   */
@@ -38,6 +39,22 @@ void view_destroy(struct view_board *board)
 	free(board);
 }
 
+void view_paths(struct view_board *board, const struct paths *paths)
+{
+	board->paths = paths;
+}
+
+/* Both only grow. */
+static uint64_t version_of(const struct view_board *board, const struct swim *swim)
+{
+	return swim_version(swim) + (board->paths == NULL ? 0 : paths_version(board->paths));
+}
+
+bool view_is_old_owner(const struct view_board *board, const struct swim *swim)
+{
+	return version_of(board, swim) != view_version(board);
+}
+
 bool view_publish_owner(struct view_board *board, const struct swim *swim)
 {
 	uint32_t next = (board->current + 1) % BUFFERS;
@@ -45,7 +62,8 @@ bool view_publish_owner(struct view_board *board, const struct swim *swim)
 		rte_rcu_qsbr_check(board->rcu, board->tokens[next], false) != 1)
 		return false;
 	struct members_view *view = &board->views[next];
-	view->version = swim_version(swim);
+	view->version = version_of(board, swim);
+	view->swim_version = swim_version(swim);
 	view->phase = swim_phase(swim);
 	view->self = swim_self(swim);
 	view->remembered = swim_was_remembered(swim);
@@ -54,8 +72,13 @@ bool view_publish_owner(struct view_board *board, const struct swim *swim)
 	view->counters = *swim_counters(swim);
 	view->count = swim_members(swim, view->members, SW_MEMBERS_MAX);
 	memset(view->homes, 0, sizeof(view->homes));
-	for (uint32_t i = 0; i < view->count; i++)
+	for (uint32_t i = 0; i < view->count; i++) {
 		view->homes[view_home(view->members[i].record.actor.id)] = (uint16_t)(i + 1);
+		view->packet_max[i] =
+			board->paths == NULL
+				? (uint16_t)WIRE_PACKET_MAX
+				: paths_packet_max(board->paths, view->members[i].record.actor.id);
+	}
 	atomic_store_explicit(&board->published, view, memory_order_release);
 	atomic_store_explicit(&board->version, view->version, memory_order_release);
 	board->tokens[board->current] = rte_rcu_qsbr_start(board->rcu);

@@ -12,12 +12,14 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "swim/path.h"
 #include "swim/swim.h"
 
 enum { VIEW_HOMES = 4 * SW_MEMBERS_MAX };
 
 struct members_view {
-	uint64_t version; /* grows with each change of membership */
+	uint64_t version; /* grows with each change of membership, or of what a path carries */
+	uint64_t swim_version;
 	enum swim_phase phase;
 	struct actor self;
 	bool remembered;
@@ -26,6 +28,7 @@ struct members_view {
 	struct swim_counters counters;
 	uint32_t count;
 	struct swim_member members[SW_MEMBERS_MAX]; /* this server first */
+	uint16_t packet_max[SW_MEMBERS_MAX];        /* the largest packet that may go there */
 	uint16_t homes[VIEW_HOMES]; /* by a hash of the id: 1 + where it probably is; 0: nowhere */
 };
 
@@ -33,8 +36,13 @@ struct view_board;
 
 struct view_board *view_create(struct rte_rcu_qsbr *rcu);
 void view_destroy(struct view_board *board);
+/* Before anything is published: who knows what paths carry; NULL: nobody, and small packets alone
+ * go anywhere. */
+void view_paths(struct view_board *board, const struct paths *paths);
 /* Lane 0: true if the view was published. */
 bool view_publish_owner(struct view_board *board, const struct swim *swim);
+/* Lane 0: something has changed since. */
+bool view_is_old_owner(const struct view_board *board, const struct swim *swim);
 const struct members_view *view_get_reader(const struct view_board *board);
 /* The version alone, from anywhere. */
 uint64_t view_version(const struct view_board *board);

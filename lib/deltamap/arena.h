@@ -19,11 +19,11 @@ enum {
 };
 
 struct arena {
-	uint8_t *bytes;
+	uint8_t *bytes; /* constant, as all down to class_of: readers look here with every key */
 	uint32_t units;
-	uint32_t top; /* never used from here on */
-	record_ref free_lists[STORE_CLASSES];
 	uint8_t class_of[RECORD_MAX / STORE_UNIT + 2]; /* by units */
+	_Alignas(64) record_ref free_lists[STORE_CLASSES];
+	uint32_t top; /* never used from here on */
 	/* Replaced records in a ring: [tail, seal) wait for the readers, [seal, head) came since.
 	 */
 	record_ref *retired;

@@ -133,6 +133,7 @@ struct map_peer {
 	struct actor actor;
 	struct sw_endpoint at;
 	enum map_peer_state state;
+	uint16_t packet_max; /* the path to it carries; 0: WIRE_PACKET_MAX, which all do */
 };
 
 /* What is known of one member's vector. */
@@ -156,6 +157,7 @@ struct map_counters {
 	uint64_t refused_fenced; /* from an epoch that is over */
 	uint64_t refused_actors; /* the vector is full */
 	uint64_t pushes;         /* packets */
+	uint64_t pushes_joined;  /* … that rode along in another's: the path carries large ones */
 	uint64_t pushes_skipped; /* writes left to pull: queue full or over the budget */
 	uint64_t gaps;           /* pushes that came before their predecessor */
 	uint64_t absent_covered; /* records that had been collected before they came again */
@@ -180,7 +182,8 @@ struct map_counters {
 	uint64_t pulls_failed;
 	uint64_t pulls_refused;
 	uint64_t sessions;
-	uint64_t sessions_refused;
+	uint64_t sessions_refused; /* for whatever reason */
+	uint64_t sessions_busy;    /* because as many are served as may be */
 	uint64_t sessions_expired;
 	uint64_t session_packets;
 	uint64_t session_packets_again;
@@ -232,7 +235,8 @@ void map_ahead_step_owner(struct map *map);
 void map_hint_owner(struct map *map, uint64_t now_ns, uint64_t server_id);
 void map_tick_owner(struct map *map, uint64_t now_ns);
 uint64_t map_deadline(const struct map *map);
-/* The next packet to send. False: nothing more now. */
+/* The next packet to send: `messages` has room for those of the largest packet_max that any peer
+ * was given. False: nothing more now. */
 bool map_output_owner(struct map *map, uint64_t now_ns, struct sw_writer *messages, uint64_t *to_id,
 	struct sw_endpoint *to);
 
@@ -275,7 +279,8 @@ uint64_t map_get_bulk_reader(
 /* All there is to say about a record that was found. */
 void map_view_reader(const struct map *map, const struct record *record, struct map_view *view);
 /* Calls `visit` for each record of the next buckets after *cursor (0 at first), at most `buckets`
- * of them. False when all have been visited. What is written meanwhile may be seen or not. */
+ * of them; in a full map a bucket has two to four records. False when all have been visited. What
+ * is written meanwhile may be seen or not. */
 bool map_scan_reader(const struct map *map, uint32_t *cursor, uint32_t buckets,
 	void (*visit)(void *context, const struct map_view *view), void *context);
 /* The seq of an actor that this replica's vector has reached; never more than is true. */

@@ -38,7 +38,7 @@ static bool take(struct map *map, struct serving *sv, record_ref ref)
 	if (len > sv->room) {
 		assert(sv->data_packets + 1 < sv->starts_max);
 		sv->starts[sv->data_packets++] = sv->ref_count;
-		sv->room = WIRE_MESSAGES_MAX - SESSION_HEAD;
+		sv->room = sv->packet_room - SESSION_HEAD;
 	}
 	sv->room -= len;
 	sv->refs[sv->ref_count++] = ref;

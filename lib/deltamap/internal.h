@@ -36,6 +36,7 @@ struct peer {
 	struct sw_endpoint at;
 	uint64_t starting_ns; /* when it last said that it is starting itself; 0: never */
 	uint64_t told_ns;     /* when it was last told this replica's vector */
+	uint16_t room;        /* bytes of messages of a packet to it */
 	uint16_t row;         /* of its reports */
 };
 
@@ -77,6 +78,8 @@ struct push_job {
 	uint16_t end; /* peers of that moment, or targets */
 	bool epidemic;
 	uint16_t targets[PUSH_FANOUT_MAX];
+	uint64_t had[(SW_MEMBERS_MAX + 63) /
+		     64]; /* bit: that peer had it, behind an earlier one's */
 	uint8_t bytes[WIRE_MESSAGES_MAX];
 };
 
@@ -97,6 +100,7 @@ struct serving {
 	uint32_t *starts; /* of each data packet, in refs; one more than there are */
 	uint32_t starts_max;
 	uint32_t data_packets;
+	uint16_t packet_room;           /* bytes of messages of a packet: the asker's path */
 	uint32_t room;                  /* in the last of them */
 	uint32_t vector_packets, heads; /* packets of the vector; with the collected one's */
 	uint32_t packets;
@@ -326,6 +330,7 @@ void serve_get(struct map *map, uint64_t now_ns, const struct wire_header *heade
 	const struct sw_endpoint *from, const struct wire_session_get *get);
 void serve_done(struct map *map, const struct wire_header *header, uint64_t nonce);
 void serve_tick(struct map *map, uint64_t now_ns);
+void serve_room(struct map *map, uint64_t asker_id, uint16_t room);
 uint64_t serve_deadline(const struct map *map);
 /* It has its packets: the first window of them goes out. */
 void serve_gathered(struct serving *sv);

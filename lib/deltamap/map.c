@@ -101,6 +101,8 @@ static int write_tombstone(struct map *map, uint64_t now_ns, uint64_t wall_ms, c
 	*dot = record_dot(store_at(&map->store, ref));
 	map->counters.deletes++;
 	push_write(map, now_ns, ref);
+	if (MAP_MUTANT(NO_TOMBSTONE))
+		store_remove(&map->store, ref);
 	return 0;
 }
 

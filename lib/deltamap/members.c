@@ -13,6 +13,14 @@ struct peer *map_peer_find(struct map *map, uint64_t id)
 	return NULL;
 }
 
+static uint16_t room_of(const struct map_peer *peer)
+{
+	assert(peer->packet_max == 0 ||
+		(peer->packet_max >= WIRE_PACKET_MAX && peer->packet_max <= WIRE_JUMBO_MAX));
+	return peer->packet_max == 0 ? (uint16_t)WIRE_MESSAGES_MAX
+				     : (uint16_t)(peer->packet_max - WIRE_AROUND_MESSAGES);
+}
+
 static void take_live(struct map *map, const struct map_peer *peers, uint32_t count)
 {
 	struct peer next[SW_MEMBERS_MAX];
@@ -22,7 +30,9 @@ static void take_live(struct map *map, const struct map_peer *peers, uint32_t co
 			continue;
 		const struct peer *known = map_peer_find(map, peers[i].actor.id);
 		bool same = known != NULL && actor_equal(known->actor, peers[i].actor);
-		next[n] = (struct peer){.actor = peers[i].actor, .at = peers[i].at};
+		next[n] = (struct peer){
+			.actor = peers[i].actor, .at = peers[i].at, .room = room_of(&peers[i])};
+		serve_room(map, next[n].actor.id, next[n].room);
 		if (same) {
 			next[n].starting_ns = known->starting_ns;
 			next[n].told_ns = known->told_ns;

@@ -407,7 +407,5 @@ record_ref map_write_local(struct map *map, uint64_t wall_ms, const void *key, s
 	store_publish(s, hash, ref, old);
 	map_changed(map, store_at(s, ref), hash, true, false);
 	take_dot(map, w.dot);
-	if (MAP_MUTANT(NO_TOMBSTONE) && tombstone)
-		store_remove(s, ref);
 	return ref;
 }

@@ -77,6 +77,7 @@ static void address(struct map *map, struct push_job *job, bool epidemic)
 {
 	job->next = 0;
 	job->epidemic = epidemic;
+	memset(job->had, 0, sizeof(job->had));
 	if (epidemic)
 		choose_targets(map, job);
 	else
@@ -135,6 +136,24 @@ void push_relay(struct map *map, uint8_t hops, const uint8_t *records, size_t le
 	address(map, job, true);
 }
 
+/* Later ones to the same peer ride along where its path carries more than one packet's worth. */
+static void put_later(struct map *map, uint32_t peer, struct sw_writer *w, size_t room)
+{
+	const uint8_t *begin = w->at;
+	for (uint32_t j = map->job_tail + 1; j != map->job_head; j++) {
+		struct push_job *later = &map->jobs[j % PUSH_JOBS_MAX];
+		bool wanted = !later->epidemic && peer >= later->next && peer < later->end &&
+			      (later->had[peer / 64] >> (peer % 64) & 1) == 0;
+		if (!wanted)
+			continue;
+		if ((size_t)(w->at - begin) + later->len > room)
+			return; /* in order: what is behind it waits, too */
+		sw_put_bytes(w, later->bytes, later->len);
+		later->had[peer / 64] |= 1ull << (peer % 64);
+		map->counters.pushes_joined++;
+	}
+}
+
 bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct sw_endpoint *to)
 {
 	while (map->job_tail != map->job_head) {
@@ -147,10 +166,12 @@ bool push_output(struct map *map, struct sw_writer *w, uint64_t *to_id, struct s
 			continue;
 		}
 		job->next++;
-		if (at >= map->peer_count)
+		if (at >= map->peer_count || (job->had[at / 64] >> (at % 64) & 1) != 0)
 			continue;
 		const struct peer *p = &map->peers[at];
 		sw_put_bytes(w, job->bytes, job->len);
+		if (!job->epidemic && p->room > WIRE_MESSAGES_MAX)
+			put_later(map, at, w, p->room - job->len);
 		*to_id = p->actor.id;
 		*to = p->at;
 		map->counters.pushes++;

@@ -26,7 +26,7 @@ struct record {
 	uint16_t actor_slot;
 	uint16_t pins;
 	uint8_t class;
-	bool dead;    /* replaced; freed when no longer pinned */
+	bool dead;    /* replaced while pinned; freed when it no longer is */
 	uint8_t mark; /* the reconciliation in which the peer was last seen to hold this key */
 	bool rival;   /* immutable */
 	uint8_t bytes[];

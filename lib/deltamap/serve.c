@@ -59,7 +59,7 @@ void serve_gathered(struct serving *sv)
 }
 
 static void open_session(struct map *map, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, const struct wire_version_req *req,
+	const struct sw_endpoint *from, uint16_t room, const struct wire_version_req *req,
 	const struct version_vector *theirs)
 {
 	struct serving *sv = find_session(map, header->sender, req->nonce);
@@ -75,6 +75,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	sv = take_session(map, header->sender);
 	/* A repair does not wait: what differs would be another part by then. */
 	if (sv == NULL || (req->repair && map->gathering != NULL)) {
+		map->counters.sessions_busy++;
 		refuse(map, header, from, req->nonce, WIRE_REFUSE_BUSY);
 		return;
 	}
@@ -82,6 +83,7 @@ static void open_session(struct map *map, uint64_t now_ns, const struct wire_hea
 	map->serving_count++;
 	sv->asker = header->sender;
 	sv->at = *from;
+	sv->packet_room = room;
 	sv->nonce = req->nonce;
 	sv->last_ns = now_ns;
 	map->counters.sessions++;
@@ -114,7 +116,7 @@ static void take_vector(struct map *map, uint64_t now_ns, const struct wire_head
 		refuse(map, header, &peer->at, req->nonce, WIRE_REFUSE_RECONCILE);
 		return;
 	}
-	open_session(map, now_ns, header, &peer->at, req, theirs);
+	open_session(map, now_ns, header, &peer->at, peer->room, req, theirs);
 }
 
 static struct assembly *assemble(
@@ -199,6 +201,22 @@ void serve_tick(struct map *map, uint64_t now_ns)
 		map->counters.sessions_expired++;
 	}
 	gather_tick(map);
+}
+
+/* What was cut for a path that is narrower now would never arrive: the asker is told that the
+ * session is not open any more, and begins another. A wider one is used for what is not cut yet. */
+void serve_room(struct map *map, uint64_t asker_id, uint16_t room)
+{
+	for (int i = 0; map->serving_count > 0 && i < MAP_SESSIONS_MAX; i++) {
+		struct serving *sv = &map->serving[i];
+		if (!sv->open || sv->asker.id != asker_id)
+			continue;
+		if (room < sv->packet_room) {
+			gather_close(map, sv);
+			map->counters.sessions_expired++;
+		}
+		sv->packet_room = room;
+	}
 }
 
 uint64_t serve_deadline(const struct map *map)

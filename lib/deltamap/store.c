@@ -153,14 +153,17 @@ static void move_slots(struct store *s, uint8_t from, uint8_t to)
 static void retire(struct store *s, record_ref ref)
 {
 	struct record *r = store_at(s, ref);
-	r->dead = true;
-	if (r->pins == 0) /* else the last unpin retires it */
+	if (r->pins == 0)
 		arena_retire(&s->arena, ref);
+	else
+		r->dead = true; /* the last unpin retires it */
 }
 
 void store_pin(struct store *s, record_ref ref)
 {
-	store_at(s, ref)->pins++;
+	struct record *r = store_at(s, ref);
+	assert(r->pins > 0 || !r->dead); /* else it is on its way to be freed */
+	r->pins++;
 }
 
 void store_unpin(struct store *s, record_ref ref)

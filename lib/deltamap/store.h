@@ -39,11 +39,13 @@ struct actor_slot {
 };
 
 struct store {
-	struct arena arena;
-	struct index index;
-	struct order order;
-	uint64_t cluster_seed; /* of the keys' hashes */
+	/* In lines of their own: what the owner writes with every record would be fetched anew with
+	 * every key that a reader looks for. */
+	_Alignas(64) struct index index; /* constant, as the next two */
+	uint64_t cluster_seed;           /* of the keys' hashes */
 	uint32_t records_max;
+	_Alignas(64) struct arena arena;
+	_Alignas(64) struct order order;
 	_Atomic uint32_t record_count;
 	_Atomic uint32_t tombstone_count;
 	_Atomic uint64_t content_hash;

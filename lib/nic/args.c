@@ -13,6 +13,7 @@
 #include "nic/interface.h"
 #include "nic/device.h"
 #include "nic/port.h"
+#include "nic/qdisc.h"
 #include "nic/takeover.h"
 #include "nic/xdp.h"
 #include "nic/xdp_steering.h"
@@ -57,6 +58,9 @@ static int check_common(const struct nic_config *config, char *error)
 	if (config->queues == 0 || config->queues > SW_LANES_MAX)
 		return nic_fail(error, -EINVAL, "port: %u lanes; 1 to %d are possible",
 			config->queues, SW_LANES_MAX);
+	if (config->mtu != 0 && (config->mtu < NIC_MTU || config->mtu > NIC_MTU_MAX))
+		return nic_fail(error, -EINVAL, "port: an MTU of %u; %d to %d are possible",
+			config->mtu, NIC_MTU, NIC_MTU_MAX);
 	if (config->address.port == 0)
 		return nic_fail(error, -EINVAL,
 			"port: no UDP port given; add one to the address, as in 10.0.0.1:7946");
@@ -92,10 +96,17 @@ int device_check_interface(
 		return nic_fail(error, -ENETDOWN,
 			"interface %s: is down; bring it up with `ip link set dev %s up`", name,
 			name);
-	if (interface->mtu < NIC_MTU)
+	if (interface->mtu < device_mtu(config))
 		return nic_fail(error, -EMSGSIZE,
-			"interface %s: its MTU of %u is below %d; `ip link set dev %s mtu %d`",
-			name, interface->mtu, NIC_MTU, name, NIC_MTU);
+			"interface %s: its MTU of %u is below %u; `ip link set dev %s mtu %u`",
+			name, interface->mtu, device_mtu(config), name, device_mtu(config));
+	if (config->kind == NIC_AF_PACKET && device_mtu(config) > NIC_MTU &&
+		qdisc_is_none(interface->ifindex))
+		return nic_fail(error, -ENOBUFS,
+			"interface %s: has no queue in the kernel, so that one large packet that "
+			"its other end does not take would block it; `tc qdisc replace dev %s root "
+			"pfifo`",
+			name, name);
 	if (!interface->addressed && interface_address_is_any(&config->address))
 		return nic_fail(error, -EADDRNOTAVAIL,
 			"interface %s: has no %s address; `ip address add ADDRESS/PREFIX dev %s`",
@@ -160,9 +171,11 @@ static int add_af_packet(const struct nic_config *config, struct arguments *args
 		return rc;
 	/* Single pages: they can always be had, and an appliance stays small: 2 MiB a lane. */
 	return add(args,
-		"--vdev=" DEVICE_AF_PACKET ",iface=%s,qpairs=%u,blocksz=%d,framesz=%d,framecnt=%u",
-		config->interface, config->queues, DEVICE_AF_PACKET_BLOCK, DEVICE_AF_PACKET_FRAME,
-		device_af_packet_frames(config));
+		"--vdev=" DEVICE_AF_PACKET
+		",iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=%u",
+		config->interface, config->queues, device_af_packet_block(config),
+		device_af_packet_frame(config), device_af_packet_frames(config),
+		device_mtu(config) > NIC_MTU ? 0u : 1u);
 }
 
 /* A server that crashed leaves its socket's name behind; one that lives answers. */
@@ -205,10 +218,12 @@ static int add_memif(const struct nic_config *config, struct arguments *args)
 		return rc;
 	device_own_mac(config, mac);
 	return add(args,
-		"--vdev=" DEVICE_MEMIF ",role=%s,id=%u,socket=%s,socket-abstract=no,rsize=%u,"
+		"--vdev=" DEVICE_MEMIF
+		",role=%s,id=%u,socket=%s,socket-abstract=no,rsize=%u,bsize=%u,"
 		"mac=%02x:%02x:%02x:%02x:%02x:%02x",
 		config->memif_server ? "server" : "client", config->memif_id, path,
-		device_memif_ring_log2(config), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		device_memif_ring_log2(config), device_memif_buffer(config), mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
 }
 
 int nic_eal_arguments(

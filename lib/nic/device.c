@@ -13,6 +13,11 @@ enum {
 	AF_XDP_COMPLETE = 2048,
 	MBUF_CACHE = 256,
 	AF_PACKET_FRAMES = 512,
+	AF_PACKET_AROUND = 128, /* TPACKET_V2's header, an address, and how they are aligned */
+	AF_PACKET_STEP = 1024,
+	PAGE = 4096,
+	ETHERNET_AROUND = 14 + 8 + 4, /* header, two tags, check sequence */
+	AF_XDP_AROUND = 14 + 8 + 256, /* XDP_PACKET_HEADROOM lies in the frame */
 	MEMIF_RING_LOG2 = 10,
 	MEMIF_RING_LOG2_MAX = 14,
 };
@@ -22,11 +27,61 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
 	return value != 0 ? value : fallback;
 }
 
+static uint32_t align(uint32_t value, uint32_t to)
+{
+	return (value + to - 1) / to * to;
+}
+
+static uint32_t at_least(uint32_t value, uint32_t least)
+{
+	return value > least ? value : least;
+}
+
+uint16_t device_mtu(const struct nic_config *config)
+{
+	return config->mtu != 0 ? config->mtu : NIC_MTU;
+}
+
+uint16_t nic_payload_max(const struct nic_config *config)
+{
+	return (uint16_t)((device_mtu(config) - FRAME_IPV6 - FRAME_UDP) & ~7);
+}
+
+uint32_t device_af_packet_frame(const struct nic_config *config)
+{
+	return at_least(
+		align(device_mtu(config) + AF_PACKET_AROUND, AF_PACKET_STEP), NIC_DATA_ROOM);
+}
+
+uint32_t device_af_packet_block(const struct nic_config *config)
+{
+	uint32_t block = device_af_packet_frame(config);
+	while (block % PAGE != 0)
+		block += device_af_packet_frame(config);
+	return block;
+}
+
+uint32_t device_memif_buffer(const struct nic_config *config)
+{
+	return at_least(align(device_mtu(config) + ETHERNET_AROUND, 64), NIC_DATA_ROOM);
+}
+
+uint16_t device_data_room(const struct nic_config *config)
+{
+	uint32_t around = config->kind == NIC_AF_XDP ? AF_XDP_AROUND : ETHERNET_AROUND;
+	uint32_t room = align(device_mtu(config) + around, 64);
+	if (config->kind == NIC_AF_PACKET)
+		room = device_af_packet_frame(config); /* the driver wants room for a whole one */
+	if (config->kind == NIC_MEMIF)
+		room = device_memif_buffer(config);
+	return (uint16_t)at_least(room, NIC_DATA_ROOM);
+}
+
 uint32_t device_af_packet_frames(const struct nic_config *config)
 {
 	uint32_t frames = or_default(config->rx_descriptors, AF_PACKET_FRAMES);
 	/* whole blocks */
-	uint32_t per_block = DEVICE_AF_PACKET_BLOCK / DEVICE_AF_PACKET_FRAME;
+	uint32_t per_block = device_af_packet_block(config) / device_af_packet_frame(config);
 	return (frames + per_block - 1) / per_block * per_block;
 }
 
@@ -132,7 +187,7 @@ struct rte_mempool *nic_pool_create(const struct nic_config *config, const char 
 	uint32_t count, int numa_node, char *error)
 {
 	struct rte_pktmbuf_pool_private private = {
-		.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + NIC_DATA_ROOM,
+		.mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM + device_data_room(config)),
 	};
 	uint32_t size = (uint32_t)sizeof(struct rte_mbuf) + private.mbuf_data_room_size;
 	/* Without this flag mbufs would not cross page borders, and the driver, which registers one

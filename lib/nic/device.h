@@ -12,8 +12,6 @@
 #define DEVICE_MEMIF     "net_memif0"
 
 enum {
-	DEVICE_AF_PACKET_BLOCK = 4096,
-	DEVICE_AF_PACKET_FRAME = 2048,
 	DEVICE_DESCRIPTORS = 1024, /* of rings whose driver says nothing */
 };
 
@@ -21,7 +19,17 @@ enum {
 int device_check_interface(
 	const struct nic_config *config, struct interface *interface, char *error);
 
+/* The MTU in use. */
+uint16_t device_mtu(const struct nic_config *config);
+/* Bytes that a frame and what the driver puts around it take in an mbuf, without headroom. */
+uint16_t device_data_room(const struct nic_config *config);
+/* Of AF_PACKET's rings: bytes of a frame, and of a block, which is a whole number of both frames
+ * and pages; and how many frames there are. */
+uint32_t device_af_packet_frame(const struct nic_config *config);
+uint32_t device_af_packet_block(const struct nic_config *config);
 uint32_t device_af_packet_frames(const struct nic_config *config);
+/* Bytes of memif's buffers. */
+uint32_t device_memif_buffer(const struct nic_config *config);
 uint32_t device_memif_ring_log2(const struct nic_config *config);
 
 /* The configured MAC, or one drawn from the address: locally administered, the same at each start.

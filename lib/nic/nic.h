@@ -37,6 +37,8 @@ enum {
 	NIC_ERROR_MAX = 512,
 	NIC_VLAN_MAX = 4094,
 	NIC_DSCP_MAX = 63,
+	NIC_MTU = 1500,     /* of every path; the least that an interface must have */
+	NIC_MTU_MAX = 9978, /* the largest that any driver of drivers-config takes */
 };
 
 struct nic_config {
@@ -52,9 +54,11 @@ struct nic_config {
 	bool want_ipv6;             /* shared ports without an address: the first IPv6 one */
 	uint16_t vlan;              /* 802.1Q id, exclusive ports only; 0: untagged */
 	uint8_t dscp;               /* of all that is sent, 0 … 63 */
-	uint16_t queues;            /* one for each lane, 1 … SW_LANES_MAX */
-	uint16_t first_queue;       /* AF_XDP: the interface's queue of lane 0 */
-	uint16_t rx_descriptors;    /* 0: the driver's own choice */
+	uint16_t mtu; /* largest IP packet taken and sent, NIC_MTU … NIC_MTU_MAX and what the driver
+			 file allows; 0: NIC_MTU */
+	uint16_t queues;         /* one for each lane, 1 … SW_LANES_MAX */
+	uint16_t first_queue;    /* AF_XDP: the interface's queue of lane 0 */
+	uint16_t rx_descriptors; /* 0: the driver's own choice */
 	uint16_t tx_descriptors;
 	char drivers_dir[256]; /* driver files of the operator's; empty: those built in */
 	bool interrupts;       /* lanes will sleep until frames come: ask the device for it */
@@ -78,7 +82,7 @@ struct nic_info {
 	struct sw_endpoint address;
 	uint8_t prefix_len;
 	uint8_t mac[6];
-	uint16_t mtu;
+	uint16_t mtu; /* in use: the interface may have a larger one */
 	uint16_t queues;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
@@ -129,6 +133,10 @@ struct nic_datagram {
  * Loads and attaches nothing yet. Returns their number or -errno with a message in `error`. */
 int nic_eal_arguments(
 	const struct nic_config *config, char (*args)[NIC_ERROR_MAX], int cap, char *error);
+
+/* The largest UDP payload that fits this port's packets in both families, a multiple of 8: 1,448 at
+ * an MTU of 1,500. */
+uint16_t nic_payload_max(const struct nic_config *config);
 
 /* How many mbufs the port's rings can hold, for sizing the pool. */
 uint32_t nic_mbufs_needed(const struct nic_config *config);

@@ -180,6 +180,15 @@ static void choose_offloads(
 		tx == 0 ? "none" : "");
 }
 
+/* Those of kernel interfaces and of memif say that they take 1,500 and mean nothing by it: the size
+ * of their rings' frames decides, and they were told it when EAL started. */
+static uint16_t driver_mtu(const struct nic_port *port, const struct rte_eth_dev_info *dev)
+{
+	uint16_t mtu = device_mtu(&port->config);
+	bool told = nic_kind_is_shared(port->config.kind) || port->config.kind == NIC_MEMIF;
+	return told || dev->max_mtu < mtu ? NIC_MTU : mtu;
+}
+
 static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *dev, char *error)
 {
 	const struct nic_config *config = &port->config;
@@ -188,7 +197,7 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 	uint16_t tx = descriptors(or_else(config->tx_descriptors, port->driver->tx_descriptors),
 		dev->default_txportconf.ring_size, &dev->tx_desc_lim);
 	/* The driver is asked to keep to our MTU; one that cannot be told has it already. */
-	struct rte_eth_conf conf = {.rxmode.mtu = NIC_MTU};
+	struct rte_eth_conf conf = {.rxmode.mtu = driver_mtu(port, dev)};
 	enum nic_steering way = steer_choose(port, dev, &conf);
 	choose_offloads(port, dev, &conf);
 	port->interrupts = config->interrupts && port->driver->rx_interrupts &&
@@ -229,11 +238,12 @@ static int set_up_queues(struct nic_port *port, const struct rte_eth_dev_info *d
 static int check_pool(const struct nic_port *port, char *error)
 {
 	const struct rte_mempool *pool = port->pool;
-	if (rte_pktmbuf_data_room_size(port->pool) < RTE_PKTMBUF_HEADROOM + NIC_DATA_ROOM)
+	uint16_t room = device_data_room(&port->config);
+	if (rte_pktmbuf_data_room_size(port->pool) < RTE_PKTMBUF_HEADROOM + room)
 		return nic_fail(error, -EINVAL,
-			"pool %s: its mbufs are smaller than %d bytes; use "
+			"pool %s: its mbufs are smaller than %u bytes; use "
 			"nic_pool_create()",
-			pool->name, NIC_DATA_ROOM);
+			pool->name, room);
 	if (port->config.kind != NIC_AF_XDP)
 		return 0;
 	const struct rte_mempool_memhdr *first = STAILQ_FIRST(&pool->mem_list);
@@ -250,6 +260,23 @@ static int check_pool(const struct nic_port *port, char *error)
 				"nic_pool_create(), and more memory in one piece",
 				pool->name);
 	}
+	return 0;
+}
+
+/* What the driver file allows, and where the device itself says less, that. */
+static int check_mtu(const struct nic_port *port, const struct rte_eth_dev_info *dev, char *error)
+{
+	uint16_t mtu = device_mtu(&port->config), most = port->driver->mtu_max;
+	if (mtu > most)
+		return nic_fail(error, -EMSGSIZE,
+			"device %s: an MTU of %u, but driver %s takes at most %u (mtu_max of %s); "
+			"lower port.mtu",
+			port->info.name, mtu, port->info.driver, most, port->info.driver_file);
+	bool bound = port->config.kind == NIC_PCI;
+	if (bound && dev->max_mtu != 0 && mtu > dev->max_mtu)
+		return nic_fail(error, -EMSGSIZE,
+			"device %s: an MTU of %u, but the device takes at most %u; lower port.mtu",
+			port->info.name, mtu, dev->max_mtu);
 	return 0;
 }
 
@@ -275,7 +302,7 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 		return rc;
 	(void)snprintf(port->info.driver_file, sizeof(port->info.driver_file), "%.120s", from);
 	port->info.capabilities = port->driver->capabilities;
-	return 0;
+	return check_mtu(port, dev, error);
 }
 
 static int create_shared(struct nic_port *port, struct interface *interface, char *error)
@@ -285,7 +312,6 @@ static int create_shared(struct nic_port *port, struct interface *interface, cha
 	if (rc < 0)
 		return rc;
 	port->ifindex = interface->ifindex;
-	port->info.mtu = (uint16_t)(interface->mtu > UINT16_MAX ? UINT16_MAX : interface->mtu);
 	set_address(port, &interface->address, interface->prefix_len);
 	set_own_mac(port, interface->mac);
 	port->silent_fd = silent_open(port, error);
@@ -317,7 +343,6 @@ static void create_exclusive(struct nic_port *port)
 	if (configured && config->kind == NIC_VDEV)
 		(void)rte_eth_dev_default_mac_addr_set(port->port_id, &mac);
 	set_own_mac(port, mac.addr_bytes);
-	port->info.mtu = NIC_MTU;
 }
 
 /* A PCI port beside the kernel has the kernel's interface, addresses and neighbours. */
@@ -348,6 +373,7 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 	port->tsc_hz = rte_get_tsc_hz();
 	port->info.exclusive = !nic_kind_is_shared(config->kind);
 	port->info.queues = config->queues;
+	port->info.mtu = device_mtu(config);
 	device_name(config, port->info.name);
 
 	int rc = find_device(port, error);

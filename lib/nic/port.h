@@ -22,8 +22,7 @@ struct rte_flow;
 enum {
 	NIC_TX_BURST = 2 * NIC_BURST,
 	NIC_TX_TRIES = 8,
-	NIC_MTU = 1500, /* least of the interface, and all that we use of it */
-	NIC_DATA_ROOM = 2048,
+	NIC_DATA_ROOM = 2048, /* of mbufs at least */
 };
 
 struct nic_queue {

@@ -66,7 +66,7 @@ void seal_fingerprint(const struct seal_key *key, char text[SEAL_FINGERPRINT_MAX
 bool seal_check(const uint8_t packet_key[SEAL_PACKET_KEY_LEN], const uint8_t *packet,
 	const struct wire_header *h, uint8_t *body)
 {
-	uint8_t nonce[SEAL_NONCE_LEN], scratch[WIRE_BODY_MAX], tag[WIRE_TAG_LEN];
+	uint8_t nonce[SEAL_NONCE_LEN], scratch[WIRE_BODY_JUMBO_MAX], tag[WIRE_TAG_LEN];
 	uint8_t *out = body != NULL ? body : scratch;
 	int n = 0, len = h->body_len;
 	seal_nonce(nonce, h->lane, h->counter);

@@ -10,7 +10,8 @@
 _Static_assert(WIRE_HEADER_LEN == 5 * sizeof(uint64_t), "the header is written in words");
 _Static_assert(WIRE_SERVER_ID_MAX == UINT64_MAX - 1, "what wire_header_is_valid() says");
 _Static_assert(WIRE_PRELUDE_LEN == 3 * sizeof(uint64_t), "the prelude is three numbers");
-_Static_assert(WIRE_PACKET_MAX % 8 == 0, "packets are cut at a multiple of 8");
+_Static_assert(
+	WIRE_PACKET_MAX % 8 == 0 && WIRE_JUMBO_MAX % 8 == 0, "packets are cut at a multiple of 8");
 
 /* The whole tag in the clear is a checksum and this many zero bytes. */
 enum { CHECKSUM_LEN = 8, CHECKSUM_PADDING = WIRE_TAG_LEN - CHECKSUM_LEN };
@@ -41,6 +42,8 @@ static const char *const type_names[] = {
 	[WIRE_JOIN_ACK] = "JOIN_ACK",
 	[WIRE_TABLE_REQ] = "TABLE_REQ",
 	[WIRE_TABLE] = "TABLE",
+	[WIRE_SIZE_PROBE] = "SIZE_PROBE",
+	[WIRE_SIZE_ACK] = "SIZE_ACK",
 	[WIRE_RECORD] = "RECORD",
 	[WIRE_VERSION_REQ] = "VERSION_REQ",
 	[WIRE_VECTOR] = "VECTOR",
@@ -75,7 +78,7 @@ uint32_t wire_cluster_tag(const char *cluster_name)
 
 void wire_put_header(uint8_t *packet, const struct wire_header *h)
 {
-	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_MAX);
+	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
 	assert(wire_header_is_valid(h));
 	wire_store_header(packet, h);
 }
@@ -113,7 +116,7 @@ static inline enum wire_error check_header(
 		return WIRE_ERR_CLUSTER;
 	uint16_t body_len = (uint16_t)*first;
 	if (len != WIRE_HEADER_LEN + (size_t)body_len + WIRE_TAG_LEN ||
-		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_MAX)
+		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_JUMBO_MAX)
 		return WIRE_ERR_LENGTH;
 	return WIRE_OK;
 }

@@ -27,8 +27,11 @@ enum {
 	WIRE_PRELUDE_LEN = 24,
 	WIRE_MESSAGE_HEADER_LEN = 4,
 	WIRE_PACKET_MAX = 1448, /* 1,500 less IPv6 and UDP headers, rounded down to 8 */
+	WIRE_JUMBO_MAX = 9928,  /* the same of 9,978: for whom the path was found to carry it */
 	WIRE_BODY_MAX = WIRE_PACKET_MAX - WIRE_HEADER_LEN - WIRE_TAG_LEN,
 	WIRE_MESSAGES_MAX = WIRE_BODY_MAX - WIRE_PRELUDE_LEN, /* bytes of messages in a packet */
+	WIRE_BODY_JUMBO_MAX = WIRE_JUMBO_MAX - WIRE_HEADER_LEN - WIRE_TAG_LEN,
+	WIRE_AROUND_MESSAGES = WIRE_PACKET_MAX - WIRE_MESSAGES_MAX,
 	WIRE_KEY_CLEAR = 0,
 	WIRE_VECTOR_ENTRY_LEN = 20,
 	WIRE_SESSION_WINDOW = 128, /* packets that one SESSION_GET can name */
@@ -48,6 +51,8 @@ enum wire_type {
 	WIRE_JOIN_ACK = 0x07,
 	WIRE_TABLE_REQ = 0x08,
 	WIRE_TABLE = 0x09,
+	WIRE_SIZE_PROBE = 0x0a,
+	WIRE_SIZE_ACK = 0x0b,
 	WIRE_RECORD = 0x20,
 	WIRE_VERSION_REQ = 0x21,
 	WIRE_VECTOR = 0x22,
@@ -187,6 +192,19 @@ struct wire_member {
 	char zone[SW_ZONE_MAX + 1];
 };
 
+/* How large a packet a path carries is found out with packets of that length: the probe says the
+ * largest that its sender takes, the answer also how long the probe was. Bytes of whole packets. */
+struct wire_size_probe {
+	uint32_t seq;
+	uint16_t size_max; /* at least WIRE_PACKET_MAX, as everywhere */
+};
+
+struct wire_size_ack {
+	uint32_t seq;
+	uint16_t size; /* of the probe, as it came */
+	uint16_t size_max;
+};
+
 /* JOIN carries its sender's own record; the answer the largest epoch remembered of that id. */
 struct wire_join_ack {
 	uint32_t epoch_seen;     /* 0: never heard of it */
@@ -280,6 +298,12 @@ bool wire_get_member(struct sw_reader *r, struct wire_member *m);
 size_t wire_member_len(const struct wire_member *m);
 void wire_put_join_ack(struct sw_writer *w, const struct wire_join_ack *m);
 bool wire_get_join_ack(struct sw_reader *r, struct wire_join_ack *m);
+void wire_put_size_probe(struct sw_writer *w, const struct wire_size_probe *m);
+bool wire_get_size_probe(struct sw_reader *r, struct wire_size_probe *m);
+void wire_put_size_ack(struct sw_writer *w, const struct wire_size_ack *m);
+bool wire_get_size_ack(struct sw_reader *r, struct wire_size_ack *m);
+/* A message of a type that is never known, of zeros: `len` bytes with its header, at least that. */
+void wire_put_padding(struct sw_writer *w, size_t len);
 void wire_put_table_req(struct sw_writer *w);
 void wire_put_table(struct sw_writer *w, const struct wire_table *m);
 bool wire_get_table(struct sw_reader *r, struct wire_table *m);

@@ -159,7 +159,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--hugepages", default="auto", choices=["auto", "on", "off"])
     parser.add_argument("--megabytes", type=int, default=256, help="memory that DPDK takes")
-    parser.add_argument("--map-megabytes", type=int, default=26, help="memory of records")
+    parser.add_argument("--map-megabytes", type=int, default=20, help="memory of records")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep configurations and logs")
     options = parser.parse_args()

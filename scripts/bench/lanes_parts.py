@@ -27,6 +27,7 @@ port:
 cores: {{lanes: [{lanes}], keeper: {control}, control: {control}, lane_idle: {{policy: spin}}}}
 control: {{socket: {folder}/control.sock}}
 memory: {{hugepages: off, megabytes: 160}}
+membership: {{probe_timeout_ms: {probe_timeout_ms}}}
 """
 MEMIF = """\
   kind: memif
@@ -41,6 +42,7 @@ VDEV = """\
 INTERFACE = """\
   kind: {kind}
   interface: {interface}"""
+PROBE_TIMEOUT_MS = 20
 SERVER_MAC = "02:53:0a:00:00:01"  # what an owned port makes of 10.0.0.1
 
 
@@ -114,7 +116,8 @@ class Server(Part):
         seal = f"seal: {{keyring: {keyring}}}" if keyring else "insecure: true"
         self.config = folder / "swimlane.yaml"
         self.config.write_text(CONFIG.format(seal=seal, port=port.format(folder=folder), folder=folder,
-                                             lanes=", ".join([str(cpus[-1])] * lanes), control=cpus[0]))
+                                             lanes=", ".join([str(cpus[-1])] * lanes), control=cpus[0],
+                                             probe_timeout_ms=PROBE_TIMEOUT_MS))
 
     def start(self):
         self.spawn([str(self.build / "app/swimlane/swimlane"), "--config", str(self.config)], self.folder,
@@ -134,6 +137,9 @@ class Server(Part):
 
     def lanes(self):
         return [core for core in self.call("stats")["cores"] if core["role"] == "lane"]
+
+    def keeper(self):
+        return next(core for core in self.call("stats")["cores"] if core["role"] == "keeper")
 
     def thread(self, lane=0):
         """The lane's thread, for strace and perf."""

@@ -38,7 +38,18 @@ def write(folder, result, stages):
     write_csv(folder, "rtt", ["", "p50", "p99", "p99.9", "max"],
               [[kind, *(rtt[q] for q in ("p50", "p99", "p99.9", "max"))] for kind, rtt in result["rtt_us"].items()])
     write_csv(folder, "loss_free", ["", "Mpps"], [[n, r] for n, r in result.get("loss_free_mpps", {}).items()])
+    rows = [(f"{kind} {lanes}", row) for kind, of in result.get("ports", {}).items() for lanes, row in of.items()]
+    write_csv(folder, "ports", ["", "rate", "loss-free"],
+              [[name, row["mpps"], row["loss_free_mpps"]] for name, row in rows])
+    write_csv(folder, "deltas", ["", "thousand deltas a second"],
+              [[name, row["deltas"]["deltas_per_s"] / 1000] for name, row in rows])
+    write_csv(folder, "mixed", ["", "p50", "p99", "p99.9", "max", "probes", "lost", "late"],
+              [[name, *((row["deltas"]["half"]["rtt_us"] or {}).get(q, "") for q in ("p50", "p99", "p99.9", "max")),
+                *(row["deltas"]["half"]["probes"][n] for n in ("sent", "lost", "late"))] for name, row in rows])
     if shutil.which("gnuplot"):
         plot(folder, "rates", [2], "million answers a second, one lane")
         plot(folder, "cycles", range(2, 2 + len(stages)), "cycles an answer", "rowstacked")
         plot(folder, "rtt", [2, 3, 4], "microseconds")
+        plot(folder, "ports", [2, 3], "million sealed answers a second, by port and lanes")
+        plot(folder, "deltas", [2], "thousand records a second, by port and lanes")
+        plot(folder, "mixed", [2, 3, 4], "microseconds of a probe beside records")

@@ -111,6 +111,10 @@ class Alone:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
+        self.process = None
+        text = self.log.read_text(errors="replace")
+        if "Sanitizer: " in text or "runtime error: " in text:  # where it was built with one
+            raise RuntimeError(text)
         return code
 
     def __enter__(self):

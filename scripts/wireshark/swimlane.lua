@@ -9,7 +9,8 @@ swimlane.prefs.port = Pref.uint("UDP port", 7946, "Packets to and from this port
 local HEADER, PRELUDE, TAG = 40, 24, 16
 local types = {
 	[0x01] = "PING", [0x02] = "ACK", [0x03] = "NACK", [0x04] = "PING_REQ", [0x05] = "MEMBER", [0x06] = "JOIN",
-	[0x07] = "JOIN_ACK", [0x08] = "TABLE_REQ", [0x09] = "TABLE", [0x20] = "RECORD", [0x21] = "VERSION_REQ",
+	[0x07] = "JOIN_ACK", [0x08] = "TABLE_REQ", [0x09] = "TABLE",
+	[0x00] = "PADDING", [0x0a] = "SIZE_PROBE", [0x0b] = "SIZE_ACK", [0x20] = "RECORD", [0x21] = "VERSION_REQ",
 	[0x22] = "VECTOR", [0x23] = "SESSION_DATA", [0x24] = "SESSION_GET", [0x25] = "SESSION_DONE",
 	[0x26] = "SESSION_REFUSE", [0x27] = "COLLECTED", [0x28] = "RELAY", [0x29] = "BUCKETS",
 }
@@ -107,6 +108,9 @@ field("wanted", ProtoField.uint64, "Wanted", H)
 field("reason", ProtoField.uint8, "Reason", D, reasons)
 field("hops", ProtoField.uint8, "Hops", D)
 field("sum", ProtoField.uint64, "Sum", H)
+field("size", ProtoField.uint16, "Size seen", D)
+field("size_max", ProtoField.uint16, "Largest packet taken", D)
+field("padding", ProtoField.bytes, "Padding")
 local all = {}
 for _, one in pairs(f) do all[#all + 1] = one end
 swimlane.fields = all
@@ -197,6 +201,9 @@ read[0x20] = function(c)
 	if flags % 8 >= 4 then c:fields({ "previous_id", 8 }, { "previous_epoch", 4 }, { "previous_seq", 8 }) end
 	if value then c:fields({ "key", key:uint() }, { "value", value:uint() }) end
 end
+read[0x00] = function(c) c:take("padding", c:left()) end
+read[0x0a] = function(c) c:fields({ "seq", 4 }, { "size_max", 2 }) end
+read[0x0b] = function(c) c:fields({ "seq", 4 }, { "size", 2 }, { "size_max", 2 }) end
 read[0x21] = function(c)
 	c:fields({ "nonce", 8 })
 	c:bits(1, "request_flags", "first_session", "reconcile", "report", "repair")

@@ -8,6 +8,8 @@
  *   3   a whole frame, whose datagram, if there is one in it, must not be authentic
  *   4   the same, with the IPv4 header's checksum made right and UDP's left out
  *   5   as 3, at a port of IPv6 on VLAN 20, whose device has found the UDP checksum right
+ *   6   a whole frame around an authentic packet: how many changes of it, each where (two bytes)
+ * and what to turn over there, then the body; parsed, opened and decoded, as far as it gets
  *
  * Seeds: tests/fuzz/open-corpus. */
 #include <stdlib.h>
@@ -52,7 +54,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	must(rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0);
-	mbufs = rte_pktmbuf_pool_create("fuzz", 63, 0, 0, 4096, SOCKET_ID_ANY);
+	mbufs = rte_pktmbuf_pool_create(
+		"fuzz", 63, 0, 0, RTE_PKTMBUF_HEADROOM + OFFSET + WIRE_JUMBO_MAX, SOCKET_ID_ANY);
 	must(mbufs != NULL);
 	must(seal_create(&config, &ring, &seal, choice, error) == 0);
 	sender = seal_sender_create_owner(seal, self, 99);
@@ -100,7 +103,7 @@ static enum seal_result open_packet(struct seal_packet *p, size_t len)
 
 static void as_it_is(const uint8_t *data, size_t size)
 {
-	if (size > WIRE_PACKET_MAX)
+	if (size > WIRE_JUMBO_MAX)
 		return;
 	struct seal_packet p = packet_of(data, size);
 	must(open_packet(&p, size) != SEAL_OK);
@@ -109,7 +112,7 @@ static void as_it_is(const uint8_t *data, size_t size)
 
 static struct seal_packet authentic(const uint8_t *body, size_t len)
 {
-	static uint8_t draft[WIRE_PACKET_MAX];
+	static uint8_t draft[WIRE_JUMBO_MAX];
 	memcpy(draft + WIRE_HEADER_LEN, body, len);
 	struct seal_packet p = packet_of(draft, WIRE_HEADER_LEN + len + WIRE_TAG_LEN);
 	p.h.body_len = (uint16_t)len;
@@ -120,7 +123,7 @@ static struct seal_packet authentic(const uint8_t *body, size_t len)
 
 static void as_body(const uint8_t *data, size_t size)
 {
-	if (size < WIRE_PRELUDE_LEN || size > WIRE_BODY_MAX)
+	if (size < WIRE_PRELUDE_LEN || size > WIRE_BODY_JUMBO_MAX)
 		return;
 	struct seal_packet p = authentic(data, size);
 	must(open_packet(&p, WIRE_HEADER_LEN + size + WIRE_TAG_LEN) == SEAL_OK);
@@ -204,17 +207,62 @@ static void as_frame6(const uint8_t *data, size_t size)
 	free(copy);
 }
 
+/* From the wire to the last message, as a lane does it. */
+static void as_whole(const uint8_t *data, size_t size)
+{
+	static const struct frame_self self = {.addr_be = 0x0100000a, /* 10.0.0.1 */
+		.broadcast_be = UINT32_MAX,
+		.port_be = 0x0a1f, /* 7946 */
+		.mac = {2, 0, 0, 0, 0, 1},
+		.exclusive = true};
+	static const struct frame_route route = {.to_mac = {2, 0, 0, 0, 0, 1},
+		.from_mac = {2, 0, 0, 0, 0, 2},
+		.to = {[10] = 0xff, 0xff, 10, 0, 0, 1},
+		.from = {[10] = 0xff, 0xff, 10, 0, 0, 2},
+		.to_port_be = 0x0a1f,
+		.from_port_be = 0x0a1f};
+	size_t edits = size == 0 ? 0 : data[0] % (EDITS_MAX + 1), begin = 1 + 3 * edits;
+	if (size < begin + WIRE_PRELUDE_LEN || size - begin > WIRE_BODY_JUMBO_MAX)
+		return;
+	const uint8_t *body = data + begin;
+	struct seal_packet p = authentic(body, size - begin);
+	size_t packet_len = WIRE_HEADER_LEN + (size - begin) + WIRE_TAG_LEN;
+	frame_build(&route, p.bytes, (uint16_t)packet_len);
+	uint8_t *frame = malloc(OFFSET + packet_len);
+	must(frame != NULL);
+	memcpy(frame, p.bytes - OFFSET, OFFSET + packet_len);
+	rte_pktmbuf_free(p.mbuf);
+	for (const uint8_t *e = data + 1; e < body; e += 3)
+		frame[(e[0] << 8 | e[1]) % (OFFSET + packet_len)] ^= e[2];
+	struct frame f;
+	frame_classify(&self, frame, (uint32_t)(OFFSET + packet_len), &f);
+	must(edits > 0 || (f.kind == FRAME_DATAGRAM && f.payload_len == packet_len));
+	if (f.kind == FRAME_DATAGRAM && f.payload_len <= WIRE_JUMBO_MAX) {
+		struct seal_packet got = packet_of(frame + f.payload_offset, f.payload_len);
+		enum seal_result result = open_packet(&got, f.payload_len);
+		must(edits > 0 || result == SEAL_OK);
+		if (result == SEAL_OK) { /* whatever was changed around it, it is what was said */
+			must(got.h.body_len == size - begin);
+			must(memcmp(got.bytes + WIRE_HEADER_LEN, body, size - begin) == 0);
+			decode(&got);
+		}
+		rte_pktmbuf_free(got.mbuf);
+	}
+	free(frame);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	switch (data[0] % 6) {
+	switch (data[0] % 7) {
 	case 0: as_it_is(data + 1, size - 1); break;
 	case 1: as_body(data + 1, size - 1); break;
 	case 2: with_changes(data + 1, size - 1); break;
 	case 3: as_frame(data + 1, size - 1, false); break;
 	case 4: as_frame(data + 1, size - 1, true); break;
 	case 5: as_frame6(data + 1, size - 1); break;
+	case 6: as_whole(data + 1, size - 1); break;
 	}
 	return 0;
 }

@@ -61,13 +61,13 @@ static void check_packet(uint8_t *packet, const struct sw_writer *body, struct w
 static void check_body(struct sw_reader *body, const struct wire_header *h)
 {
 	static struct any_message m;
-	static uint8_t packet[WIRE_PACKET_MAX];
+	static uint8_t packet[WIRE_JUMBO_MAX];
 	struct wire_prelude prelude;
 	struct wire_message raw;
 	wire_get_prelude(body, &prelude);
 	if (body->failed)
 		return;
-	struct sw_writer w = sw_writer_init(packet + WIRE_HEADER_LEN, WIRE_BODY_MAX);
+	struct sw_writer w = sw_writer_init(packet + WIRE_HEADER_LEN, WIRE_BODY_JUMBO_MAX);
 	wire_put_prelude(&w, &prelude);
 	while (wire_next(body, &raw)) {
 		bool taken = any_get(raw.type, &raw.payload, &m);
@@ -81,7 +81,7 @@ static void check_body(struct sw_reader *body, const struct wire_header *h)
 /* Makes a packet of any bytes that are long enough: few inputs would guess a checksum. */
 static void check_repaired(const uint8_t *data, size_t size)
 {
-	if (size < WIRE_HEADER_LEN + WIRE_PRELUDE_LEN + WIRE_TAG_LEN || size > WIRE_PACKET_MAX)
+	if (size < WIRE_HEADER_LEN + WIRE_PRELUDE_LEN + WIRE_TAG_LEN || size > WIRE_JUMBO_MAX)
 		return;
 	uint8_t *copy = malloc(size);
 	must(copy != NULL);

@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
-"""Lanes under load over shared memory: a spinning lane makes no system call, two and four lanes share a port, and a
-capture shows what passes, in Wireshark's words."""
+"""Lanes under load: a spinning lane makes no system call, two and four lanes share a port and keep each flow on one of
+them and in order, real probes are answered in time while junk pours in, records come beside probes, and a capture shows
+what passes, in Wireshark's words.
+
+  tests/live/lanes.py [--full]    with the full numbers: 30 s of junk
+"""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -11,11 +16,13 @@ import time
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[2] / "scripts/bench")]
 
 import lanes_parts as parts  # noqa: E402
-from lanes_parts import MEMIF, ROOT, Server, Source  # noqa: E402
+from lanes_parts import INTERFACE, MEMIF, ROOT, Server, Source, Veth  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("SW_BUILD", ROOT / "build"))
 CLIENT = "net_memif0,role=client,id=0,socket={folder}/link.sock,socket-abstract=no,rsize=10"
 DISSECTOR = ROOT / "scripts/wireshark/swimlane.lua"
+PROBE_TIMEOUT_MS = 20  # of the profile that the server runs with
+LATE_SHARE = 0.001  # more than twice those that are late without junk
 count = failed = 0
 
 
@@ -43,6 +50,8 @@ class Pair:
             self.source.await_ready()
             return self
         except BaseException:
+            print(f"# the server: exit code {self.server.process and self.server.process.poll()}")
+            print("\n".join(f"# {line}" for line in self.server.last_words().splitlines()))
             self.__exit__()
             raise
 
@@ -89,19 +98,78 @@ def captures(pair):
           "a capture in the clear of one type has nothing else")
     run, lines = capture(pair, "--rate", "50")
     check(run.returncode == 0 and 0 < len(lines) <= 70, f"a capture keeps to its rate: {len(lines)} in a second")
+    missed = re.search(r"(\d+) missed", run.stderr)
+    check(missed is not None and int(missed[1]) > 100, f"and says what it missed: {run.stderr.strip()}")
 
 
-def lanes_add_up(folder, keyring, lanes):
+def flows(server, source, lanes, kind):
+    """64 peers' probes, each peer a flow: its answers come from one lane, in the order of the questions."""
+    source.run(200)
+    time.sleep(0.5)  # what a lane had in hand when it was taken off its CPU is not of the next run
+    before = server.lanes()
+    run = source.run(2000, kind="flows")
+    after = server.lanes()
+    answered = [b["counters"]["answered"] - a["counters"]["answered"] for a, b in zip(before, after)]
+    seen, probes = run["flows"], run["probes"]
+    print(f"# {kind}: answered by lane {answered}; seen by the source {seen}, {probes}")
+    check(len(answered) == lanes and min(answered) > 0 and seen["by_lane"] != [] and len(seen["by_lane"]) == lanes
+          and min(seen["by_lane"]) > 0, f"{kind}, {lanes} lanes: flows are spread over all of them")
+    check(seen["moved"] == 0 and run["bad"] == 0, f"{kind}, {lanes} lanes: each flow stays on its lane")
+    check(seen["reordered"] == 0, f"{kind}, {lanes} lanes: each flow's answers come in order")
+    check(probes["answered"] == sum(seen["by_lane"]) and
+          all(s <= a for s, a in zip(seen["by_lane"], answered)) and
+          probes["answered"] <= sum(answered) <= probes["sent"],
+          f"{kind}, {lanes} lanes: their counters add up: {sum(answered)} answered of {probes['sent']}")
+
+
+def several_lanes(folder, keyring, lanes):
     with Pair(folder / f"{lanes}", keyring, lanes) as pair:
-        pair.source.run(200)
-        time.sleep(0.5)  # what a lane had in hand when it was taken off its CPU is not of the next run
-        before = pair.server.lanes()
-        run = pair.source.run(2000)
-        after = pair.server.lanes()
-        answered = [b["counters"]["answered"] - a["counters"]["answered"] for a, b in zip(before, after)]
-        print(f"# answered by lane {answered}, seen by the source {run['answered']}, {run['lost']} lost")
-        check(len(answered) == lanes and min(answered) > 0 and run["sent"] - run["lost"] <= sum(answered) <= run["sent"],
-              f"{lanes} lanes answer, and their counters add up")
+        flows(pair.server, pair.source, lanes, "memif")
+    with Veth() as veth:
+        here, cpus = folder / f"p{lanes}", sorted(os.sched_getaffinity(0))
+        server = Server(BUILD, here, cpus, INTERFACE.format(kind="af_packet", interface="swa0"), keyring, lanes,
+                        namespace=veth.server)
+        vdev = "net_af_packet0,iface=swb0,blocksz=4096,framesz=2048,framecnt=512"
+        with server, Source(BUILD, here, cpus[0], vdev, keyring=keyring, to_mac=veth.mac("server"),
+                            mac=veth.mac("source"), namespace=veth.source) as source:
+            flows(server, source.await_ready(), lanes, "af_packet")
+
+
+def junk(pair, seconds):
+    """At the highest rate of the source, with a real probe each millisecond; in turns with such probes alone, since
+    what else runs on this machine takes source and lane off their CPUs."""
+    frames, totals, worst = 0, {kind: {"sent": 0, "lost": 0, "late": 0} for kind in ("rtt", "junk")}, {}
+    for _ in range(seconds):
+        for kind, options in (("rtt", {"rate": 1000}), ("junk", {})):
+            run = pair.source.run(1000, kind=kind, timeout_ms=PROBE_TIMEOUT_MS, **options)
+            for name in totals[kind]:
+                totals[kind][name] += run["probes"][name]
+            worst[kind] = max(worst.get(kind, 0), run["rtt_us"]["p99"])
+            frames += run["sent"] if kind == "junk" else 0
+    alone, among = totals["rtt"], totals["junk"]
+    print(f"# {frames} frames of junk in {seconds} s; probes among it {among}, alone {alone}; worst p99 of a second {worst}")
+    check(frames > 10000 * seconds and among["sent"] > 100 * seconds, f"junk pours in for {seconds} s")
+    check(among["lost"] == 0, "no real probe is lost among it")
+    allowed = 2 * alone["late"] / alone["sent"] + LATE_SHARE
+    check(among["late"] <= among["sent"] * allowed,
+          f"they are answered within {PROBE_TIMEOUT_MS} ms: {among['late']} of {among['sent']} are late, without junk "
+          f"{alone['late']} of {alone['sent']}")
+
+
+def deltas(pair):
+    """Records of 64 writers beside probes: all are merged, no probe is lost."""
+    def merged():
+        keeper = next(core for core in pair.server.call("stats")["cores"] if core["role"] == "keeper")
+        return keeper["counters"]["merged"]
+
+    before = merged()
+    run = pair.source.run(2000, kind="deltas", rate=2000, timeout_ms=PROBE_TIMEOUT_MS)
+    deadline = time.monotonic() + 5
+    while merged() - before < run["deltas"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    print(f"# {run['deltas']} records in {run['sent']} packets, {merged() - before} merged; probes {run['probes']}")
+    check(run["deltas"] > 1000 and merged() - before == run["deltas"], "all records are merged")
+    check(run["probes"]["sent"] > 100 and run["probes"]["lost"] == 0, "no probe is lost beside them")
 
 
 def main():
@@ -119,8 +187,11 @@ def main():
             run, _ = capture(pair, "--clear")
             check(run.returncode == 1 and "capture_clear" in run.stderr,
                   "what is sealed is shown only where the configuration allows it")
+        with Pair(folder / "busy", keyring) as pair:
+            junk(pair, 30 if "--full" in sys.argv[1:] else 5)
+            deltas(pair)
         for lanes in (2, 4):
-            lanes_add_up(folder, keyring, lanes)
+            several_lanes(folder, keyring, lanes)
     finally:
         parts.remove(folder)
     print(f"1..{count}")

@@ -16,24 +16,22 @@ static int compare_written(const struct written *a, const struct written *b)
 	return compare(a->clock, a->weight, a->author, b);
 }
 
-static uint16_t remember(struct world *w, const struct map_view *view)
+static bool same_record(const struct written *a, const struct written *b)
 {
-	for (uint16_t i = 0; i < w->history_count; i++) {
-		const struct written *h = &w->history[i];
-		if (dot_equal(h->dot, view->dot) && dot_equal(h->author, view->author) &&
-			h->clock == view->clock && h->tombstone == view->tombstone &&
-			h->key == world_key_of(view->key))
+	return a->key == b->key && a->tombstone == b->tombstone && a->clock == b->clock &&
+	       dot_equal(a->dot, b->dot) && dot_equal(a->author, b->author);
+}
+
+static uint16_t remember(struct world *w, const struct written *record)
+{
+	for (uint16_t i = 0; i < w->history_count; i++)
+		if (same_record(&w->history[i], record))
 			return (uint16_t)(i + 1);
-	}
 	if (w->history_count == HISTORY_MAX)
 		abort(); /* a driver's budget is below that */
-	w->history[w->history_count++] = (struct written){.key = (uint8_t)world_key_of(view->key),
-		.tombstone = view->tombstone,
-		.origin = (uint8_t)view->written_ms,
-		.clock = view->clock,
-		.weight = view->weight,
-		.author = view->author,
-		.dot = view->dot};
+	struct written *h = &w->history[w->history_count++];
+	*h = *record;
+	h->after = w->collected_count;
 	return w->history_count;
 }
 
@@ -48,36 +46,35 @@ static struct dot first_dot(const struct world *w, uint32_t origin)
 	return (struct dot){0};
 }
 
-static bool covers(uint32_t a, struct dot dot)
+static bool covers(const struct version_vector *vv, struct dot dot)
 {
-	return map_seq_reader(world_map(a), dot.actor) >= dot.seq;
+	return vv_reach(vv_get(vv, dot.actor)) >= dot.seq;
 }
 
-static uint64_t unseen_by(const struct world *w, uint32_t a, uint64_t origins)
+static uint64_t unseen_by(const struct world *w, const struct version_vector *vv, uint64_t origins)
 {
 	uint64_t unseen = 0;
 	for (; origins != 0; origins &= origins - 1) {
 		uint32_t origin = (uint32_t)__builtin_ctzll(origins);
-		if (!covers(a, first_dot(w, origin)))
+		if (!covers(vv, first_dot(w, origin)))
 			unseen |= 1ULL << origin;
 	}
 	return unseen;
 }
 
-void check_collected(struct world *w, uint32_t a, const struct map_view *t)
+void check_write(struct world *w, uint32_t origin, const struct written *old)
+{
+	w->replaced[origin] = old == NULL ? 0 : w->replaced[old->origin] | 1ULL << old->origin;
+	w->previous[origin] = old == NULL ? 0 : (uint8_t)(old->origin + 1);
+}
+
+void check_collected(struct world *w, const struct collecting *c)
 {
 	if (w->collected_count == COLLECTED_MAX)
 		abort(); /* a driver's budget is below that */
-	w->collected[w->collected_count++] =
-		(struct collected){.key = (uint8_t)world_key_of(t->key),
-			.origin = (uint8_t)t->written_ms,
-			.by = (uint8_t)a,
-			.life = w->nodes[a].life,
-			.clock = t->clock,
-			.weight = t->weight,
-			.author = t->author,
-			.history = w->history_count,
-			.unseen = unseen_by(w, a, w->replaced[t->written_ms])};
+	struct collected *to = &w->collected[w->collected_count++];
+	*to = c->what;
+	to->unseen = unseen_by(w, &c->vector, w->replaced[to->origin]);
 }
 
 static bool was_collected_above(const struct world *w, const struct written *h)
@@ -92,12 +89,12 @@ static bool was_collected_above(const struct world *w, const struct written *h)
 
 /* If a replica's vector covers a write, it holds that write or one with a larger stamp, or a
  * tombstone newer than it has been collected. */
-static const char *check_covered(const struct world *w, uint32_t a, uint32_t from)
+const char *check_covered(const struct world *w, uint32_t a, uint32_t from)
 {
 	const struct node *n = &w->nodes[a];
 	for (uint32_t i = from; i < w->history_count; i++) {
 		const struct written *h = &w->history[i];
-		if (map_seq_reader(world_map(a), h->dot.actor) < h->dot.seq)
+		if (!covers(&n->vector, h->dot))
 			continue;
 		if (n->held[h->key] != 0) {
 			if (compare_written(&w->history[n->held[h->key] - 1], h) < 0)
@@ -109,16 +106,52 @@ static const char *check_covered(const struct world *w, uint32_t a, uint32_t fro
 	return NULL;
 }
 
-const char *check_step(struct world *w, uint32_t a)
+/* With nothing in between its fields: histories are compared as bytes. */
+void check_set_dot(struct dot *to, struct dot dot)
+{
+	memset(to, 0, sizeof(*to));
+	to->actor.id = dot.actor.id;
+	to->actor.epoch = dot.actor.epoch;
+	to->seq = dot.seq;
+}
+
+void check_look(struct world *w, uint32_t a)
 {
 	static const uint8_t names[KEYS] = {'a', 'b'};
 	struct node *n = &w->nodes[a];
-	uint32_t before = w->history_count;
+	map_vector_owner(world_map(a), &n->vector);
 	for (uint32_t key = 0; key < KEYS; key++) {
 		struct map_view view;
-		bool found = map_get_reader(world_map(a), &names[key], 1, &view);
-		n->held[key] = found ? remember(w, &view) : 0;
+		struct written *r = &n->records[key];
+		n->holds[key] = map_get_reader(world_map(a), &names[key], 1, &view);
+		memset(r, 0, sizeof(*r));
+		if (!n->holds[key])
+			continue;
+		r->key = (uint8_t)key;
+		r->tombstone = view.tombstone;
+		r->origin = (uint8_t)view.written_ms;
+		r->clock = view.clock;
+		r->weight = view.weight;
+		check_set_dot(&r->author, view.author);
+		check_set_dot(&r->dot, view.dot);
 	}
+}
+
+void check_remember(struct world *w, uint32_t a)
+{
+	struct node *n = &w->nodes[a];
+	for (uint32_t key = 0; key < KEYS; key++)
+		n->held[key] = n->holds[key] ? remember(w, &n->records[key]) : 0;
+}
+
+const char *check_step(struct world *w, uint32_t a)
+{
+	uint32_t before = w->history_count;
+	for (uint32_t i = 0; i < world_collecting_count; i++)
+		check_collected(w, &world_collecting[i]);
+	world_collecting_count = 0;
+	check_look(w, a);
+	check_remember(w, a);
 	for (uint32_t i = 0; i < w->replicas; i++) {
 		/* Others are as they were, but the history may have grown. */
 		const char *broken =
@@ -150,18 +183,17 @@ static const struct written *live_at(const struct world *w, uint32_t a, uint32_t
 	return held == 0 || w->history[held - 1].tombstone ? NULL : &w->history[held - 1];
 }
 
-static const char *check_nothing_lost(const struct world *w, uint32_t a, const uint16_t held[KEYS])
+static bool is_kept(const struct world *w, const uint16_t held[KEYS], const uint16_t now[KEYS])
 {
 	for (uint32_t k = 0; k < KEYS; k++) {
-		const struct node *n = &w->nodes[a];
 		if (held[k] == 0)
 			continue;
 		const struct written *h = &w->history[held[k] - 1];
-		if (n->held[k] != 0 ? compare_written(&w->history[n->held[k] - 1], h) < 0
-				    : !was_collected_above(w, h))
-			return "what a live server held is not lost";
+		if (now[k] != 0 ? compare_written(&w->history[now[k] - 1], h) < 0
+				: !was_collected_above(w, h))
+			return false;
 	}
-	return NULL;
+	return true;
 }
 
 const char *const world_corners[CORNERS] = {
@@ -205,8 +237,9 @@ static bool was_written_anew(const struct world *w, const struct written *live)
 
 static bool was_there(const struct world *w, const struct collected *c, const struct written *live)
 {
-	for (uint32_t i = 0; i < c->history; i++)
-		if (dot_equal(w->history[i].author, live->author))
+	uint32_t number = (uint32_t)(c - w->collected);
+	for (uint32_t i = 0; i < w->history_count; i++)
+		if (w->history[i].after <= number && dot_equal(w->history[i].author, live->author))
 			return true;
 	return false;
 }
@@ -221,7 +254,7 @@ static const char *corner_of(
 		return world_corners[3];
 	if ((c->unseen >> live->origin & 1) && w->previous[c->origin] != live->origin + 1)
 		return world_corners[1];
-	if (!covers(c->by, first_dot(w, live->origin)))
+	if (!covers(&w->nodes[c->by].vector, first_dot(w, live->origin)))
 		return world_corners[2];
 	return three_parted(w, c->by) ? world_corners[0] : NULL;
 }
@@ -255,7 +288,8 @@ const char *check_healed(const struct world *w, const uint16_t held[KEYS])
 			continue;
 		if (!n->ready)
 			return "all that run have a first session in the end";
-		const char *broken = check_nothing_lost(w, i, held);
+		const char *broken =
+			is_kept(w, held, n->held) ? NULL : "what a live server held is not lost";
 		const char *back = check_nothing_back(w, i);
 		if (world_is_corner(back))
 			corner = back;

@@ -7,116 +7,45 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "map_image.h"
+#include "deltamap/mutation.h"
 #include "map_internal.h"
-#include "seen.h"
+#include "map_ledger.h"
+#include "map_local.h"
+#include "map_network.h"
 
-enum {
-	SAID_MAX = SEEN_WORDS * 64,
-	INDEX_SIZE = 4 * SAID_MAX,
-	DEPTH_MAX = 1024,
-	FOLLOWED_MAX = 4096,
-	FOLLOWED_ONE_OF = 16,
-	FOLLOWED_CHECKS_MAX = 20000
+enum { DEPTH_MAX = 512, UNDER_WAY_MAX = 192, CHOICES_MAX = 256 };
+
+/* A packet that is under way, and how often it came where that counts. */
+struct under_way {
+	uint32_t packet;
+	uint8_t came;
 };
 
-const struct map_scope map_scopes[MAP_SCOPES] = {
-	{"three writes, pushed alone", 3, 2, 0, false, {.writes = 3, .puts = 3, .deletes = 1}},
-	{"two writes and a pull", 3, 2, 0, true,
-		{.writes = 2, .puts = 2, .deletes = 1, .pulls = 1, .resends = 1}},
-	{"two writes and two pulls", 3, 1, 0, true, {.writes = 2, .puts = 2, .pulls = 2}},
-	{"one starts anew", 3, 1, 0, true, {.writes = 1, .puts = 1, .restarts = 1, .pulls = 2}},
-	{"a delete is collected", 3, 1, 0, true,
-		{.writes = 2, .puts = 1, .deletes = 1, .reports = 3, .pulls = 1}},
-	{"one is forgotten and a delete collected", 3, 1, 0, true,
-		{.writes = 2, .puts = 1, .deletes = 1, .forgets = 1, .reports = 2, .pulls = 1}},
-	{"two islands of one each, both delete", 2, 1, 0, true,
-		{.writes = 3, .puts = 2, .deletes = 2, .forgets = 2, .pulls = 2}},
-	{"four writes, pushed alone", 3, 2, 0, false, {.writes = 4, .puts = 4, .deletes = 2}},
-	{"four writes, two pulls, one starts anew", 3, 2, 0, true,
-		{.writes = 4, .puts = 4, .deletes = 2, .pulls = 2, .resends = 1, .restarts = 1}},
-};
-
-struct followed {
-	uint64_t key, reaction;
-	uint32_t packets;
-};
-
-struct network {
-	uint64_t said[SEEN_WORDS];
-	uint64_t asked[SEEN_WORDS]; /* requests that arrived once */
+struct place {
+	uint32_t states[REPLICAS_MAX];
+	uint32_t ledger;
+	struct map_budget left;
+	uint32_t count;
+	struct under_way net[UNDER_WAY_MAX];
 };
 
 struct frame {
-	struct network network;
-	struct map_budget left;
-	uint64_t hashes[REPLICAS_MAX];
-	struct step step;    /* that led here */
-	uint32_t next;       /* step to try */
-	struct image before; /* of step.a */
-	struct world world;
+	struct step step; /* that led here */
+	uint32_t packet;
+	uint32_t next; /* to try */
+	struct place place;
 };
 
 struct search {
 	const struct map_scope *scope;
-	struct seen seen, healed;
+	struct fingerprints seen, healed, calm;
 	struct frame *stack;
-	struct frame *now; /* that takes what is sent */
 	uint32_t depth;
+	uint32_t choice_count;
+	struct step choices[CHOICES_MAX]; /* but for deliveries */
 	uint64_t states_max;
 	struct map_explored *out;
 };
-
-static struct packet sayings[SAID_MAX];
-static uint32_t said_count;
-static uint16_t said_index[INDEX_SIZE]; /* by hash: number + 1 */
-static struct image all_images[REPLICAS_MAX];
-static struct followed followed[FOLLOWED_MAX];
-
-static bool has(const uint64_t *bits, uint32_t at)
-{
-	return bits[at / 64] >> (at % 64) & 1;
-}
-
-static uint64_t hash_packet(const struct packet *p)
-{
-	uint64_t h = sw_mix64((uint64_t)p->from << 8 | p->to | (uint64_t)p->epoch << 16);
-	h = sw_mix64(h + p->floor);
-	for (uint32_t i = 0; i < p->len; i++)
-		h = (h ^ p->bytes[i]) * 0x100000001b3ULL;
-	return sw_mix64(h);
-}
-
-static bool same_packet(const struct packet *a, const struct packet *b)
-{
-	return a->from == b->from && a->to == b->to && a->epoch == b->epoch &&
-	       a->floor == b->floor && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-static void say(void *context, const struct packet *packet)
-{
-	struct search *search = context;
-	uint32_t slot = (uint32_t)hash_packet(packet) % INDEX_SIZE;
-	while (said_index[slot] != 0 && !same_packet(&sayings[said_index[slot] - 1], packet))
-		slot = (slot + 1) % INDEX_SIZE;
-	if (said_index[slot] == 0) {
-		if (said_count == SAID_MAX) {
-			fprintf(stderr, "more than %d different packets\n", SAID_MAX);
-			abort();
-		}
-		sayings[said_count] = *packet;
-		said_index[slot] = (uint16_t)++said_count;
-	}
-	uint32_t at = said_index[slot] - 1u;
-	search->now->network.said[at / 64] |= 1ULL << (at % 64);
-}
-
-static void copy_world(struct world *to, const struct world *from)
-{
-	memcpy(to, from, offsetof(struct world, history));
-	memcpy(to->history, from->history, from->history_count * sizeof(from->history[0]));
-	memcpy(to->collected, from->collected, from->collected_count * sizeof(from->collected[0]));
-}
 
 static bool spend(uint8_t *left)
 {
@@ -126,250 +55,391 @@ static bool spend(uint8_t *left)
 	return true;
 }
 
-/* All steps that there may be, by number: first those of pairs, then each packet. */
-static struct step step_of(uint32_t n)
+/* ---- what is under way ---- */
+
+static struct under_way *find_packet(struct place *p, uint32_t packet)
 {
-	struct step t = {.kind = (enum step_kind)(n / (REPLICAS_MAX * REPLICAS_MAX))};
-	if (t.kind < STEP_DELIVER) {
-		t.a = (uint8_t)(n / REPLICAS_MAX % REPLICAS_MAX);
-		t.b = (uint8_t)(n % REPLICAS_MAX);
-		return t;
+	for (uint32_t i = 0; i < p->count; i++)
+		if (p->net[i].packet == packet)
+			return &p->net[i];
+	return NULL;
+}
+
+static void drop_packet(struct place *p, uint32_t i)
+{
+	p->net[i] = p->net[--p->count];
+}
+
+static void put_packet(struct place *p, uint32_t packet)
+{
+	if (find_packet(p, packet) != NULL)
+		return;
+	if (p->count == UNDER_WAY_MAX)
+		abort(); /* a scope's budget is below that */
+	p->net[p->count++] = (struct under_way){.packet = packet};
+}
+
+/* Of a request that may open a session: may it still come? */
+static bool is_asked_for(const struct place *p, uint8_t asker, uint8_t server, uint64_t nonce)
+{
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct packet *packet = network_packet(p->net[i].packet);
+		const struct packet_facts *f = network_facts(p->net[i].packet);
+		if (f->wants_session && f->nonce == nonce && packet->from == asker &&
+			packet->to == server)
+			return true;
 	}
-	t.kind = STEP_DELIVER;
-	t.what = (uint16_t)(n - STEP_DELIVER * REPLICAS_MAX * REPLICAS_MAX);
-	t.a = sayings[t.what].to;
-	return t;
+	return false;
 }
 
-static uint32_t step_count(void)
+/* Whatever it comes to, it says no more than is known of the floor; who starts anew knows none. */
+static bool tells_no_floor(const struct place *p, const struct packet *packet)
 {
-	return STEP_DELIVER * REPLICAS_MAX * REPLICAS_MAX + said_count;
+	uint64_t known = local_at(p->states[packet->to])->facts.floor;
+	return packet->floor == 0 || (p->left.restarts == 0 && packet->floor <= known);
 }
 
-static bool may_deliver(struct frame *f, uint32_t what)
+/* In a test build packets of other sessions may be taken. */
+static bool nonces_count(void)
 {
-	if (!has(f->network.said, what))
+#ifdef MAP_MUTATIONS
+	return map_mutation != MAP_MUTATION_NONCE_IGNORED &&
+	       map_mutation != MAP_MUTATION_SNAPSHOTS_MIXED;
+#else
+	return true;
+#endif
+}
+
+/* Can it make no difference any more, however often it comes? An answer of a session that its asker
+ * is not in: a nonce is never drawn twice. One that it has, of the snapshot that it is taking. A
+ * request that came, where the budget allows no other. */
+static bool is_dead(const struct place *p, const struct under_way *u)
+{
+	const struct packet *packet = network_packet(u->packet);
+	const struct packet_facts *f = network_facts(u->packet);
+	const struct local_facts *to = &local_at(p->states[packet->to])->facts;
+	if (f->is_request)
+		return u->came > 0 && p->left.duplicates == 0;
+	if (!nonces_count() || !tells_no_floor(p, packet))
 		return false;
-	if (sayings[what].bytes[0] != WIRE_VERSION_REQ)
+	if (f->type == WIRE_SESSION_REFUSE)
+		return f->nonce != to->nonce;
+	if (f->type != WIRE_SESSION_DATA)
+		return false;
+	if (f->nonce != to->nonce)
 		return true;
-	if (has(f->network.asked, what) && !spend(&f->left.duplicates))
+	return to->begun && (f->snapshot != to->snapshot || (to->got >> f->index & 1));
+}
+
+static void drop_dead(struct place *p)
+{
+	for (uint32_t i = 0; i < p->count;)
+		if (is_dead(p, &p->net[i]))
+			drop_packet(p, i);
+		else
+			i++;
+}
+
+/* ---- steps ---- */
+
+static bool may_deliver(struct place *p, uint32_t i)
+{
+	struct under_way *u = &p->net[i];
+	if (!network_facts(u->packet)->is_request)
+		return true;
+	if (u->came > 0 && !spend(&p->left.duplicates))
 		return false;
-	f->network.asked[what / 64] |= 1ULL << (what % 64);
+	u->came++;
 	return true;
 }
 
-static bool may(const struct map_scope *scope, struct frame *f, const struct step *t)
+static bool may(struct place *p, const struct step *t)
 {
-	bool single = t->kind == STEP_RESEND || t->kind == STEP_RESTART || t->kind == STEP_GO_ON;
-	if (t->a >= scope->replicas || (single && t->b > 0))
-		return false;
 	switch (t->kind) {
-	case STEP_PUT: return t->b < scope->keys && spend(&f->left.writes) && spend(&f->left.puts);
-	case STEP_DELETE:
-		return t->b < scope->keys && spend(&f->left.writes) && spend(&f->left.deletes);
-	case STEP_PULL: return t->b < scope->replicas && spend(&f->left.pulls);
-	case STEP_RESEND: return spend(&f->left.resends);
-	case STEP_RESTART: return spend(&f->left.restarts);
-	case STEP_LEARN: return t->b < scope->replicas;
-	case STEP_FORGET: return t->b < scope->replicas && spend(&f->left.forgets);
-	case STEP_GO_ON: return spend(&f->left.new_epochs);
-	case STEP_REPORT: return t->b < scope->replicas && spend(&f->left.reports);
-	case STEP_DELIVER: return may_deliver(f, t->what);
-	default: return false;
+	case STEP_PUT: return spend(&p->left.writes) && spend(&p->left.puts);
+	case STEP_DELETE: return spend(&p->left.writes) && spend(&p->left.deletes);
+	case STEP_PULL: return spend(&p->left.pulls);
+	case STEP_RESEND: return spend(&p->left.resends);
+	case STEP_RESTART: return spend(&p->left.restarts);
+	case STEP_FORGET: return spend(&p->left.forgets);
+	case STEP_GO_ON: return spend(&p->left.new_epochs);
+	case STEP_REPORT: return spend(&p->left.reports);
+	default: return true;
 	}
 }
 
-static uint64_t hash_frame(struct frame *f)
+static void add_choices(struct search *s, enum step_kind kind, uint32_t others)
 {
-	uint64_t h = world_hash_rest(&f->world);
-	for (uint32_t i = 0; i < f->world.replicas; i++)
-		h = sw_mix64(h + f->hashes[i]);
-	for (size_t i = 0; i < sizeof(f->left); i++)
-		h = h * 31 + ((const uint8_t *)&f->left)[i];
-	for (int i = 0; i < SEEN_WORDS; i++)
-		h = sw_mix64(h + f->network.asked[i]);
-	return sw_mix64(h);
+	for (uint32_t a = 0; a < s->scope->replicas; a++)
+		for (uint32_t b = 0; b < others; b++)
+			s->choices[s->choice_count++] =
+				(struct step){.kind = kind, .a = (uint8_t)a, .b = (uint8_t)b};
 }
 
-static uint64_t hash_replicas(const struct frame *f)
+static void list_choices(struct search *s)
 {
-	uint64_t h = world_hash_rest(&f->world);
-	for (uint32_t i = 0; i < f->world.replicas; i++)
-		h = sw_mix64(h + f->hashes[i]);
-	return h;
+	const struct map_budget *budget = &s->scope->budget;
+	uint32_t all = s->scope->replicas;
+	add_choices(s, STEP_TICK, 1);
+	add_choices(s, STEP_LEARN,
+		budget->restarts + budget->forgets + budget->new_epochs > 0 ? all : 0);
+	add_choices(s, STEP_PUT, budget->puts > 0 ? s->scope->keys : 0);
+	add_choices(s, STEP_DELETE, budget->deletes > 0 ? s->scope->keys : 0);
+	add_choices(s, STEP_PULL, budget->pulls > 0 ? all : 0);
+	add_choices(s, STEP_RESEND, budget->resends > 0);
+	add_choices(s, STEP_RESTART, budget->restarts > 0);
+	add_choices(s, STEP_FORGET, budget->forgets > 0 ? all : 0);
+	add_choices(s, STEP_GO_ON, budget->new_epochs > 0);
+	add_choices(s, STEP_REPORT, budget->reports > 0 ? all : 0);
 }
 
-static void write_trace(struct search *search, uint32_t depth)
+/* What came of a step: where the replica is, and what it sent. */
+static void arrive(struct place *p, const struct step *t, const struct edge *e)
 {
-	char *text = search->out->trace;
-	size_t size = sizeof(search->out->trace), n = 0;
-	char line[600];
+	uint32_t from = p->states[t->a];
+	p->ledger = ledger_step(p->ledger, t, from, edge_number(e));
+	p->states[t->a] = e->to;
+	for (uint32_t i = 0; i < e->sent_count; i++)
+		put_packet(p, edge_sent(e, i));
+}
+
+/* The end of a session, told to who served it, whom it tells nothing else and who has nothing to do
+ * by itself: nobody is in that session any more, so whether it stays open makes no difference. */
+static bool is_done_at_once(const struct place *p, uint32_t number)
+{
+	const struct packet *packet = network_packet(number);
+	const struct packet_facts *f = network_facts(number);
+	struct step tick = {.kind = STEP_TICK, .a = packet->to};
+	if (f->type != WIRE_SESSION_DONE || !nonces_count() || !tells_no_floor(p, packet))
+		return false;
+	const struct edge *e = local_step(p->states, &tick, 0, 0);
+	return e->to == p->states[packet->to] && e->sent_count == 0;
+}
+
+static void end_sessions(struct place *p)
+{
+	for (uint32_t i = 0; i < p->count;) {
+		uint32_t number = p->net[i].packet;
+		const struct packet *packet = network_packet(number);
+		struct step t = {.kind = STEP_DELIVER, .a = packet->to};
+		if (!is_done_at_once(p, number)) {
+			i++;
+			continue;
+		}
+		const struct edge *e = local_step(p->states, &t, number, 0);
+		bool asked_for =
+			is_asked_for(p, packet->from, packet->to, network_facts(number)->nonce);
+		if (e->to != LOCAL_NONE)
+			arrive(p, &t, e);
+		if (asked_for)
+			i++;
+		else
+			drop_packet(p, i);
+	}
+}
+
+/* False: it is not possible, or nothing comes of it. */
+static bool make_step(struct search *s, struct frame *f, uint32_t choice)
+{
+	struct place *p = &f->place;
+	uint32_t again = 0;
+	f->packet = 0;
+	if (choice < s->choice_count) {
+		f->step = s->choices[choice];
+		if (!may(p, &f->step))
+			return false;
+	} else {
+		uint32_t i = choice - s->choice_count;
+		if (!may_deliver(p, i))
+			return false;
+		f->packet = p->net[i].packet;
+		f->step = (struct step){.kind = STEP_DELIVER, .a = network_packet(f->packet)->to};
+		again = p->net[i].came > 0 ? p->net[i].came - 1u : 0;
+	}
+	const struct edge *e = local_step(p->states, &f->step, f->packet, again);
+	if (e->to == LOCAL_NONE)
+		return false;
+	s->out->steps++;
+	arrive(p, &f->step, e);
+	end_sessions(p);
+	drop_dead(p);
+	return true;
+}
+
+/* ---- states ---- */
+
+static struct fingerprint hash_replicas(const struct search *s, const struct place *p)
+{
+	struct fingerprint f = {0};
+	for (uint32_t i = 0; i < s->scope->replicas; i++)
+		f = fingerprint_mix(f, p->states[i]);
+	return fingerprint_mix(f, p->ledger);
+}
+
+static struct fingerprint hash_place(const struct search *s, const struct place *p)
+{
+	struct fingerprint f = hash_replicas(s, p), sum = {0};
+	uint64_t left[2] = {0};
+	memcpy(left, &p->left, sizeof(p->left));
+	f = fingerprint_mix(fingerprint_mix(f, left[0]), left[1]);
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct fingerprint one = fingerprint_mix((struct fingerprint){1, 2},
+			(uint64_t)p->net[i].packet << 8 | p->net[i].came);
+		sum.a += one.a;
+		sum.b += one.b;
+	}
+	return fingerprint_mix(fingerprint_mix(f, sum.a), sum.b);
+}
+
+static void write_trace(struct search *s, uint32_t depth)
+{
+	static struct world w;
+	char *text = s->out->trace;
+	size_t size = sizeof(s->out->trace), n = 0;
+	char line[600], state[2048];
 	for (uint32_t i = 1; i <= depth && n + sizeof(line) < size; i++) {
-		const struct step *t = &search->stack[i].step;
-		world_describe(
-			t, t->kind == STEP_DELIVER ? &sayings[t->what] : NULL, line, sizeof(line));
+		const struct frame *f = &s->stack[i];
+		world_describe(&f->step,
+			f->step.kind == STEP_DELIVER ? network_packet(f->packet) : NULL, line,
+			sizeof(line));
 		n += (size_t)snprintf(text + n, size - n, "  %s\n", line);
 	}
-	char state[2048];
-	world_describe_state(&search->stack[depth].world, state, sizeof(state));
+	const struct place *p = &s->stack[depth].place;
+	ledger_load(p->ledger, p->states, &w);
+	for (uint32_t i = 0; i < s->scope->replicas; i++)
+		local_load(p->states[i]);
+	world_describe_state(&w, state, sizeof(state));
 	(void)snprintf(text + n, size - n, "  = %s\n", state);
 }
 
-/* What the faults' end makes of this state; the replicas are put back. */
-static int heal(struct search *search, struct frame *f)
+static bool is_known(void *context, struct fingerprint key)
 {
-	static const uint64_t none[SEEN_WORDS];
-	static struct world world;
-	int added = seen_add(&search->healed, hash_replicas(f), none);
+	struct search *s = context;
+	int added = fingerprints_add(&s->calm, key);
+	if (added < 0)
+		abort();
+	return added == 0;
+}
+
+/* What the faults' end makes of this state. */
+static int heal(struct search *s, const struct place *p)
+{
+	static struct world w;
+	int added = fingerprints_add(&s->healed, hash_replicas(s, p));
 	if (added <= 0)
 		return added;
-	copy_world(&world, &f->world);
-	for (uint32_t i = 0; i < world.replicas; i++)
-		image_save(i, &all_images[i]);
-	search->out->broken = world_heal(&world);
-	if (search->out->broken != NULL)
-		copy_world(&f->world, &world); /* for the trace */
-	else
-		for (uint32_t i = 0; i < world.replicas; i++)
-			image_load(i, &all_images[i]);
+	ledger_load(p->ledger, p->states, &w);
+	for (uint32_t i = 0; i < s->scope->replicas; i++)
+		local_load(p->states[i]);
+	s->out->broken = world_heal_until(&w, is_known, s);
 	return 0;
 }
 
-/* ---- are states that are held for equal followed by equal ones? ---- */
-
-static void hash_said(void *context, const struct packet *packet)
+static int look_at(struct search *s, const struct place *p)
 {
-	uint64_t *sum = context;
-	*sum = sw_mix64(*sum + hash_packet(packet));
+	for (uint32_t i = 0; i < s->scope->replicas && s->out->broken == NULL; i++)
+		s->out->broken = ledger_check(p->ledger, p->states, i);
+	if (s->out->broken == NULL)
+		s->out->broken = local_unequal();
+	return s->out->broken == NULL ? heal(s, p) : 0;
 }
 
-/* What a replica would make of each of the first `packets` packets, and of asking again. */
-static uint64_t reaction(const struct world *from, uint32_t a, uint32_t packets)
-{
-	static struct world world;
-	static struct image image;
-	uint64_t all = 0;
-	image_save(a, &image);
-	for (uint32_t i = 0; i <= packets; i++) {
-		struct step t = {.kind = i < packets ? STEP_DELIVER : STEP_RESEND, .a = (uint8_t)a};
-		const char *broken;
-		uint64_t sum = i;
-		if (i < packets && sayings[i].to != a)
-			continue;
-		copy_world(&world, from);
-		(void)world_step(
-			&world, &t, i < packets ? &sayings[i] : NULL, hash_said, &sum, &broken);
-		all += sw_mix64(sum + world_hash_replica(&world, a));
-		image_load(a, &image);
-	}
-	return all;
-}
+/* ---- the search ---- */
 
-/* One state of FOLLOWED_ONE_OF is remembered with its reaction, and compared when it is reached
- * again. */
-static void follow(struct search *search, const struct frame *f, uint32_t a)
+static void copy_place(struct place *to, const struct place *from)
 {
-	uint64_t key = f->hashes[a];
-	if (key % FOLLOWED_ONE_OF != 0)
-		return;
-	struct followed *known = &followed[key / FOLLOWED_ONE_OF % FOLLOWED_MAX];
-	if (known->key != key) {
-		*known = (struct followed){key, reaction(&f->world, a, said_count), said_count};
-	} else if (search->out->followed < FOLLOWED_CHECKS_MAX) {
-		search->out->followed++;
-		if (reaction(&f->world, a, known->packets) != known->reaction)
-			search->out->broken = "states that are held for equal go on equally";
-	}
+	memcpy(to, from, offsetof(struct place, net) + from->count * sizeof(from->net[0]));
 }
 
 /* Tries one step from the top of the stack; a new state goes on top. */
-static int try_step(struct search *search, struct frame *top)
+static int try_step(struct search *s, struct frame *top)
 {
-	struct map_explored *out = search->out;
-	struct step t = step_of(top->next++);
-	struct frame *next = &search->stack[search->depth + 1];
-	next->network = top->network;
-	next->left = top->left;
-	if (!may(search->scope, next, &t))
-		return 0;
-	image_save(t.a, &next->before);
-	copy_world(&next->world, &top->world);
-	search->now = next;
-	const struct packet *packet = t.kind == STEP_DELIVER ? &sayings[t.what] : NULL;
-	if (!world_step(&next->world, &t, packet, say, search, &out->broken)) {
-		image_load(t.a, &next->before);
-		return 0;
-	}
-	out->steps++;
-	next->step = t;
+	struct map_explored *out = s->out;
+	struct frame *next = &s->stack[s->depth + 1];
+	uint32_t choice = top->next++;
+	copy_place(&next->place, &top->place);
 	next->next = 0;
-	memcpy(next->hashes, top->hashes, sizeof(next->hashes));
-	next->hashes[t.a] = world_hash_replica(&next->world, t.a);
-	if (out->broken == NULL)
-		follow(search, next, t.a);
-	int added = out->broken == NULL
-			    ? seen_add(&search->seen, hash_frame(next), next->network.said)
-			    : 0;
-	if (added > 0)
-		added = heal(search, next) < 0 ? -ENOMEM : 1;
-	if (out->broken != NULL)
-		write_trace(search, search->depth + 1);
-	if (added <= 0 || out->broken != NULL) {
-		image_load(t.a, &next->before);
-		return added < 0 ? added : 0;
+	if (!make_step(s, next, choice))
+		return 0;
+	int rc = fingerprints_add(&s->seen, hash_place(s, &next->place));
+	if (rc <= 0)
+		return rc;
+	rc = look_at(s, &next->place);
+	if (rc < 0)
+		return rc;
+	if (out->broken != NULL) {
+		write_trace(s, s->depth + 1);
+		return 0;
 	}
-	if (search->depth + 2 == DEPTH_MAX)
+	if (s->depth + 2 == DEPTH_MAX)
 		abort(); /* the budget bounds the depth: a larger one is needed */
-	search->depth++;
-	if (search->depth > out->deepest)
-		out->deepest = search->depth;
+	s->depth++;
+	if (s->depth > out->deepest)
+		out->deepest = s->depth;
 	return 0;
 }
 
-static int run(struct search *search)
+static int run(struct search *s)
 {
-	struct map_explored *out = search->out;
+	struct map_explored *out = s->out;
 	for (;;) {
-		struct frame *top = &search->stack[search->depth];
-		if (out->broken != NULL || search->seen.count >= search->states_max)
+		struct frame *top = &s->stack[s->depth];
+		if (out->broken != NULL || s->seen.count >= s->states_max)
 			return 0;
-		if (top->next < step_count()) {
-			int rc = try_step(search, top);
+		if (top->next < s->choice_count + top->place.count) {
+			int rc = try_step(s, top);
 			if (rc < 0)
 				return rc;
-		} else if (search->depth == 0) {
+		} else if (s->depth == 0) {
 			out->whole = true;
 			return 0;
 		} else {
-			image_load(top->step.a, &top->before);
-			search->depth--;
+			s->depth--;
 		}
 	}
 }
 
+static void begin(struct search *s)
+{
+	static struct world start;
+	struct place *first = &s->stack[0].place;
+	world_start(&start, s->scope->replicas, s->scope->late, s->scope->long_values);
+	locals_begin(&start, !s->scope->piecewise);
+	for (uint32_t i = 0; i < s->scope->replicas; i++) {
+		start.nodes[i].sent = 0;
+		if (start.nodes[i].up)
+			check_look(&start, i);
+		first->states[i] = local_first(&start, i);
+	}
+	first->ledger = ledger_first(&start);
+	first->left = s->scope->budget;
+	list_choices(s);
+}
+
 int map_explore(const struct map_scope *scope, uint64_t states_max, struct map_explored *out)
 {
-	struct search search = {.scope = scope, .states_max = states_max, .out = out};
+	struct search s = {.scope = scope, .states_max = states_max, .out = out};
 	memset(out, 0, sizeof(*out));
-	search.stack = calloc(DEPTH_MAX, sizeof(search.stack[0]));
-	if (search.stack == NULL)
+	s.stack = calloc(DEPTH_MAX, sizeof(s.stack[0]));
+	if (s.stack == NULL)
 		return -ENOMEM;
-	said_count = 0;
-	memset(said_index, 0, sizeof(said_index));
-	memset(followed, 0, sizeof(followed));
-	struct frame *first = &search.stack[0];
-	first->left = scope->budget;
-	world_start(&first->world, scope->replicas, scope->late, scope->long_values);
-	for (uint32_t i = 0; i < scope->replicas; i++)
-		first->hashes[i] = world_hash_replica(&first->world, i);
-	int rc = seen_add(&search.seen, hash_frame(first), first->network.said);
+	begin(&s);
+	int rc = fingerprints_add(&s.seen, hash_place(&s, &s.stack[0].place));
 	if (rc > 0)
-		rc = run(&search);
-	out->states = search.seen.count;
-	out->healed = search.healed.count;
-	out->packets = said_count;
-	free(search.stack);
-	seen_fini(&search.seen);
-	seen_fini(&search.healed);
+		rc = run(&s);
+	out->states = s.seen.count;
+	out->healed = s.healed.count;
+	out->packets = network_count();
+	out->locals = local_count();
+	out->edges = local_edges();
+	out->ledgers = ledger_count();
+	out->compared = local_compared();
+	free(s.stack);
+	fingerprints_fini(&s.seen);
+	fingerprints_fini(&s.healed);
+	fingerprints_fini(&s.calm);
+	locals_end();
+	ledgers_end();
+	network_fini();
 	return rc < 0 ? rc : 0;
 }

@@ -10,6 +10,13 @@ struct calm {
 	struct world *world;
 	uint32_t head, tail;
 	const char *broken;
+	world_known known;
+	void *context;
+	bool done; /* it is known how it goes on */
+	int still; /* rounds in which nothing moved */
+	bool moved;
+	uint64_t digest;
+	uint16_t held[KEYS];
 	struct packet queue[QUEUE_MAX];
 };
 
@@ -57,18 +64,6 @@ static void deliver_all(struct calm *c)
 	}
 }
 
-static void for_all_pairs(struct calm *c, enum step_kind kind)
-{
-	struct world *w = c->world;
-	for (uint32_t i = 0; i < w->replicas; i++)
-		for (uint32_t k = 0; k < w->replicas; k++) {
-			if (i == k || !w->nodes[i].up || !w->nodes[k].up)
-				continue;
-			step(c, kind, i, k);
-			deliver_all(c);
-		}
-}
-
 /* Of what there is to agree on. */
 static uint64_t digest(const struct world *w)
 {
@@ -82,6 +77,53 @@ static uint64_t digest(const struct world *w)
 		h = sw_mix64(h + w->nodes[i].epoch);
 	}
 	return h;
+}
+
+static void look_whether_moved(struct calm *c)
+{
+	uint64_t now = digest(c->world);
+	c->moved |= now != c->digest;
+	c->digest = now;
+}
+
+static struct fingerprint mix_held(const struct world *w, struct fingerprint key, uint16_t held)
+{
+	if (held == 0)
+		return fingerprint_mix(key, 0);
+	const struct written *h = &w->history[held - 1];
+	key = fingerprint_mix(fingerprint_mix(key, h->clock), h->author.actor.id);
+	return fingerprint_mix(key, (uint64_t)h->author.actor.epoch << 32 | h->author.seq);
+}
+
+/* Each moment on the way may be known: what is to be held in the end is a part of its name. */
+static void look_whether_known(struct calm *c, uint32_t place)
+{
+	const struct world *w = c->world;
+	struct fingerprint key = {0};
+	look_whether_moved(c);
+	if (c->known == NULL || c->broken != NULL)
+		return;
+	for (uint32_t k = 0; k < KEYS; k++)
+		key = mix_held(w, key, c->held[k]);
+	for (uint32_t i = 0; i < w->replicas; i++)
+		key = fingerprint_mix(key, world_hash_replica(w, i));
+	key = fingerprint_mix(fingerprint_mix(key, world_hash_rest(w)), place);
+	key = fingerprint_mix(key, (uint64_t)c->still << 1 | c->moved);
+	c->done = c->known(c->context, key);
+}
+
+static void for_all_pairs(struct calm *c, enum step_kind kind)
+{
+	struct world *w = c->world;
+	for (uint32_t i = 0; i < w->replicas; i++)
+		for (uint32_t k = 0; k < w->replicas; k++) {
+			if (i == k || !w->nodes[i].up || !w->nodes[k].up || c->done)
+				continue;
+			step(c, kind, i, k);
+			deliver_all(c);
+			if (kind == STEP_PULL)
+				look_whether_known(c, i * REPLICAS_MAX + k);
+		}
 }
 
 static void go_on_if_forgotten(struct calm *c)
@@ -111,23 +153,35 @@ static void round_of_all(struct calm *c)
 			step(c, STEP_SILENCE, i, 0);
 }
 
-const char *world_heal(struct world *w)
+const char *world_heal_until(struct world *w, world_known known, void *context)
 {
 	struct calm *c = &calm;
-	uint16_t held[KEYS];
-	int still = 0;
 	c->world = w;
 	c->head = c->tail = 0;
 	c->broken = NULL;
-	check_held(w, held);
+	c->known = known;
+	c->context = context;
+	c->done = false;
+	c->still = 0;
+	world_collecting_count = 0;
+	check_held(w, c->held);
 	if (w->forgotten_go_on)
 		go_on_if_forgotten(c);
-	for (int round = 0; still < STILL_ROUNDS && c->broken == NULL; round++) {
-		uint64_t before = digest(w);
+	c->digest = digest(w);
+	for (int round = 0; c->still < STILL_ROUNDS && c->broken == NULL && !c->done; round++) {
+		c->moved = false;
 		round_of_all(c);
-		still = digest(w) == before ? still + 1 : 0;
+		look_whether_moved(c);
+		c->still = c->moved ? 0 : c->still + 1;
 		if (round == ROUNDS_MAX)
 			c->broken = "calm replicas come to rest";
 	}
-	return c->broken != NULL ? c->broken : check_healed(w, held);
+	if (c->broken != NULL || c->done)
+		return c->broken;
+	return check_healed(w, c->held);
+}
+
+const char *world_heal(struct world *w)
+{
+	return world_heal_until(w, NULL, NULL);
 }

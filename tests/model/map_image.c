@@ -46,3 +46,38 @@ void image_load(uint32_t replica, const struct image *from)
 	images[replica].used = from->used;
 	memcpy(images[replica].bytes, from->bytes, from->used);
 }
+
+void image_wipe(uint32_t replica)
+{
+	memset(images[replica].bytes, 0, IMAGE_SIZE);
+}
+
+size_t image_diff(uint32_t replica, const struct image *base, uint8_t diff[IMAGE_DIFF_MAX])
+{
+	const struct image *image = &images[replica];
+	size_t len = 0;
+	if (image->used != base->used)
+		abort(); /* a map takes the same memory in each life */
+	for (size_t at = 0; at < image->used; at += IMAGE_LINE) {
+		uint16_t line = (uint16_t)(at / IMAGE_LINE);
+		if (memcmp(image->bytes + at, base->bytes + at, IMAGE_LINE) == 0)
+			continue;
+		memcpy(diff + len, &line, sizeof(line));
+		memcpy(diff + len + sizeof(line), image->bytes + at, IMAGE_LINE);
+		len += sizeof(line) + IMAGE_LINE;
+	}
+	return len;
+}
+
+void image_load_diff(
+	uint32_t replica, const struct image *base, const uint8_t *diff, size_t diff_len)
+{
+	struct image *image = &images[replica];
+	image_load(replica, base);
+	for (size_t at = 0; at < diff_len; at += sizeof(uint16_t) + IMAGE_LINE) {
+		uint16_t line;
+		memcpy(&line, diff + at, sizeof(line));
+		memcpy(image->bytes + (size_t)line * IMAGE_LINE, diff + at + sizeof(line),
+			IMAGE_LINE);
+	}
+}

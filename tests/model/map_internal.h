@@ -22,10 +22,25 @@ struct actor world_actor(const struct world *w, uint32_t replica);
 /* Is `other` known to a as it is, or at all, and not forgotten? */
 bool world_is_peer(const struct world *w, uint32_t a, uint32_t other);
 
-/* map_check.c: what replica a holds now goes into the history; then the invariant of all. */
+enum { COLLECTING_MAX = 16 };
+
+/* Tombstones that were collected and are not in a history yet. */
+extern struct collecting world_collecting[COLLECTING_MAX];
+extern uint32_t world_collecting_count;
+
+void check_set_dot(struct dot *to, struct dot dot);
+/* map_check.c: what replica a holds now, by its map. */
+void check_look(struct world *w, uint32_t a);
+/* The same goes into the history. */
+void check_remember(struct world *w, uint32_t a);
+/* The write `origin`, of a record that replaces `old` (NULL: nothing). */
+void check_write(struct world *w, uint32_t origin, const struct written *old);
+/* A collected tombstone goes into the history. */
+void check_collected(struct world *w, const struct collecting *c);
+/* The invariant of one replica, over the history behind its first `from`. */
+const char *check_covered(const struct world *w, uint32_t a, uint32_t from);
+/* All of that after a step of a: first the tombstones, then its records; the invariant of all. */
 const char *check_step(struct world *w, uint32_t a);
-/* a collects it now. */
-void check_collected(struct world *w, uint32_t a, const struct map_view *tombstone);
 const char *check_healed(const struct world *w, const uint16_t held[KEYS]);
 /* The largest record of each key that a live replica holds, in the history + 1; 0: none. */
 void check_held(const struct world *w, uint16_t held[KEYS]);

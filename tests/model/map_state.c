@@ -8,7 +8,7 @@
 
 static uint64_t mix(uint64_t h, uint64_t x)
 {
-	return sw_mix64(h + x + 0x9e3779b97f4a7c15ULL);
+	return sw_mix64(h * 0xd6e8feb86659fd93ULL + x + 0x9e3779b97f4a7c15ULL);
 }
 
 static uint64_t mix_actor(uint64_t h, struct actor a)
@@ -127,9 +127,10 @@ static uint64_t hash_map(const struct map *m, uint64_t now_ns)
 uint64_t world_hash_replica(const struct world *w, uint32_t a)
 {
 	const struct node *n = &w->nodes[a];
-	if (!n->up)
-		return mix(0, w->epochs[a]);
 	uint64_t h = mix(mix(a, n->epoch), (uint64_t)n->life << 32 | n->pulls);
+	h = mix(h, (uint64_t)n->last_epoch << 8 | n->writes);
+	if (!n->up)
+		return h;
 	for (uint32_t i = 0; i < w->replicas; i++)
 		h = mix(h, (uint64_t)n->sees[i] << 1 | n->forgotten[i]);
 	return mix(h, hash_map(world_map(a), n->now_ns));
@@ -139,8 +140,8 @@ uint64_t world_hash_rest(const struct world *w)
 {
 	uint64_t h = 4, sum = 0;
 	for (uint32_t i = 0; i < w->replicas; i++) {
-		h = mix(h, (uint64_t)w->epochs[i] << 16 | w->parted[i] << 8 | w->writes[i]);
-		for (uint32_t n = 0; n < w->writes[i]; n++)
+		h = mix(h, w->parted[i]);
+		for (uint32_t n = 0; n < w->nodes[i].writes; n++)
 			h = mix(h, w->replaced[i * WRITES_EACH_MAX + n]);
 	}
 	for (uint32_t i = 0; i < w->history_count; i++) {

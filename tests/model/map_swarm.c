@@ -432,7 +432,7 @@ static void print_replica(uint32_t a)
 static void write_step(void *context, const struct step *t, const struct packet *p)
 {
 	static const char *const names[STEP_KINDS] = {"put", "delete", "pull", "again", "restart",
-		"learn", "forget", "go-on", "report", "probe", "silence", "hear"};
+		"learn", "forget", "go-on", "report", "probe", "silence", "tick", "hear"};
 	(void)context;
 	if (p != NULL)
 		printf("%s %u %u %u\n", names[t->kind], t->a, p->from, p->number);

@@ -7,7 +7,7 @@
 
 static const char *const step_names[STEP_KINDS] = {"puts", "deletes", "pulls from", "asks again",
 	"restarts empty", "learns of", "forgets", "goes on under a new epoch", "reports to",
-	"probes", "waits to be first", "hears"};
+	"probes", "waits to be first", "goes on", "hears"};
 
 static int describe_message(char *text, size_t size, struct wire_message *m)
 {

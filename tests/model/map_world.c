@@ -22,6 +22,8 @@ static struct map *maps[REPLICAS_MAX];
 static struct map_counters former[REPLICAS_MAX], all[REPLICAS_MAX];
 static uint8_t contexts[REPLICAS_MAX] = {0, 1, 2, 3};
 static struct world *current; /* of the step that is made */
+struct collecting world_collecting[COLLECTING_MAX];
+uint32_t world_collecting_count;
 static void (*watcher)(void *context, const struct step *step, const struct packet *packet);
 static void *watcher_context;
 
@@ -86,10 +88,21 @@ static void tell_members(const struct world *w, uint32_t a)
 	map_peers_owner(maps[a], w->nodes[a].now_ns, peers, n, true);
 }
 
-static void on_collect(void *context, const struct map_view *tombstone)
+static void on_collect(void *context, const struct map_view *t)
 {
 	const uint8_t *a = context;
-	check_collected(current, *a, tombstone);
+	if (world_collecting_count == COLLECTING_MAX)
+		abort(); /* in one step: more than there are records */
+	struct collecting *c = &world_collecting[world_collecting_count++];
+	memset(&c->what, 0, sizeof(c->what));
+	c->what.key = (uint8_t)world_key_of(t->key);
+	c->what.origin = (uint8_t)t->written_ms;
+	c->what.by = *a;
+	c->what.life = current->nodes[*a].life;
+	c->what.clock = t->clock;
+	c->what.weight = t->weight;
+	check_set_dot(&c->what.author, t->author);
+	map_vector_owner(maps[*a], &c->vector);
 }
 
 static struct map_config config_of(const struct world *w, uint32_t a, bool first)
@@ -134,13 +147,15 @@ static void begin(struct world *w, uint32_t a, bool first)
 	struct node *n = &w->nodes[a];
 	if (n->up)
 		former[a] = *world_counters(a);
-	w->epochs[a] += !(w->same_epochs && n->up);
-	*n = (struct node){.up = true,
+	struct node next = {.up = true,
 		.life = (uint8_t)(n->life + 1),
-		.epoch = w->epochs[a],
+		.last_epoch = n->last_epoch + !(w->same_epochs && n->up),
 		.sent = n->sent,
 		.pulls = n->pulls,
+		.writes = n->writes,
 		.now_ns = WORLD_START_NS};
+	*n = next;
+	n->epoch = n->last_epoch;
 	for (uint32_t i = 0; i < w->replicas; i++)
 		n->sees[i] = i == a || !w->nodes[i].up ? 0 : w->nodes[i].epoch;
 	struct map_config config = config_of(w, a, first);
@@ -162,6 +177,7 @@ void world_start(struct world *w, uint8_t replicas, uint8_t late, bool long_valu
 {
 	memset(w, 0, offsetof(struct world, history));
 	memset(former, 0, sizeof(former));
+	world_collecting_count = 0;
 	w->replicas = replicas;
 	w->long_values = long_values;
 	for (uint32_t i = 0; i + late < replicas; i++)
@@ -215,16 +231,9 @@ static bool write_step(struct world *w, const struct step *t)
 	struct node *n = &w->nodes[t->a];
 	static uint8_t value[LONG_VALUE];
 	struct dot dot;
-	uint8_t origin = (uint8_t)(t->a * WRITES_EACH_MAX + w->writes[t->a]);
-	uint64_t replaced = 0;
-	uint8_t previous = 0;
-	if (w->writes[t->a] == WRITES_EACH_MAX || !n->ready)
+	uint8_t origin = (uint8_t)(t->a * WRITES_EACH_MAX + n->writes);
+	if (n->writes == WRITES_EACH_MAX || !n->ready)
 		return false;
-	if (n->held[t->b] != 0) {
-		uint8_t old = w->history[n->held[t->b] - 1].origin;
-		replaced = w->replaced[old] | 1ULL << old;
-		previous = (uint8_t)(old + 1);
-	}
 	value[0] = origin;
 	const char *key = key_name(t->b);
 	int rc = t->kind == STEP_PUT ? map_put_owner(maps[t->a], n->now_ns, origin, key, 1, value,
@@ -232,9 +241,8 @@ static bool write_step(struct world *w, const struct step *t)
 				     : map_del_owner(maps[t->a], n->now_ns, origin, key, 1, &dot);
 	if (rc != 0)
 		return false;
-	w->replaced[origin] = replaced;
-	w->previous[origin] = previous;
-	w->writes[t->a]++;
+	check_write(w, origin, n->holds[t->b] ? &n->records[t->b] : NULL);
+	n->writes++;
 	return true;
 }
 
@@ -293,7 +301,7 @@ static bool forget_step(struct world *w, const struct step *t)
 
 static bool go_on_step(struct world *w, const struct step *t)
 {
-	w->nodes[t->a].epoch = ++w->epochs[t->a];
+	w->nodes[t->a].epoch = ++w->nodes[t->a].last_epoch;
 	map_self_owner(maps[t->a], world_actor(w, t->a));
 	return true;
 }
@@ -358,16 +366,16 @@ static bool dispatch(struct world *w, const struct step *t, const struct packet 
 	case STEP_REPORT: return report_step(w, t);
 	case STEP_PROBE: return probe_step(w, t);
 	case STEP_SILENCE: return silence_step(w, t);
+	case STEP_TICK: return true;
 	case STEP_DELIVER: return deliver_step(w, t, packet);
 	default: return false;
 	}
 }
 
-bool world_step(struct world *w, const struct step *t, const struct packet *packet, world_sink sink,
-	void *context, const char **broken)
+bool world_act(struct world *w, const struct step *t, const struct packet *packet, world_sink sink,
+	void *context)
 {
 	struct node *n = &w->nodes[t->a];
-	*broken = NULL;
 	current = w;
 	if (t->kind == STEP_RESTART) {
 		begin(w, t->a, false);
@@ -381,6 +389,15 @@ bool world_step(struct world *w, const struct step *t, const struct packet *pack
 	}
 	if (watcher != NULL)
 		watcher(watcher_context, t, packet);
+	return true;
+}
+
+bool world_step(struct world *w, const struct step *t, const struct packet *packet, world_sink sink,
+	void *context, const char **broken)
+{
+	*broken = NULL;
+	if (!world_act(w, t, packet, sink, context))
+		return false;
 	*broken = check_step(w, t->a);
 	return true;
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "deltamap/deltamap.h"
+#include "fingerprints.h"
 
 enum {
 	REPLICAS_MAX = 4,
@@ -36,6 +37,7 @@ struct written {
 	uint8_t key;
 	bool tombstone;
 	uint8_t origin; /* which write its value comes from */
+	uint16_t after; /* so many tombstones had been collected when it was first seen */
 	uint64_t clock, weight;
 	struct dot author, dot;
 };
@@ -47,21 +49,32 @@ struct collected {
 	uint8_t life; /* of that replica */
 	uint64_t clock, weight;
 	struct dot author;
-	uint16_t history; /* how much there was of it */
-	uint64_t unseen;  /* of the writes that it replaced: those its vector did not cover then */
+	uint64_t unseen; /* of the writes that it replaced: those its vector did not cover then */
 };
 
 struct node {
 	bool up;
 	bool ready;
 	uint8_t life;
-	uint16_t pulls; /* and reports */
+	uint8_t writes;      /* as the next ones in all lives together */
+	uint16_t pulls;      /* and reports */
+	uint16_t sent;       /* packets */
+	uint32_t last_epoch; /* the largest that it has had */
 	uint32_t epoch;
 	uint64_t now_ns;
 	uint32_t sees[REPLICAS_MAX];  /* the epoch it knows of each; 0: never heard of it */
 	bool forgotten[REPLICAS_MAX]; /* in its eyes */
 	uint16_t held[KEYS];          /* in `history`, + 1; 0: absent */
-	uint16_t sent;                /* packets, in all lives */
+	/* What it holds, and how far its vector reaches, after its last step. */
+	bool holds[KEYS];
+	struct written records[KEYS];
+	struct version_vector vector;
+};
+
+/* A tombstone that is collected in a step, and the vector of that moment. */
+struct collecting {
+	struct collected what;
+	struct version_vector vector;
 };
 
 /* All of the world but the replicas' memory. Plain: copied as it is. */
@@ -70,10 +83,8 @@ struct world {
 	bool long_values;     /* two never share a packet */
 	bool same_epochs;     /* a mutation: who starts anew takes its old epoch */
 	bool forgotten_go_on; /* who was forgotten comes back under a new epoch */
-	uint8_t writes[REPLICAS_MAX];
 	uint16_t history_count, collected_count;
-	uint32_t epochs[REPLICAS_MAX]; /* the largest that each has had */
-	uint8_t parted[REPLICAS_MAX];  /* bit b: a has ever forgotten b */
+	uint8_t parted[REPLICAS_MAX]; /* bit b: a has ever forgotten b */
 	struct node nodes[REPLICAS_MAX];
 	uint64_t replaced[WRITES_MAX]; /* of each write: all that it and those that it replaced did
 					*/
@@ -95,6 +106,7 @@ enum step_kind {
 	STEP_REPORT,  /* a tells b its vector */
 	STEP_PROBE,   /* a hears b's hashes as they are now */
 	STEP_SILENCE, /* a has waited long enough to declare itself the first */
+	STEP_TICK,    /* a does what it has yet to do by itself */
 	STEP_DELIVER, /* packet `what` arrives */
 	STEP_KINDS,
 };
@@ -115,12 +127,19 @@ void world_start(struct world *w, uint8_t replicas, uint8_t late, bool long_valu
  * STEP_DELIVER's. *broken: what no longer holds, or NULL. */
 bool world_step(struct world *w, const struct step *step, const struct packet *packet,
 	world_sink sink, void *context, const char **broken);
+/* The same, but nothing is kept in the history or checked. */
+bool world_act(struct world *w, const struct step *step, const struct packet *packet,
+	world_sink sink, void *context);
 /* A session is gathered record by record, one with each step of its server: to its end, now. */
 void world_go_on(struct world *w, uint32_t a, world_sink sink, void *context);
 /* Everybody sees everybody's newest life and forgets nobody; packets arrive, in order; until all
  * have pulled from all a few times. Then all must agree. NULL, or what is wrong. The replicas are
  * not what they were. */
 const char *world_heal(struct world *w);
+/* As it, but ends with NULL when `known` says that the faults' end was seen to go well from here:
+ * of two moments with equal keys it goes on equally. */
+typedef bool (*world_known)(void *context, struct fingerprint key);
+const char *world_heal_until(struct world *w, world_known known, void *context);
 /* The corners that are known in which a deleted key comes back (docs/map-proof.md). world_heal()
  * returns one of these only if nothing else is wrong. */
 enum { CORNERS = 4 };

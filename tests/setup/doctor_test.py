@@ -52,7 +52,7 @@ class Doctor(unittest.TestCase):
     def needs(self, kind="af_xdp", lanes=1, hugepages="auto", cpus="", **more):
         values = {"port.kind": kind, "port.device": NIC if kind == "pci" else "eth0",
                   "port.interface": "eth0" if kind.startswith("af_") else "", "port.udp_port": "7946",
-                  "port.first_queue": "0", "lanes": str(lanes), "memory.hugepages": hugepages,
+                  "port.first_queue": "0", "port.mtu": "1500", "lanes": str(lanes), "memory.hugepages": hugepages,
                   "memory.megabytes": "256", "state_dir": "", "keyring": "", "http_token_file": "",
                   "control.socket": "/run/swimlane/control.sock", "cpus": cpus}
         return doctor.Needs(values | more)
@@ -176,6 +176,7 @@ class Doctor(unittest.TestCase):
         self.interface(mtu=9000)
         self.fine(doctor.check_mtu(self.machine, self.needs()))
         self.fine(doctor.check_mtu(self.machine, self.needs("pci")))
+        self.said(doctor.check_mtu(self.machine, self.needs(**{"port.interface": "none"})), "missing", "no interface none")
 
     # ---- capabilities ----
 

@@ -24,7 +24,7 @@ share/bash-completion/completions/swimlanectl.bash share/zsh/site-functions/_swi
 share/swimlane/xdp_lane.bpf.o share/swimlane/drivers/af_xdp.yaml share/swimlane/drivers/ice.yaml
 share/swimlane/service/af_packet.conf share/swimlane/service/af_xdp.conf share/swimlane/service/memif.conf
 share/swimlane/service/pci.conf share/swimlane/service/vdev.conf
-share/doc/swimlane/swimlane.example.yaml
+share/doc/swimlane/swimlane.example.yaml share/doc/swimlane/rendezvous.txt
 include/swimlane/rendezvous.h include/swimlane/log2_table.h
 lib/systemd/system/swimlane.service lib/sysusers.d/swimlane.conf lib/tmpfiles.d/swimlane.conf
 """.split()

@@ -24,7 +24,7 @@ enum {
 	KEY_LEN = 8,
 	VALUE_MAX = 600,
 	BATCH = 64,   /* reads between quiescent states */
-	BUCKETS = 16, /* of one scan */
+	BUCKETS = 2, /* of one scan */
 	KEEP = 8,     /* views that a reader looks at again before it lets go */
 };
 

@@ -37,6 +37,7 @@ SW_TEST(counters, every_counter_is_told)
 	expect_all(counters_nic, "nic_stats", 0, offsetof(struct nic_stats, rx_drops));
 	expect_all(counters_lane, "lane_counters", 0, offsetof(struct lane_counters, drops));
 	expect_all(counters_membership, "swim_counters", 0, sizeof(struct swim_counters));
+	expect_all(counters_path, "path_counters", 0, sizeof(struct path_counters));
 	expect_all(counters_keeper, "keeper_counters", 0,
 		offsetof(struct keeper_counters, not_owner) + sizeof(uint64_t));
 	expect_all(counters_map, "map_counters", 0, sizeof(struct map_counters));

@@ -230,13 +230,14 @@ class Tables(CtlTest):
     def test_origin_list_shows_targets_either_way(self):
         self.server.answers["origin.list"] = {"origins": [
             {"name": "shop", "owner": "edge-01", "origin": {"url": "https://shop.example/h", "interval_ms": 5000,
-                                                            "timeout_ms": 500, "rise": 2, "fall": 3}},
+                                                            "timeout_ms": 500, "rise": 2, "fall": 3,
+                                                            "maintenance": "new disks"}},
             {"name": "db", "owner": "edge-02", "origin": {"type": "tcp", "address": "10.1.1.1", "port": 5432,
                                                           "interval_ms": 1000, "timeout_ms": 500, "rise": 2,
                                                           "fall": 3}}]}
         _, shop, db = self.lines("origin", "list")
-        self.assertRegex(shop, r"^shop +https://shop.example/h +5\.0 s +500 ms +2 +3 +edge-01$")
-        self.assertRegex(db, r"^db +tcp://10.1.1.1:5432 +1\.0 s +500 ms +2 +3 +edge-02$")
+        self.assertRegex(shop, r"^shop +https://shop.example/h +5\.0 s +500 ms +2 +3 +edge-01 +new disks$")
+        self.assertRegex(db, r"^db +tcp://10.1.1.1:5432 +1\.0 s +500 ms +2 +3 +edge-02 +-$")
 
     def test_stats_show_load_and_every_counter(self):
         self.server.answers["stats"] = {"cores": [

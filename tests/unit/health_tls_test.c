@@ -17,10 +17,14 @@
 
 enum { PATH_LEN = 64, WAIT_S = 10 };
 
-/* openssl's own server, with a certificate made for origin.test and signed by itself. */
+/* openssl's own server, with two certificates that are signed by themselves: one for origin.test,
+ * shown to who asks for that name in its greeting (SNI), and one for fallback.test, for all others.
+ */
 struct server {
 	char folder[PATH_LEN];
 	char certificate[PATH_LEN + 16];
+	char fallback[PATH_LEN + 16];
+	char both[PATH_LEN + 16]; /* to be trusted */
 	char key[PATH_LEN + 16];
 	pid_t pid;
 	int output;
@@ -48,17 +52,29 @@ static pid_t spawn(const char *const arguments[], int *output)
 	return pid;
 }
 
-static bool make_certificate(struct server *server)
+static bool run(const char *const arguments[])
 {
-	const char *const arguments[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-		"ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=origin.test",
-		"-addext", "subjectAltName=DNS:origin.test", "-keyout", server->key, "-out",
-		server->certificate, NULL};
 	int output, status = -1;
 	pid_t pid = spawn(arguments, &output);
 	waitpid(pid, &status, 0);
 	close(output);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool make_certificates(const struct server *s)
+{
+	char cat[4 * PATH_LEN + 64];
+	const char *const key[] = {"openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+		"ec_paramgen_curve:prime256v1", "-out", s->key, NULL};
+	const char *const named[] = {"openssl", "req", "-x509", "-new", "-key", s->key, "-days",
+		"2", "-subj", "/CN=origin.test", "-addext", "subjectAltName=DNS:origin.test",
+		"-out", s->certificate, NULL};
+	const char *const fallback[] = {"openssl", "req", "-x509", "-new", "-key", s->key, "-days",
+		"2", "-subj", "/CN=fallback.test", "-addext", "subjectAltName=DNS:fallback.test",
+		"-out", s->fallback, NULL};
+	const char *const both[] = {"sh", "-c", cat, NULL};
+	snprintf(cat, sizeof(cat), "cat %s %s > %s", s->certificate, s->fallback, s->both);
+	return run(key) && run(named) && run(fallback) && run(both);
 }
 
 /* It says "ACCEPT 127.0.0.1:port" once it listens. */
@@ -86,10 +102,13 @@ static bool server_start(struct server *server)
 	if (!mkdtemp(server->folder))
 		return false;
 	snprintf(server->certificate, sizeof(server->certificate), "%s/cert.pem", server->folder);
+	snprintf(server->fallback, sizeof(server->fallback), "%s/fallback.pem", server->folder);
+	snprintf(server->both, sizeof(server->both), "%s/both.pem", server->folder);
 	snprintf(server->key, sizeof(server->key), "%s/key.pem", server->folder);
 	const char *const arguments[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert",
-		server->certificate, "-key", server->key, "-www", NULL};
-	if (!make_certificate(server))
+		server->fallback, "-key", server->key, "-cert2", server->certificate, "-key2",
+		server->key, "-servername", "origin.test", "-www", NULL};
+	if (!make_certificates(server))
 		return false;
 	server->pid = spawn(arguments, &server->output);
 	return server->pid > 0 && read_port(server);
@@ -104,6 +123,8 @@ static void server_stop(struct server *server)
 	if (server->output >= 0)
 		close(server->output);
 	unlink(server->certificate);
+	unlink(server->fallback);
+	unlink(server->both);
 	unlink(server->key);
 	rmdir(server->folder);
 }
@@ -147,7 +168,7 @@ struct tls_row {
 	const char *name;
 	const char *host;
 	bool verify_tls;
-	bool trusted; /* the certificate is in ca_file */
+	bool trusted; /* the certificates are in ca_file */
 	const char *expect_body;
 	enum health_state state;
 	const char *error;
@@ -159,7 +180,9 @@ static const struct tls_row tls_rows[] = {
 		"body does not contain \"needle\""},
 	{"verified_self_signed_is_not_trusted", "origin.test", true, false, "", HEALTH_DOWN,
 		"certificate: self-signed certificate"},
-	{"verified_trusted_and_named", "origin.test", true, true, "s_server", HEALTH_UP, ""},
+	/* With another certificate than the one for this name it would be down. */
+	{"verified_trusted_and_asked_for_by_name", "origin.test", true, true, "s_server", HEALTH_UP,
+		""},
 	{"verified_trusted_but_another_name", "other.test", true, true, "", HEALTH_DOWN,
 		"certificate: no alternative certificate subject name matches target host name "
 		"'other.test'"},
@@ -186,8 +209,7 @@ SW_TEST_TABLE(https, certificate_is_judged, const struct tls_row *row, tls_rows)
 			.verify_tls = row->verify_tls};
 		strcpy(origin.host, row->host);
 		strcpy(origin.expect_body, row->expect_body);
-		struct health_verdict verdict =
-			judge(&origin, row->trusted ? server.certificate : NULL);
+		struct health_verdict verdict = judge(&origin, row->trusted ? server.both : NULL);
 		SW_EXPECT_STR(health_state_name(verdict.state), health_state_name(row->state));
 		SW_EXPECT_STR(verdict.error, row->error);
 	}

@@ -11,7 +11,7 @@
 
 enum {
 	ANY_VECTOR_MAX = (WIRE_MESSAGES_MAX - WIRE_MESSAGE_HEADER_LEN) / WIRE_VECTOR_ENTRY_LEN,
-	ANY_TYPES = 19,
+	ANY_TYPES = 21,
 };
 
 static const enum wire_type any_types[ANY_TYPES] = {
@@ -34,6 +34,8 @@ static const enum wire_type any_types[ANY_TYPES] = {
 	WIRE_COLLECTED,
 	WIRE_RELAY,
 	WIRE_BUCKETS,
+	WIRE_SIZE_PROBE,
+	WIRE_SIZE_ACK,
 };
 
 struct any_message {
@@ -56,6 +58,8 @@ struct any_message {
 		uint64_t session_done;
 		struct wire_session_refuse session_refuse;
 		uint8_t relay_hops;
+		struct wire_size_probe size_probe;
+		struct wire_size_ack size_ack;
 		uint64_t buckets[WIRE_BUCKETS_COUNT];
 	};
 	uint8_t key[SW_KEY_MAX]; /* what a drawn record points at */
@@ -84,6 +88,8 @@ static inline void any_put(struct sw_writer *w, const struct any_message *m)
 	case WIRE_COLLECTED: wire_put_collected(w, m->vector.entries, m->vector.count); break;
 	case WIRE_RELAY: wire_put_relay(w, m->relay_hops); break;
 	case WIRE_BUCKETS: wire_put_buckets(w, m->buckets); break;
+	case WIRE_SIZE_PROBE: wire_put_size_probe(w, &m->size_probe); break;
+	case WIRE_SIZE_ACK: wire_put_size_ack(w, &m->size_ack); break;
 	}
 }
 
@@ -118,6 +124,8 @@ static inline bool any_get(uint8_t type, struct sw_reader *r, struct any_message
 	case WIRE_COLLECTED: return any_get_vector(r, m);
 	case WIRE_RELAY: return wire_get_relay(r, &m->relay_hops);
 	case WIRE_BUCKETS: return wire_get_buckets(r, m->buckets);
+	case WIRE_SIZE_PROBE: return wire_get_size_probe(r, &m->size_probe);
+	case WIRE_SIZE_ACK: return wire_get_size_ack(r, &m->size_ack);
 	case WIRE_SESSION_DATA: return wire_get_session_data(r, &m->session_data);
 	case WIRE_SESSION_GET: return wire_get_session_get(r, &m->session_get);
 	case WIRE_SESSION_DONE: return wire_get_session_done(r, &m->session_done);
@@ -222,6 +230,12 @@ static inline bool any_equal(const struct any_message *a, const struct any_messa
 	case WIRE_COLLECTED: return any_vector_equal(a, b);
 	case WIRE_RELAY: return a->relay_hops == b->relay_hops;
 	case WIRE_BUCKETS: return memcmp(a->buckets, b->buckets, sizeof(a->buckets)) == 0;
+	case WIRE_SIZE_PROBE:
+		return a->size_probe.seq == b->size_probe.seq &&
+		       a->size_probe.size_max == b->size_probe.size_max;
+	case WIRE_SIZE_ACK:
+		return a->size_ack.seq == b->size_ack.seq && a->size_ack.size == b->size_ack.size &&
+		       a->size_ack.size_max == b->size_ack.size_max;
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:
 	case WIRE_SESSION_DONE:

@@ -180,6 +180,16 @@ static inline void draw_any(struct sw_random *random, enum wire_type type, struc
 		for (unsigned i = 0; i < WIRE_BUCKETS_COUNT; i++)
 			m->buckets[i] = draw_u64(random);
 		break;
+	case WIRE_SIZE_PROBE:
+		m->size_probe.seq = draw_u32(random);
+		m->size_probe.size_max =
+			(uint16_t)draw_between(random, WIRE_PACKET_MAX, UINT16_MAX);
+		break;
+	case WIRE_SIZE_ACK:
+		m->size_ack.seq = draw_u32(random);
+		m->size_ack.size = (uint16_t)draw_between(random, 0, UINT16_MAX);
+		m->size_ack.size_max = (uint16_t)draw_between(random, WIRE_PACKET_MAX, UINT16_MAX);
+		break;
 	case WIRE_SESSION_DATA:
 	case WIRE_SESSION_GET:
 	case WIRE_SESSION_DONE:

@@ -132,7 +132,7 @@ static inline enum wire_type type_of(const char *name)
 	static const char *const names[ANY_TYPES] = {"PING", "ACK", "NACK", "PING_REQ", "MEMBER",
 		"JOIN", "JOIN_ACK", "TABLE_REQ", "TABLE", "RECORD", "VERSION_REQ", "VECTOR",
 		"SESSION_DATA", "SESSION_GET", "SESSION_DONE", "SESSION_REFUSE", "COLLECTED",
-		"RELAY", "BUCKETS"};
+		"RELAY", "BUCKETS", "SIZE_PROBE", "SIZE_ACK"};
 	for (unsigned i = 0; i < ANY_TYPES; i++)
 		if (strcmp(names[i], name) == 0)
 			return any_types[i];
@@ -176,6 +176,15 @@ static inline void message_of(const struct vector_section *s, struct any_message
 	case WIRE_BUCKETS:
 		for (unsigned i = 0; i < WIRE_BUCKETS_COUNT; i++)
 			m->buckets[i] = strtoull(vector_text(s, "sum", i), NULL, 0);
+		break;
+	case WIRE_SIZE_PROBE:
+		m->size_probe.seq = (uint32_t)number_of(s, "seq");
+		m->size_probe.size_max = (uint16_t)number_of(s, "size_max");
+		break;
+	case WIRE_SIZE_ACK:
+		m->size_ack.seq = (uint32_t)number_of(s, "seq");
+		m->size_ack.size = (uint16_t)number_of(s, "size");
+		m->size_ack.size_max = (uint16_t)number_of(s, "size_max");
 		break;
 	case WIRE_VERSION_REQ:
 	case WIRE_SESSION_DATA:

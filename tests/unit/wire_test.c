@@ -214,15 +214,15 @@ SW_TEST(wire, packet_with_bytes_behind_it_is_refused)
 
 SW_TEST(wire, body_shorter_than_its_prelude_or_longer_than_a_packet_is_refused)
 {
-	static uint8_t bytes[WIRE_PACKET_MAX + 8];
-	for (size_t body_len = 0; body_len <= WIRE_BODY_MAX + 8; body_len++) {
+	static uint8_t bytes[WIRE_JUMBO_MAX + 8];
+	for (size_t body_len = 0; body_len <= WIRE_BODY_JUMBO_MAX + 8; body_len++) {
 		struct packet p;
 		build_nack(&p);
 		memcpy(bytes, p.bytes, WIRE_HEADER_LEN);
 		bytes[6] = (uint8_t)(body_len >> 8);
 		bytes[7] = (uint8_t)body_len;
 		size_t len = WIRE_HEADER_LEN + body_len + WIRE_TAG_LEN;
-		bool fits = body_len >= WIRE_PRELUDE_LEN && body_len <= WIRE_BODY_MAX;
+		bool fits = body_len >= WIRE_PRELUDE_LEN && body_len <= WIRE_BODY_JUMBO_MAX;
 		struct wire_header h;
 		struct sw_reader body;
 		/* The tag is wrong: what passes the length check fails at the checksum. */

@@ -24,7 +24,7 @@ TYPES = {
     "PING": 0x01, "ACK": 0x02, "NACK": 0x03, "PING_REQ": 0x04, "MEMBER": 0x05, "JOIN": 0x06, "JOIN_ACK": 0x07,
     "TABLE_REQ": 0x08, "TABLE": 0x09, "RECORD": 0x20, "VERSION_REQ": 0x21, "VECTOR": 0x22,
     "SESSION_DATA": 0x23, "SESSION_GET": 0x24, "SESSION_DONE": 0x25, "SESSION_REFUSE": 0x26,
-    "COLLECTED": 0x27, "RELAY": 0x28, "BUCKETS": 0x29,
+    "COLLECTED": 0x27, "RELAY": 0x28, "BUCKETS": 0x29, "SIZE_PROBE": 0x0A, "SIZE_ACK": 0x0B,
 }
 WIDTH = {1: ">B", 2: ">H", 4: ">I", 8: ">Q"}
 
@@ -202,6 +202,13 @@ def probe_file():
         packet("ping_req_ipv4", ["Asks b2 to probe c3 at an IPv4 address."], [ping_req(8, 0xC3, "10.7.0.3", 7946)]),
         packet("ping_req_ipv6", ["The same at an IPv6 address; the highest port."],
                [ping_req(0, 2**64 - 1, "2001:db8::c3", 65535)], lane=15),
+        packet("size_probe", ["Does the path to b2 carry a packet of this length? Padding follows where it is a longer one."],
+               [simple("SIZE_PROBE", [("seq", 9, 4, False), ("size_max", 8952, 2, False)])]),
+        packet("size_probe_padded", ["One that is 200 bytes long: padding is a message of zeros that is skipped."],
+               [simple("SIZE_PROBE", [("seq", 10, 4, False), ("size_max", 9928, 2, False)]),
+                Message("UNKNOWN", [], [("padding", bytes(106))], type_byte=0)], decode_only=True),
+        packet("size_ack", ["It came with 8,952 bytes, and more than 9,928 are never taken."],
+               [simple("SIZE_ACK", [("seq", 9, 4, False), ("size", 8952, 2, False), ("size_max", 9928, 2, False)])]),
         packet("unknown_type_is_skipped", ["A message of a later version between two of this one."],
                [probe("PING", 1, 0, 0, 0), Message("UNKNOWN", [], [("payload", bytes(range(10)))], type_byte=0x7F),
                 simple("NACK", [("seq", 2, 4, False)])], decode_only=True),

@@ -16,6 +16,8 @@ enum {
 	BODY_LEN = IDENTITY_PING_LEN - WIRE_HEADER_LEN - WIRE_TAG_LEN,
 };
 
+#define FIRST_ID 0xbe7c000000000001u /* of peers: one after the other */
+
 static void make_frame(struct peer *p)
 {
 	uint8_t *packet = p->frame + FRAME_HEADERS_IPV4;
@@ -36,7 +38,7 @@ static void make_peer(const struct options *o, uint32_t i, uint64_t salt, struct
 	low = htobe32(be32toh(low) + i);
 	memcpy(from.addr + 12, &low, sizeof(low));
 	/* The epoch is of this run: the server may remember an earlier one. */
-	*p = (struct peer){.actor = {0xbe7c000000000000u + i + 1, (uint32_t)time(NULL)},
+	*p = (struct peer){.actor = {FIRST_ID + i, (uint32_t)time(NULL)},
 		.instance = sw_mix64(salt + i) | 1,
 		.counter = 1,
 		.route = {.to_port_be = htobe16(o->to.port), .from_port_be = htobe16(from.port)}};
@@ -97,9 +99,10 @@ void identity_destroy(struct identity *identity)
 	identity->seal = NULL;
 }
 
-static void finish_clear(const struct identity *identity, struct peer *p, uint8_t *packet)
+static void finish_clear(
+	const struct identity *identity, struct peer *p, uint8_t *packet, uint16_t body_len)
 {
-	struct wire_header h = {.body_len = BODY_LEN,
+	struct wire_header h = {.body_len = body_len,
 		.cluster = identity->cluster,
 		.sender = p->actor,
 		.instance = p->instance,
@@ -107,31 +110,44 @@ static void finish_clear(const struct identity *identity, struct peer *p, uint8_
 	(void)wire_finish_clear(packet, &h);
 }
 
-void identity_ping(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
-	const uint32_t *seqs, uint32_t count)
+void identity_finish(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
+	const uint16_t *body_lens, uint32_t count)
 {
 	struct seal_packet packets[SEAL_BURST];
 	for (uint32_t i = 0; i < count; i++) {
 		struct peer *p = &identity->peers[(first + i) % identity->count];
 		uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-		uint32_t seq_be = htobe32(seqs[i]);
-		memcpy(frame, p->frame, IDENTITY_FRAME_LEN);
-		memcpy(frame + SEQ_OFFSET, &seq_be, sizeof(seq_be));
-		mbufs[i]->data_len = IDENTITY_FRAME_LEN;
-		mbufs[i]->pkt_len = IDENTITY_FRAME_LEN;
+		mbufs[i]->data_len = (uint16_t)(FRAME_HEADERS_IPV4 + WIRE_HEADER_LEN +
+						body_lens[i] + WIRE_TAG_LEN);
+		mbufs[i]->pkt_len = mbufs[i]->data_len;
 		if (identity->seal == NULL)
-			finish_clear(identity, p, frame + FRAME_HEADERS_IPV4);
+			finish_clear(identity, p, frame + FRAME_HEADERS_IPV4, body_lens[i]);
 		packets[i] = (struct seal_packet){.mbuf = mbufs[i],
 			.bytes = frame + FRAME_HEADERS_IPV4,
 			.offset = FRAME_HEADERS_IPV4,
 			.sender = p->sender,
-			.h = {.body_len = BODY_LEN}};
+			.h = {.body_len = body_lens[i]}};
 	}
 	if (identity->seal != NULL)
 		seal_seal_lane(identity->seal, 0, packets, count);
 	for (uint32_t i = 0; i < count; i++)
 		frame_build(&identity->peers[(first + i) % identity->count].route, packets[i].bytes,
-			IDENTITY_PING_LEN);
+			(uint16_t)(mbufs[i]->data_len - FRAME_HEADERS_IPV4));
+}
+
+void identity_ping(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
+	const uint32_t *seqs, uint32_t count)
+{
+	uint16_t lens[SEAL_BURST];
+	for (uint32_t i = 0; i < count; i++) {
+		const struct peer *p = &identity->peers[(first + i) % identity->count];
+		uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+		uint32_t seq_be = htobe32(seqs[i]);
+		memcpy(frame, p->frame, IDENTITY_FRAME_LEN);
+		memcpy(frame + SEQ_OFFSET, &seq_be, sizeof(seq_be));
+		lens[i] = BODY_LEN;
+	}
+	identity_finish(identity, mbufs, first, lens, count);
 }
 
 static bool open_sealed(struct identity *identity, struct rte_mbuf *mbuf, uint8_t *packet,
@@ -148,7 +164,8 @@ static bool open_sealed(struct identity *identity, struct rte_mbuf *mbuf, uint8_
 	return p.result == SEAL_OK;
 }
 
-enum identity_answer identity_read(struct identity *identity, struct rte_mbuf *mbuf, uint32_t *seq)
+enum identity_answer identity_read(
+	struct identity *identity, struct rte_mbuf *mbuf, struct identity_ack *ack)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	uint8_t *packet = frame + FRAME_HEADERS_IPV4;
@@ -172,7 +189,8 @@ enum identity_answer identity_read(struct identity *identity, struct rte_mbuf *m
 	wire_get_prelude(&body, &prelude);
 	while (!body.failed && wire_next(&body, &m))
 		if (m.type == WIRE_ACK && wire_get_probe(&m.payload, &probe)) {
-			*seq = probe.seq;
+			*ack = (struct identity_ack){
+				probe.seq, (uint32_t)(prelude.dst_id - FIRST_ID), h.lane};
 			return IDENTITY_ACK;
 		}
 	return IDENTITY_OTHER;

@@ -33,6 +33,11 @@ struct identity {
 int identity_create(const struct options *o, struct identity *identity);
 void identity_destroy(struct identity *identity);
 
+/* Headers and tags around bodies of these lengths, which stand in `count` (at most SEAL_BURST)
+ * mbufs: frame i is of peer `first` + i. */
+void identity_finish(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
+	const uint16_t *body_lens, uint32_t count);
+
 /* Writes PINGs with these sequence numbers into `count` (at most SEAL_BURST) fresh mbufs: frame i
  * is of peer `first` + i. */
 void identity_ping(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
@@ -44,5 +49,12 @@ enum identity_answer {
 	IDENTITY_BAD,
 };
 
+struct identity_ack {
+	uint32_t seq;
+	uint32_t peer; /* whom it is for */
+	uint8_t lane;  /* of the server */
+};
+
 /* Opens a received frame. */
-enum identity_answer identity_read(struct identity *identity, struct rte_mbuf *mbuf, uint32_t *seq);
+enum identity_answer identity_read(
+	struct identity *identity, struct rte_mbuf *mbuf, struct identity_ack *ack);

@@ -9,18 +9,28 @@
 
 static bool parse_run(const char *line, struct run *run)
 {
-	static const char *const kinds[] = {"probes", "rtt", "junk"};
+	static const char *const kinds[RUN_KINDS] = {"probes", "rtt", "junk", "deltas", "flows"};
 	char word[64];
 	int used = 0;
-	*run = (struct run){.kind = RUN_PROBES, .ms = 1000, .flight = 256, .window_us = 250};
+	*run = (struct run){.kind = RUN_PROBES,
+		.ms = 1000,
+		.flight = 256,
+		.window_us = 250,
+		.probe_rate = 1000,
+		.timeout_ms = 20,
+		.value_len = 32};
 	if (sscanf(line, " %63s%n", word, &used) != 1 || strcmp(word, "run") != 0)
 		return false;
 	for (line += used; sscanf(line, " %63s%n", word, &used) == 1; line += used) {
 		bool found = sscanf(word, "ms=%" SCNu32, &run->ms) == 1 ||
 			     sscanf(word, "rate=%" SCNu64, &run->rate) == 1 ||
 			     sscanf(word, "flight=%" SCNu32, &run->flight) == 1 ||
-			     sscanf(word, "window_us=%" SCNu32, &run->window_us) == 1;
-		for (unsigned k = 0; k < 3 && strncmp(word, "kind=", 5) == 0; k++)
+			     sscanf(word, "window_us=%" SCNu32, &run->window_us) == 1 ||
+			     sscanf(word, "probe_rate=%" SCNu32, &run->probe_rate) == 1 ||
+			     sscanf(word, "timeout_ms=%" SCNu32, &run->timeout_ms) == 1 ||
+			     sscanf(word, "records=%" SCNu16, &run->records) == 1 ||
+			     sscanf(word, "value=%" SCNu16, &run->value_len) == 1;
+		for (unsigned k = 0; k < RUN_KINDS && strncmp(word, "kind=", 5) == 0; k++)
 			if (strcmp(word + 5, kinds[k]) == 0) {
 				run->kind = (enum run_kind)k;
 				found = true;
@@ -28,6 +38,8 @@ static bool parse_run(const char *line, struct run *run)
 		if (!found)
 			return false;
 	}
+	if (run->value_len > DELTAS_VALUE_MAX || run->records > deltas_most(run->value_len))
+		return false;
 	return run->ms > 0 && run->flight > 0 && run->flight <= 4096 && run->window_us > 0;
 }
 

@@ -4,12 +4,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { METER_WINDOWS_MAX = 1 << 16, METER_SAMPLES_MAX = 1 << 20 };
+enum { METER_WINDOWS_MAX = 1 << 16, METER_SAMPLES_MAX = 1 << 20, METER_LANES_MAX = 16 };
 
 struct meter {
 	uint64_t sent, answered, lost;
 	uint64_t opened, bad, other; /* opened; not authentic; authentic, and no ACK */
 	uint64_t cycles;             /* of the whole run */
+	uint64_t deltas;             /* records in what was sent */
+	/* Timed probes. */
+	uint64_t probes, acks, late; /* sent; answered; of these, after the timeout */
+	/* Flows, each a peer's. */
+	uint64_t reordered; /* answers to an earlier probe than the one before */
+	uint64_t moved;     /* answers from another lane than the one before */
+	uint64_t by_lane[METER_LANES_MAX];
 	uint32_t windows_seen;
 	uint32_t window_count; /* of those without a pause */
 	uint32_t sample_count;

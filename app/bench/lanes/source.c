@@ -30,6 +30,8 @@ struct flow {
 };
 
 static uint64_t sent_at[TIMES]; /* by the low bits of the sequence number; 0: answered */
+static uint32_t last_seq[SEAL_SENDERS_MAX]; /* answered, of each peer; 0: none yet */
+static uint8_t last_lane[SEAL_SENDERS_MAX];
 
 static uint16_t transmit(struct flow *f, struct rte_mbuf **mbufs, uint16_t count)
 {
@@ -53,6 +55,38 @@ static uint16_t send_again(struct flow *f, struct rte_mbuf **frames, uint16_t co
 	return transmit(f, burst, count);
 }
 
+/* Of junk and deltas a probe is neither: it is timed, and waits for room rather than be lost here.
+ */
+static bool has_load(const struct flow *f)
+{
+	return f->run->kind == RUN_JUNK || f->run->kind == RUN_DELTAS;
+}
+
+static uint16_t send_deltas(struct flow *f, uint16_t count)
+{
+	struct source *s = f->source;
+	struct rte_mbuf *burst[LINK_BURST];
+	if (rte_pktmbuf_alloc_bulk(s->link.pool, burst, count) != 0)
+		return 0;
+	deltas_fill(&s->deltas, &s->identity, burst, s->next_peer, count);
+	s->next_peer = (s->next_peer + count) % s->identity.count;
+	uint16_t sent = transmit(f, burst, count);
+	s->meter.deltas += (uint64_t)sent * s->deltas.records;
+	return sent;
+}
+
+/* Peers in turn; with several queues those of one queue after the other, each peer always on its
+ * own, as a NIC spreads flows. */
+static uint32_t take_peer(struct flow *f, uint16_t count)
+{
+	struct source *s = f->source;
+	uint32_t first = s->next_peer;
+	s->next_peer = (s->next_peer + count) % s->identity.count;
+	if (f->run->kind == RUN_FLOWS)
+		f->queue = (uint16_t)(first * s->link.queues / s->identity.count);
+	return first;
+}
+
 static uint16_t send_fresh(struct flow *f, uint16_t count)
 {
 	struct source *s = f->source;
@@ -64,9 +98,19 @@ static uint16_t send_fresh(struct flow *f, uint16_t count)
 		seqs[i] = s->next_seq++;
 		sent_at[seqs[i] % TIMES] = f->now;
 	}
-	identity_ping(&s->identity, burst, s->next_peer, seqs, count);
-	s->next_peer = (s->next_peer + count) % s->identity.count;
+	identity_ping(&s->identity, burst, take_peer(f, count), seqs, count);
 	return transmit(f, burst, count);
+}
+
+/* Up to the next peer of another queue. */
+static uint32_t peers_left(const struct flow *f)
+{
+	const struct source *s = f->source;
+	uint32_t next = s->next_peer, queues = s->link.queues, all = s->identity.count;
+	uint32_t end = next;
+	while (end < all && end * queues / all == next * queues / all)
+		end++;
+	return end - next;
 }
 
 /* How many packets may go now. */
@@ -74,7 +118,7 @@ static uint16_t allowed(struct flow *f)
 {
 	const struct run *run = f->run;
 	uint32_t room = run->flight - f->under_way;
-	if (run->kind == RUN_JUNK)
+	if (has_load(f))
 		room = LINK_BURST;
 	if (run->rate > 0) {
 		if (f->now < f->due)
@@ -85,6 +129,8 @@ static uint16_t allowed(struct flow *f)
 		return 0; /* whole bursts, so that the source's own cost is even */
 	}
 	uint16_t count = (uint16_t)RTE_MIN(room, (uint32_t)LINK_BURST);
+	if (run->kind == RUN_FLOWS) /* a burst goes to one queue: of its peers alone */
+		count = (uint16_t)RTE_MIN(count, peers_left(f));
 	if (run->rate > 0)
 		f->due += count * f->source->hz / run->rate;
 	return count;
@@ -93,15 +139,18 @@ static uint16_t allowed(struct flow *f)
 static void offer(struct flow *f)
 {
 	struct source *s = f->source;
-	bool timed = f->run->kind == RUN_RTT || s->identity.seal != NULL;
+	bool timed = f->run->kind != RUN_PROBES || s->identity.seal != NULL;
 	uint16_t count = allowed(f), sent = 0;
-	if (f->run->kind == RUN_JUNK) {
+	if (has_load(f)) {
+		/* Before the load, which leaves no room. */
+		if (f->run->probe_rate > 0 && f->now >= f->probe_at && send_fresh(f, 1) == 1) {
+			f->probe_at += s->hz / f->run->probe_rate;
+			f->under_way++;
+			s->meter.probes++;
+		}
 		if (count > 0)
-			s->meter.sent += send_again(f, s->junk, count);
-		if (f->now < f->probe_at)
-			return;
-		f->probe_at += s->hz / 1000;
-		f->under_way += send_fresh(f, 1);
+			s->meter.sent += f->run->kind == RUN_JUNK ? send_again(f, s->junk, count)
+								  : send_deltas(f, count);
 		return;
 	}
 	if (count == 0)
@@ -114,19 +163,43 @@ static void offer(struct flow *f)
 	f->under_way += sent;
 }
 
+static void follow_flow(struct meter *m, const struct identity_ack *ack)
+{
+	if (ack->peer >= SEAL_SENDERS_MAX || ack->lane >= METER_LANES_MAX)
+		return; /* authentic, and for nobody here: cannot be */
+	if (last_seq[ack->peer] != 0) {
+		m->reordered += (int32_t)(ack->seq - last_seq[ack->peer]) < 0;
+		m->moved += last_lane[ack->peer] != ack->lane;
+	}
+	last_seq[ack->peer] = ack->seq;
+	last_lane[ack->peer] = ack->lane;
+	m->by_lane[ack->lane]++;
+}
+
+static void time_answer(struct flow *f, uint64_t at)
+{
+	uint64_t ns = (uint64_t)((double)(f->heard - at) * 1e9 / (double)f->source->hz);
+	meter_sample(&f->source->meter, ns);
+	f->source->meter.acks++;
+	f->source->meter.late += ns > f->run->timeout_ms * UINT64_C(1000000);
+}
+
 static void open_answer(struct flow *f, struct rte_mbuf *mbuf)
 {
 	struct source *s = f->source;
-	uint32_t seq;
-	enum identity_answer answer = identity_read(&s->identity, mbuf, &seq);
+	struct identity_ack ack;
+	enum identity_answer answer = identity_read(&s->identity, mbuf, &ack);
 	s->meter.opened++;
 	s->meter.bad += answer == IDENTITY_BAD;
 	s->meter.other += answer == IDENTITY_OTHER;
 	if (answer != IDENTITY_ACK)
 		return;
-	uint64_t *at = &sent_at[seq % TIMES];
-	if (f->run->kind != RUN_PROBES && *at != 0 && f->heard > *at)
-		meter_sample(&s->meter, (uint64_t)((double)(f->heard - *at) * 1e9 / (double)s->hz));
+	uint64_t *at = &sent_at[ack.seq % TIMES];
+	bool ours = *at != 0 && f->heard > *at; /* not an earlier run's, nor one that came twice */
+	if (f->run->kind != RUN_PROBES && ours)
+		time_answer(f, *at);
+	if (f->run->kind == RUN_FLOWS && ours)
+		follow_flow(&s->meter, &ack);
 	*at = 0;
 }
 
@@ -192,6 +265,9 @@ void source_run(struct source *s, const struct run *run)
 	f.window_cycles = run->window_us * s->hz / 1000000;
 	f.window_end = now + f.window_cycles;
 	meter_clear(&s->meter);
+	s->deltas.value_len = run->value_len;
+	s->deltas.records = run->records != 0 ? run->records : deltas_most(run->value_len);
+	memset(last_seq, 0, sizeof(last_seq));
 	memset(sent_at, 0,
 		sizeof(sent_at)); /* late answers of an earlier run are nobody's round trip */
 	while (f.now < f.end) {
@@ -202,6 +278,8 @@ void source_run(struct source *s, const struct run *run)
 			give_up(&f);
 	}
 	s->meter.cycles = f.now - f.begin;
+	if (run->kind == RUN_RTT || run->kind == RUN_FLOWS)
+		s->meter.probes = s->meter.sent;
 	/* What is still on its way belongs to this run. */
 	uint64_t wait = f.now + LOST_MS * s->hz / 1000;
 	while (f.under_way > 0 && (f.now = rte_rdtsc()) < wait)

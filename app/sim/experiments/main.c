@@ -56,7 +56,7 @@ static int usage(FILE *to)
 	      "  crash        from a crash to known by all, for each profile\n"
 	      "  handover     how long an origin goes unchecked when its owner goes\n"
 	      "  all          all of these\n"
-	      "  origins      handover of 50,000 origins on 64 servers (minutes)\n"
+	      "  origins      handover of 50,000 origins on 64 servers (a minute, 1 GB)\n"
 	      "  writes       the map: from a write to readable on all, and what is sent for it\n"
 	      "  --quick      fewer of everything\n"
 	      "  --seed N     the run is a function of it (default 1)\n"
