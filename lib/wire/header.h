@@ -9,9 +9,9 @@
 /* WIRE_HEADER_LEN bytes, of a header that is known to be in range. */
 static inline void wire_store_header(uint8_t *packet, const struct wire_header *h)
 {
-	sw_store_u64(packet,
-		(uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
-			(uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 | h->body_len);
+	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
+				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
+				     h->body_len);
 	sw_store_u64(packet + 8, (uint64_t)h->cluster << 32 | h->sender.id >> 32);
 	sw_store_u64(packet + 16, h->sender.id << 32 | h->sender.epoch);
 	sw_store_u64(packet + 24, h->instance);
