@@ -107,10 +107,13 @@ static inline bool frame_quick_is(const uint8_t *bytes, uint16_t payload_offset)
 	return payload_offset == FRAME_HEADERS_IPV4 && type == htobe16(0x0800);
 }
 
+/* The UDP checksum of an answer: as frame_route's udp_sum_left and udp_sum_none. */
+enum frame_quick_sum { FRAME_QUICK_SUM, FRAME_QUICK_SUM_LEFT, FRAME_QUICK_SUM_NONE };
+
 /* Turns the headers of a datagram of the shape round for a new payload behind them: the way of
  * frame_route_back() and frame_build() in one, in place. */
-static inline void frame_quick_turn(
-	uint8_t *bytes, uint16_t payload_len, uint8_t dscp, bool ipv4_sum_left, bool udp_sum_left)
+static inline void frame_quick_turn(uint8_t *bytes, uint16_t payload_len, uint8_t dscp,
+	bool ipv4_sum_left, enum frame_quick_sum udp)
 {
 	uint64_t macs;
 	uint32_t macs_end, from, to, ports;
@@ -143,9 +146,11 @@ static inline void frame_quick_turn(
 	memcpy(bytes + 30, &from, sizeof(from));
 
 	ports = ports >> 16 | ports << 16;
-	uint64_t pseudo = (uint64_t)from + to + htobe16(IPPROTO_UDP) + udp_len_be;
-	uint16_t udp_sum = frame_fold64(pseudo);
-	if (!udp_sum_left) {
+	uint16_t udp_sum = 0;
+	if (udp != FRAME_QUICK_SUM_NONE)
+		udp_sum = frame_fold64(
+			(uint64_t)from + to + htobe16(IPPROTO_UDP) + udp_len_be); /* pseudo */
+	if (udp == FRAME_QUICK_SUM) {
 		udp_sum = (uint16_t)~frame_sum(bytes + FRAME_HEADERS_IPV4, payload_len,
 			udp_sum + (ports & 0xffff) + (ports >> 16) + udp_len_be);
 		udp_sum = udp_sum == 0 ? 0xffff : udp_sum; /* zero would say: none */
