@@ -1,4 +1,5 @@
 #include "appliance.h"
+#include "wire/header.h"
 #include "wire/ping.h"
 
 #define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
@@ -354,16 +355,18 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 	struct nic_datagram *of[NIC_BURST];
 	struct opened list[NIC_BURST];
 	struct sw_reader body;
+	uint64_t first;
 	uint32_t n = 0, open = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
 		struct seal_packet *p = &packets[n];
-		enum wire_error e = wire_read_header(
-			d->payload, d->payload_len, lane->app->cluster_tag, &p->h, &body);
+		enum wire_error e = wire_check_header(
+			d->payload, d->payload_len, lane->app->cluster_tag, &first);
 		if (e != WIRE_OK) {
 			drop(lane, d->mbuf, DROP_WIRE + e);
 			continue;
 		}
+		wire_load_header(d->payload, first, &p->h, &body);
 		p->mbuf = d->mbuf;
 		p->bytes = d->payload;
 		p->offset = d->payload_offset;
