@@ -2,12 +2,13 @@
 #pragma once
 
 #include "sim.h"
+#include "swim/path.h"
 
 struct packet {
 	struct packet *next; /* free, or in an inbox */
 	uint32_t from, to;
 	uint16_t len;
-	uint8_t bytes[WIRE_PACKET_MAX];
+	uint8_t bytes[WIRE_JUMBO_MAX];
 };
 
 enum event_kind { EVENT_PACKET, EVENT_TIMER, EVENT_START, EVENT_STARVE };
@@ -27,6 +28,8 @@ struct server {
 	uint32_t identity; /* whose id it has */
 	struct swim *swim;
 	struct map *map;
+	struct paths *paths; /* NULL: small packets alone */
+	uint16_t carries;    /* its link; 0: packets of any length */
 	uint64_t instance, counter, members_version;
 	uint64_t swim_ns, map_ns; /* deadlines, in its own time */
 	uint64_t timer_ns;        /* earliest timer event that is queued, in true time */
@@ -67,7 +70,16 @@ struct sw_endpoint network_endpoint(const struct sim *sim, uint32_t server);
 
 /* server.c */
 uint64_t server_now(const struct sim *sim, const struct server *s);
+/* Puts header, prelude and tag around the messages and sends the packet. */
+void server_send(struct sim *sim, uint32_t server, uint8_t *packet, const struct sw_writer *w,
+	uint64_t to_id, const struct sw_endpoint *to, bool membership);
+struct sw_writer server_messages(const struct sim *sim, uint8_t *packet);
 void server_receive(struct sim *sim, struct packet *packet);
 void server_timer(struct sim *sim, uint32_t server);
 void server_wake(struct sim *sim, uint32_t server);
 void server_stop(struct sim *sim, uint32_t server);
+
+/* path.c: what lane_path.c of the appliance does. */
+void path_input(struct sim *sim, uint32_t server, const struct wire_header *h,
+	const struct sw_endpoint *from, const struct wire_message *m);
+void path_send(struct sim *sim, uint32_t server);

@@ -66,6 +66,9 @@ void network_send(struct sim *sim, uint32_t from, const struct sw_endpoint *endp
 		return;
 	if (*cut_between(sim, from, to) || chance(sim, sim->network.loss_ppm))
 		return;
+	if ((sim->servers[from].carries != 0 && len > sim->servers[from].carries) ||
+		(sim->servers[to].carries != 0 && len > sim->servers[to].carries))
+		return;
 	uint64_t departs_ns = departs_at(sim, &sim->servers[from], len);
 	if (departs_ns == SW_NEVER_NS)
 		return;
@@ -86,6 +89,11 @@ void sim_split(struct sim *sim, uint32_t group, const uint64_t side[SIM_GROUP_MA
 		for (uint32_t j = 0; j < size; j++)
 			*cut_between(sim, group * size + i, group * size + j) =
 				(side[i / 64] >> (i % 64) & 1) != (side[j / 64] >> (j % 64) & 1);
+}
+
+void sim_carries(struct sim *sim, uint32_t server, uint16_t bytes)
+{
+	sim->servers[server].carries = bytes;
 }
 
 void sim_heal(struct sim *sim)

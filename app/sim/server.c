@@ -52,12 +52,14 @@ static void put_prelude(struct server *s, uint8_t *packet, uint64_t to_id)
 	assert(!w.failed);
 }
 
-static struct sw_writer messages_of(uint8_t *packet)
+struct sw_writer server_messages(const struct sim *sim, uint8_t *packet)
 {
-	return sw_writer_init(packet + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN, WIRE_MESSAGES_MAX);
+	size_t most = sim->config.packet_max != 0 ? sim->config.packet_max : WIRE_PACKET_MAX;
+	return sw_writer_init(
+		packet + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN, most - WIRE_AROUND_MESSAGES);
 }
 
-static void send(struct sim *sim, uint32_t i, uint8_t *packet, const struct sw_writer *w,
+void server_send(struct sim *sim, uint32_t i, uint8_t *packet, const struct sw_writer *w,
 	uint64_t to_id, const struct sw_endpoint *to, bool membership)
 {
 	struct server *s = &sim->servers[i];
@@ -77,14 +79,14 @@ static void flush(struct sim *sim, uint32_t i)
 {
 	struct server *s = &sim->servers[i];
 	uint64_t now_ns = server_now(sim, s), to_id;
-	uint8_t packet[WIRE_PACKET_MAX];
+	uint8_t packet[WIRE_JUMBO_MAX];
 	struct sw_endpoint to;
 	for (;;) {
-		struct sw_writer w = messages_of(packet);
+		struct sw_writer w = server_messages(sim, packet);
 		if (swim_has_output(s->swim) && swim_output(s->swim, now_ns, &w, &to_id, &to))
-			send(sim, i, packet, &w, to_id, &to, true);
+			server_send(sim, i, packet, &w, to_id, &to, true);
 		else if (s->map != NULL && map_output_owner(s->map, now_ns, &w, &to_id, &to))
-			send(sim, i, packet, &w, to_id, &to, false);
+			server_send(sim, i, packet, &w, to_id, &to, false);
 		else
 			return;
 	}
@@ -125,18 +127,25 @@ static void follow_members(struct sim *sim, uint32_t i)
 		if (sim->observer.on_event != NULL)
 			sim->observer.on_event(sim->observer.context, sim, i, &event);
 	}
-	if (s->map == NULL || swim_version(s->swim) == s->members_version)
+	uint64_t version = swim_version(s->swim) + (s->paths != NULL ? paths_version(s->paths) : 0);
+	if ((s->map == NULL && s->paths == NULL) || version == s->members_version)
 		return;
-	s->members_version = swim_version(s->swim);
+	s->members_version = version;
 	static struct swim_member members[SW_MEMBERS_MAX];
 	struct map_peer peers[SW_MEMBERS_MAX];
 	uint32_t count = swim_members(s->swim, members, SW_MEMBERS_MAX), others = 0;
 	for (uint32_t k = 0; k < count; k++)
 		if (!members[k].self)
 			peers[others++] = (struct map_peer){members[k].record.actor,
-				members[k].record.at, peer_state(members[k].record.state)};
-	map_peers_owner(
-		s->map, server_now(sim, s), peers, others, swim_phase(s->swim) == SWIM_RUNNING);
+				members[k].record.at, peer_state(members[k].record.state),
+				s->paths == NULL
+					? (uint16_t)0
+					: paths_packet_max(s->paths, members[k].record.actor.id)};
+	if (s->paths != NULL)
+		paths_members(s->paths, server_now(sim, s), members, count);
+	if (s->map != NULL)
+		map_peers_owner(s->map, server_now(sim, s), peers, others,
+			swim_phase(s->swim) == SWIM_RUNNING);
 }
 
 /* Queues a timer for the next deadline, unless an earlier one is queued already. */
@@ -144,6 +153,8 @@ static void schedule(struct sim *sim, uint32_t i)
 {
 	struct server *s = &sim->servers[i];
 	s->swim_ns = swim_deadline(s->swim);
+	if (s->paths != NULL && swim_phase(s->swim) == SWIM_RUNNING)
+		s->swim_ns = sw_min_u64(s->swim_ns, paths_deadline(s->paths));
 	s->map_ns = s->map != NULL ? map_deadline(s->map) : SW_NEVER_NS;
 	uint64_t own_ns = sw_min_u64(s->swim_ns, s->map_ns);
 	if (own_ns == SW_NEVER_NS)
@@ -166,8 +177,10 @@ static void settle(struct sim *sim, uint32_t i)
 		swim_renew(s->swim, server_now(sim, s), map_closed_epoch(s->map));
 		follow_members(sim, i);
 	}
-	if (!s->blocked)
+	if (!s->blocked) {
+		path_send(sim, i);
 		flush(sim, i);
+	}
 	if (s->map != NULL) {
 		if (map_has_retired_owner(s->map)) {
 			map_seal_owner(s->map);
@@ -247,6 +260,7 @@ static void handle(struct sim *sim, const struct packet *p)
 			if (wire_get_probe(&copy, &probe))
 				map_probe(s->map, h.sender, probe.vector_hash, probe.content_hash);
 		}
+		path_input(sim, p->to, &h, &from, &m);
 		swim_input(s->swim, now_ns, &h, &from, &m);
 	}
 	if (s->map != NULL && for_map)
@@ -254,10 +268,10 @@ static void handle(struct sim *sim, const struct packet *p)
 	else if (s->map != NULL && prelude.last_seq > map_seq_reader(s->map, h.sender))
 		map_hint_owner(s->map, now_ns, h.sender.id);
 	if (ping && swim_phase(s->swim) <= SWIM_RUNNING) { /* who left or stood down is no member */
-		uint8_t packet[WIRE_PACKET_MAX];
-		struct sw_writer w = messages_of(packet);
+		uint8_t packet[WIRE_JUMBO_MAX];
+		struct sw_writer w = server_messages(sim, packet);
 		swim_answer(s->swim, now_ns, h.sender.id, ping_seq, &w);
-		send(sim, p->to, packet, &w, h.sender.id, &from, true);
+		server_send(sim, p->to, packet, &w, h.sender.id, &from, true);
 	}
 }
 
@@ -324,6 +338,8 @@ void server_stop(struct sim *sim, uint32_t i)
 	if (s->swim != NULL)
 		swim_destroy(s->swim);
 	map_destroy(s->map);
+	paths_destroy(s->paths);
+	s->paths = NULL;
 	s->swim = NULL;
 	s->map = NULL;
 	s->up = s->paused = s->blocked = s->starved = false;
@@ -388,6 +404,10 @@ void sim_start(struct sim *sim, uint32_t i, uint32_t epoch)
 			 ? make_map(sim, s, &sc, sw_random_u64(&sim->random), now_ns)
 			 : NULL;
 	assert(s->swim != NULL && (s->map != NULL || sim->config.records_max == 0));
+	if (sim->config.packet_max > WIRE_PACKET_MAX) {
+		s->paths = paths_create(sim->config.packet_max, sc.instance);
+		assert(s->paths != NULL);
+	}
 	s->instance = sc.instance;
 	s->counter = 1;
 	s->members_version = 0;

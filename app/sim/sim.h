@@ -47,6 +47,7 @@ struct sim_config {
 	uint32_t records_max; /* of each map; 0: membership alone */
 	enum map_push push;   /* how the maps send their writes */
 	uint64_t start_spread_ns;
+	uint16_t packet_max; /* that servers take and send: swim/path.h; 0: small ones alone */
 };
 
 enum sim_packet_fate { SIM_SENT, SIM_LOST, SIM_CUT, SIM_OVERFLOWED };
@@ -105,6 +106,8 @@ void sim_cut(struct sim *sim, uint32_t from, uint32_t to, bool on); /* one way; 
 /* Servers of `side` (bit i: server i of the group) against the others of their group. */
 void sim_split(struct sim *sim, uint32_t group, const uint64_t side[SIM_GROUP_MAX / 64]);
 void sim_heal(struct sim *sim);
+/* The largest packet that a server's link carries; 0: any. What is longer is lost without a word. */
+void sim_carries(struct sim *sim, uint32_t server, uint16_t bytes);
 
 /* ---- looking in ---- */
 uint64_t sim_instance(const struct sim *sim, uint32_t server); /* of its last start */
@@ -119,6 +122,8 @@ uint32_t sim_group_size(const struct sim *sim, uint32_t server);
 bool sim_members_agree(struct sim *sim, uint32_t group);
 /* All that run are ready and hold equal contents under equal vectors; and somebody runs. */
 bool sim_maps_agree(struct sim *sim, uint32_t group);
+/* The largest packet that `viewer` holds the path to `server` for carrying. */
+uint16_t sim_packet_max(const struct sim *sim, uint32_t viewer, uint32_t server);
 /* What `viewer` holds `server` for (enum wire_member_state); -1: unknown. */
 int sim_state(struct sim *sim, uint32_t viewer, uint32_t server);
 

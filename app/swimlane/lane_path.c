@@ -79,5 +79,7 @@ void lane_path_tick(struct lane *lane, uint64_t now_ns)
 
 uint64_t lane_path_deadline(const struct lane *lane)
 {
-	return lane->app->paths == NULL ? SW_NEVER_NS : paths_deadline(lane->app->paths);
+	const struct appliance *app = lane->app;
+	bool asks = app->paths != NULL && swim_phase(app->swim) == SWIM_RUNNING;
+	return asks ? paths_deadline(app->paths) : SW_NEVER_NS;
 }

@@ -467,8 +467,24 @@ static int launch(int (*run)(void *), void *arg, unsigned lcore, char *error)
 				 rte_strerror(-rc));
 }
 
+/* In a thread of memif's driver. Bounded: control may be long about something, too, and it is the
+ * lanes that matter. */
+static void await_new_turns(void *arg)
+{
+	enum { STEP_US = 50, STEPS_MAX = 40000 };
+	const struct appliance *app = arg;
+	uint64_t token = rte_rcu_qsbr_start(app->rcu);
+	for (int i = 0; i < STEPS_MAX && nic_memif_is_guarded(); i++) {
+		if (rte_rcu_qsbr_check(app->rcu, token, false) == 1)
+			return;
+		rte_delay_us_sleep(STEP_US);
+	}
+}
+
 int appliance_launch(struct appliance *app, char *error)
 {
+	if (app->config->port.kind == NIC_MEMIF)
+		nic_memif_guard(await_new_turns, app);
 	int rc = launch(keeper_run, &app->keeper, LCORE_KEEPER, error);
 	for (unsigned i = 0; i < app->config->lane_count && rc == 0; i++)
 		rc = launch(lane_run, &app->lanes[i], LCORE_LANE + i, error);
@@ -479,6 +495,7 @@ void appliance_stop(struct appliance *app)
 {
 	atomic_store(&app->stop, true);
 	rte_eal_mp_wait_lcore();
+	nic_memif_guard(NULL, NULL);
 }
 
 void appliance_destroy(struct appliance *app, struct start_info *info)

@@ -158,6 +158,13 @@ int nic_port_start(struct nic_port *port, char *error);
 void nic_port_stop(struct nic_port *port);
 void nic_port_destroy(struct nic_port *port);
 
+/* Control, before the lanes of a memif port run: `wait` is called in a thread of the driver's
+ * before it takes the link's memory away, and returns when each lane has begun a new turn since, or
+ * nic_memif_is_guarded() is false. NULL when they have ended. */
+typedef void (*nic_guard_wait)(void *context);
+void nic_memif_guard(nic_guard_wait wait, void *context);
+bool nic_memif_is_guarded(void);
+
 void nic_port_info(const struct nic_port *port, struct nic_info *info);
 const struct nic_stats *nic_port_stats(const struct nic_port *port, uint16_t queue);
 

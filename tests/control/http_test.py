@@ -264,7 +264,7 @@ class Metrics(Served):
         stats = self.http.call("stats")
         groups = [("rpc", stats["rpc"]), ("health", stats["health"])]
         for core in stats["cores"]:
-            groups.append(("lane|membership" if core["role"] == "lane" else "keeper|map", core["counters"]))
+            groups.append(("lane|membership|path" if core["role"] == "lane" else "keeper|map", core["counters"]))
         for prefixes, counts in groups:
             for name in counts:
                 name = {"answered_by_port": "rx_answered"}.get(name, name)

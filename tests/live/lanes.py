@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Lanes under load: a spinning lane makes no system call, two and four lanes share a port and keep each flow on one of
-them and in order, real probes are answered in time while junk pours in, records come beside probes, and a capture shows
+them and in order, real probes are answered in time while junk pours in, records come beside probes, a memif peer may
+vanish, and a capture shows
 what passes, in Wireshark's words.
 
   tests/live/lanes.py [--full]    with the full numbers: 30 s of junk
@@ -21,6 +22,7 @@ from lanes_parts import INTERFACE, MEMIF, ROOT, Server, Source, Veth  # noqa: E4
 BUILD = pathlib.Path(os.environ.get("SW_BUILD", ROOT / "build"))
 CLIENT = "net_memif0,role=client,id=0,socket={folder}/link.sock,socket-abstract=no,rsize=10"
 DISSECTOR = ROOT / "scripts/wireshark/swimlane.lua"
+PEER_KILLS = 8
 PROBE_TIMEOUT_MS = 20  # of the profile that the server runs with
 LATE_SHARE = 0.001  # more than twice those that are late without junk
 count = failed = 0
@@ -122,6 +124,25 @@ def flows(server, source, lanes, kind):
           f"{kind}, {lanes} lanes: their counters add up: {sum(answered)} answered of {probes['sent']}")
 
 
+def peer_goes(folder, keyring):
+    """memif's driver takes the link's memory away while the lane may be reading it: in the middle of the load, often."""
+    pair = Pair(folder / "gone", keyring)
+    with pair:
+        for _ in range(PEER_KILLS):
+            pair.source.process.stdin.write("run ms=60000\n")
+            pair.source.process.stdin.flush()
+            time.sleep(0.3)
+            pair.source.process.kill()
+            pair.source.process.wait()
+            time.sleep(0.2)
+            if pair.server.process.poll() is not None:
+                break
+            pair.source.start()
+            pair.source.await_ready()
+        check(pair.server.process.poll() is None, f"a memif peer that is killed {PEER_KILLS} times does the server no harm")
+        check(pair.source.run(500)["answered"] > 0, "and the next one is answered")
+
+
 def several_lanes(folder, keyring, lanes):
     with Pair(folder / f"{lanes}", keyring, lanes) as pair:
         flows(pair.server, pair.source, lanes, "memif")
@@ -190,6 +211,7 @@ def main():
         with Pair(folder / "busy", keyring) as pair:
             junk(pair, 30 if "--full" in sys.argv[1:] else 5)
             deltas(pair)
+        peer_goes(folder, keyring)
         for lanes in (2, 4):
             several_lanes(folder, keyring, lanes)
     finally:

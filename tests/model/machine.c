@@ -121,6 +121,7 @@ static void load_view(struct swim *w, const struct view *v, uint64_t now_ns)
 	struct member *m = &w->members[w->member_count++];
 	*m = (struct member){
 		.used = true, .record = rec_member(&v->rec), .since_ns = now_ns, .why = ""};
+	w->homes[table_home(m->record.actor.id)] = (uint16_t)w->member_count;
 	w->live_count += swim_is_live(m);
 	w->digest += table_record_hash(&m->record);
 	if (v->rec.state != WIRE_SUSPECT)
