@@ -97,7 +97,6 @@ void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 			.sender = sender->actor,
 			.instance = sender->instance,
 			.counter = (*counter)++};
-		assert(p->h.body_len >= WIRE_PRELUDE_LEN && p->h.body_len <= WIRE_BODY_MAX);
 		wire_store_header(p->bytes, &p->h);
 		seal_nonce(nonces[n], (uint8_t)lane, p->h.counter);
 		list[n++] = p;

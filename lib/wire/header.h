@@ -4,11 +4,15 @@
  */
 #pragma once
 
+#include <assert.h>
+
 #include "wire/wire.h"
 
-/* WIRE_HEADER_LEN bytes, of a header that is known to be in range. */
+/* As wire_put_header(). */
 static inline void wire_store_header(uint8_t *packet, const struct wire_header *h)
 {
+	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
+	assert(wire_header_is_valid(h));
 	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
 				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
 				     h->body_len);
