@@ -28,7 +28,10 @@ static int apply_socket(struct control *control, const struct config *wanted, ch
 		wanted->control_group[0] != '\0' ? wanted->control_group : NULL);
 	if (rc < 0) {
 		(void)snprintf(error, CONFIG_ERROR_MAX, "%s: %s", wanted->control_socket,
-			rc == -ENOENT ? "no such group" : strerror(-rc));
+			rc == -ENOENT  ? "no such group"
+			: rc == -EPERM ? "a group that this process is not in: add its user to it, "
+					 "or restart as root"
+				       : strerror(-rc));
 		return rc;
 	}
 	control->config->control_mode = wanted->control_mode;

@@ -67,22 +67,6 @@ static record_ref pop_free(struct arena *a, uint8_t class)
 	return head;
 }
 
-/* The one that pop_free() gives after `ahead` others; 0: there are fewer. */
-static record_ref peek_free(const struct arena *a, uint8_t class, uint32_t ahead)
-{
-	record_ref head = a->free_lists[class];
-	while (head != 0) {
-		const struct free_chunk *chunk = chunk_at(a, head);
-		if (ahead < chunk->count)
-			return chunk->refs[chunk->count - 1 - ahead];
-		if (ahead == chunk->count)
-			return head;
-		ahead -= chunk->count + 1;
-		head = chunk->next;
-	}
-	return 0;
-}
-
 static record_ref take_free(struct arena *a, uint8_t class)
 {
 	for (uint8_t c = class; c < STORE_CLASSES; c++) {
@@ -101,15 +85,46 @@ static record_ref take_free(struct arena *a, uint8_t class)
 	return 0;
 }
 
-/* To the second cache: there is room for more of them on their way there than to the first. */
-void arena_prefetch(const struct arena *a, uint32_t ahead, size_t bytes)
+static void begin_look(const struct arena *a, struct arena_look *look, uint8_t class)
+{
+	look->class = class;
+	look->begun = true;
+	look->chunk = a->free_lists[class];
+	look->count = look->chunk != 0 ? chunk_at(a, look->chunk)->count : 0;
+	look->top = a->top;
+}
+
+/* As pop_free(), and then fresh memory. 0: there is no more. */
+static record_ref look_on(const struct arena *a, struct arena_look *look)
+{
+	record_ref ref = look->chunk;
+	if (ref != 0 && look->count > 0)
+		return chunk_at(a, ref)->refs[--look->count];
+	if (ref != 0) {
+		look->chunk = chunk_at(a, ref)->next;
+		look->count = look->chunk != 0 ? chunk_at(a, look->chunk)->count : 0;
+		return ref;
+	}
+	uint32_t units = class_bytes[look->class] / STORE_UNIT;
+	if (look->top + units > a->units)
+		return 0;
+	look->top += units;
+	return look->top - units;
+}
+
+void arena_prefetch(const struct arena *a, struct arena_look *look, size_t bytes)
 {
 	uint8_t class = class_of(a, bytes);
-	size_t units = class_bytes[class] / STORE_UNIT, at = peek_free(a, class, ahead);
-	if (at == 0 && a->top + (ahead + 1) * units <= a->units)
-		at = a->top + ahead * units;
-	for (size_t i = 0; at != 0 && i < units; i++)
-		sw_prefetch(a->bytes + (at + i) * STORE_UNIT);
+	if (!look->begun || look->class != class) {
+		begin_look(a, look, class);
+		for (uint32_t i = 0; i < look->skip; i++)
+			(void)look_on(a, look);
+	}
+	look->skip++;
+	record_ref ref = look_on(a, look);
+	uint32_t units = class_bytes[class] / STORE_UNIT;
+	for (uint32_t i = 0; ref != 0 && i < units; i++)
+		sw_prefetch(a->bytes + ((uint64_t)ref + i) * STORE_UNIT);
 }
 
 record_ref arena_take(struct arena *a, size_t bytes)

@@ -44,8 +44,18 @@ uint32_t arena_records_max(const struct arena *a);
 record_ref arena_take(struct arena *a, size_t bytes);
 /* Gives back one that no reader can hold. */
 void arena_give(struct arena *a, record_ref ref);
-/* Brings to the caches what arena_take() will give after `ahead` others. */
-void arena_prefetch(const struct arena *a, uint32_t ahead, size_t bytes);
+
+/* What arena_take() will give, one after the other, after `skip` others: brought to the caches. */
+struct arena_look {
+	uint32_t skip;
+	uint8_t class; /* that the rest is of */
+	bool begun;
+	record_ref chunk; /* free records: the next of them are the first `count` of this one's */
+	uint32_t count;
+	uint32_t top; /* behind the free ones */
+};
+
+void arena_prefetch(const struct arena *a, struct arena_look *look, size_t bytes);
 
 /* Waits for the readers. */
 void arena_retire(struct arena *a, record_ref ref);

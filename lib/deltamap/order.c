@@ -15,14 +15,14 @@ static uint32_t place_of(uint32_t chunk, uint32_t entry)
 	return chunk << ORDER_PLACE_BITS | entry;
 }
 
-static struct order_chunk *chunk_of(const struct store *s, record_ref ref, uint32_t *entry)
+static inline struct order_chunk *chunk_of(const struct store *s, record_ref ref, uint32_t *entry)
 {
 	uint32_t place = store_at(s, ref)->place;
 	*entry = place % (1 << ORDER_PLACE_BITS);
 	return &s->order.chunks[place >> ORDER_PLACE_BITS];
 }
 
-static uint64_t seq_of(const struct store *s, record_ref ref)
+static inline uint64_t seq_of(const struct store *s, record_ref ref)
 {
 	return record_seq(store_at(s, ref));
 }
@@ -44,7 +44,7 @@ void order_clear(struct order *o)
 
 /* ---- chunks ---- */
 
-static void put(struct store *s, uint32_t chunk, uint32_t entry, record_ref ref)
+static inline void put(struct store *s, uint32_t chunk, uint32_t entry, record_ref ref)
 {
 	s->order.chunks[chunk].refs[entry] = ref;
 	store_at(s, ref)->place = place_of(chunk, entry);
@@ -133,10 +133,15 @@ static uint32_t new_chunk(struct store *s, uint16_t slot, uint32_t older)
 
 /* ---- records ---- */
 
-record_ref order_newest(const struct store *s, const struct actor_slot *a)
+static inline record_ref newest_of(const struct store *s, const struct actor_slot *a)
 {
 	const struct order_chunk *c = &s->order.chunks[a->newest];
 	return a->newest == 0 ? 0 : c->refs[c->used - 1];
+}
+
+record_ref order_newest(const struct store *s, const struct actor_slot *a)
+{
+	return newest_of(s, a);
 }
 
 record_ref order_older(const struct store *s, record_ref ref)
@@ -201,7 +206,7 @@ static uint32_t make_room(struct store *s, uint32_t chunk, uint64_t seq)
 }
 
 /* By the newest record's seq. */
-static void set_ahead(struct store *s, struct actor_slot *a, bool ahead)
+static inline void set_ahead(struct store *s, struct actor_slot *a, bool ahead)
 {
 	if (ahead == a->ahead)
 		return;
@@ -232,10 +237,10 @@ static void insert_between(struct store *s, struct actor_slot *a, record_ref ref
 }
 
 /* Nearly always at the end: writes and sessions come in order of seq. */
-static void insert(struct store *s, struct actor_slot *a, record_ref ref)
+static inline void insert(struct store *s, struct actor_slot *a, record_ref ref)
 {
 	const struct record *r = store_at(s, ref);
-	record_ref newest = order_newest(s, a);
+	record_ref newest = newest_of(s, a);
 	uint64_t seq = record_seq(r);
 	if (newest != 0 && seq_of(s, newest) > seq) {
 		reserve(s);
@@ -252,7 +257,7 @@ static void insert(struct store *s, struct actor_slot *a, record_ref ref)
 	set_ahead(s, a, seq > atomic_load_explicit(&a->seq, memory_order_relaxed));
 }
 
-static void take_from(struct store *s, record_ref ref)
+static inline void take_from(struct store *s, record_ref ref)
 {
 	struct actor_slot *a = &s->actors[store_at(s, ref)->actor_slot];
 	uint32_t i;
@@ -272,7 +277,7 @@ static void take_from(struct store *s, record_ref ref)
 
 void order_look_ahead(struct store *s, struct actor_slot *a)
 {
-	record_ref newest = order_newest(s, a);
+	record_ref newest = newest_of(s, a);
 	set_ahead(s, a,
 		newest != 0 &&
 			seq_of(s, newest) > atomic_load_explicit(&a->seq, memory_order_relaxed));
@@ -338,7 +343,7 @@ void order_gather_begin(struct store *s, const struct version_vector *above)
 	for (uint32_t i = 0; i < s->actor_count; i++) {
 		uint32_t slot = s->actor_order[i];
 		struct actor_slot *a = &s->actors[slot];
-		record_ref newest = order_newest(s, a);
+		record_ref newest = newest_of(s, a);
 		if (newest == 0)
 			continue;
 		a->pending_above = above != NULL ? vv_get(above, a->actor) : 0;

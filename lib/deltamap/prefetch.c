@@ -15,7 +15,7 @@ static bool decode(const struct map *map, struct sw_reader *payload, struct ahea
 }
 
 static void take_records(
-	const struct map *map, struct ahead *a, uint32_t before, struct sw_reader messages)
+	const struct map *map, struct ahead *a, struct arena_look *look, struct sw_reader messages)
 {
 	struct wire_message m;
 	while (a->count < AHEAD_MAX && wire_next(&messages, &m)) {
@@ -24,8 +24,9 @@ static void take_records(
 			continue;
 		store_prefetch_bucket(&map->store, next->hash);
 		const struct wire_record *r = &next->record;
-		arena_prefetch(&map->store.arena, before + a->count++,
-			record_len(r->flags, r->key_len, r->value_len));
+		arena_prefetch(
+			&map->store.arena, look, record_len(r->flags, r->key_len, r->value_len));
+		a->count++;
 	}
 }
 
@@ -61,13 +62,13 @@ static void fetch_places(const struct store *s, const struct ahead *a)
 
 void map_ahead_owner(struct map *map, const struct sw_reader *packets, uint32_t packet_count)
 {
-	uint32_t before =
-		map->ahead[map->ahead_now].count; /* of the last group: merged after this */
+	/* The last group's records are merged before these. */
+	struct arena_look look = {.skip = map->ahead[map->ahead_now].count};
 	map->ahead_now = !map->ahead_now;
 	struct ahead *a = &map->ahead[map->ahead_now];
 	a->count = a->step = a->taken = 0;
 	for (uint32_t i = 0; i < packet_count; i++)
-		take_records(map, a, before, packets[i]);
+		take_records(map, a, &look, packets[i]);
 }
 
 void map_ahead_step_owner(struct map *map)

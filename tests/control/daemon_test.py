@@ -127,6 +127,16 @@ class Socket(Daemon):
                          {"control.mode": "in_force", "control.group": "in_force"})
         self.assertEqual(mode(), 0o660)
 
+    def test_a_group_of_others_is_told_as_failed(self):
+        server = self.start(control="  mode: \"0660\"\n")
+        before = server.socket.stat().st_gid
+        server.control = f"  mode: \"0660\"\n  group: \"{max([os.getgid(), *os.getgroups()]) + 4321}\"\n"
+        server.write_config()
+        changed = self.client.call("reload")["changed"]
+        self.assertEqual([(c["key"], c["change"]) for c in changed], [("control.group", "failed")])
+        self.assertIn("a group that this process is not in", changed[0]["error"])
+        self.assertEqual(server.socket.stat().st_gid, before)
+
     def test_an_unknown_group_is_refused_at_start(self):
         server = Alone(BUILD, control="  group: no-such-group-here\n")
         self.addCleanup(server.__exit__)

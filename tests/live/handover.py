@@ -81,6 +81,12 @@ class Watch:
                             f"longest {max(found):.0f} ms)")
 
 
+def verdicts(the_lab, names, victim):
+    """As another server reads them."""
+    reader = the_lab.fleet.others(victim)[0]
+    return {o["name"]: o for o in reader.call("health")["origins"] if o["name"] in names}
+
+
 def crash(test, the_lab, watch):
     victim = owner_of_most(the_lab)
 
@@ -90,7 +96,12 @@ def crash(test, the_lab, watch):
         mine = the_lab.feed.until(lambda: victim.name not in owners(the_lab.fleet.running()[0]).values(), 15)
         test.need(mine, f"{victim.name}'s origins have other owners")
     mine = [o for o, owner in owners(victim).items() if owner == victim.name]
+    before = verdicts(the_lab, mine, victim)
     watch.event("crash", kill)
+    after = verdicts(the_lab, mine, victim)
+    test.check(all(after[o]["since_ms"] == before[o]["since_ms"] and after[o]["writer"] != victim.name
+                   and after[o]["checks"] > before[o]["checks"] for o in mine),
+               f"the {len(mine)} verdicts go on where {victim.name} stopped: the same age, more checks, another writer")
     from_ms, to_ms, checks = watch.seen
     alone = gaps.longest([c for c in checks if c.client == victim.address], mine, from_ms, to_ms)
     test.check(alone.ms >= to_ms - from_ms, "without the others' checks the same log shows the hole")

@@ -23,9 +23,9 @@ enum {
 	KEYS = RECORDS_MAX + 512, /* more than there is room for: full is reached */
 	KEY_LEN = 8,
 	VALUE_MAX = 600,
-	BATCH = 64,   /* reads between quiescent states */
+	BATCH = 64,  /* reads between quiescent states */
 	BUCKETS = 2, /* of one scan */
-	KEEP = 8,     /* views that a reader looks at again before it lets go */
+	KEEP = 8,    /* views that a reader looks at again before it lets go */
 };
 
 #define T0 SW_NS_PER_S
