@@ -251,8 +251,8 @@ static int create_pools(struct appliance *app, char *error)
 			 c->lane_count * (LANE_TO_KEEPER_MAX + LANE_TO_LANE_MAX +
 						 2 * LANE_TO_CONTROL_MAX + 3 * NIC_BURST) +
 			 (c->lane_count + 2u) * 2 * RTE_MEMPOOL_CACHE_MAX_SIZE / 4;
-	app->pool = nic_pool_create(
-		&c->port, "packets", rte_align32pow2(mbufs) - 1, SOCKET_ID_ANY, message);
+	/* No power of two: the next one may be nearly twice as many, of 2 KiB each. */
+	app->pool = nic_pool_create(&c->port, "packets", mbufs, SOCKET_ID_ANY, message);
 	if (app->pool == NULL)
 		return fail(error, "%s", message);
 	app->command_pool = calloc(COMMANDS_MAX, sizeof(app->command_pool[0]));
