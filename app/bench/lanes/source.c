@@ -11,6 +11,7 @@
 enum {
 	TIMES = 1 << 16, /* sequence numbers under way */
 	WARM_MS = 20000,
+	END_MS = 2000, /* timed probes are waited for so long at the end */
 	LOST_MS = 200, /* nothing comes for so long: what is under way is lost */
 	PAUSE_US = 50, /* a gap as long: this side or the other one was taken off its CPU */
 };
@@ -281,8 +282,9 @@ void source_run(struct source *s, const struct run *run)
 	if (run->kind == RUN_RTT || run->kind == RUN_FLOWS)
 		s->meter.probes = s->meter.sent;
 	/* What is still on its way belongs to this run. */
-	uint64_t wait = f.now + LOST_MS * s->hz / 1000;
-	while (f.under_way > 0 && (f.now = rte_rdtsc()) < wait)
+	bool timed = run->kind != RUN_PROBES;
+	uint64_t wait = f.now + (timed ? END_MS : LOST_MS) * s->hz / 1000;
+	while ((f.under_way > 0 || s->meter.probes > s->meter.acks) && (f.now = rte_rdtsc()) < wait)
 		receive(&f);
 	give_up(&f);
 }
