@@ -106,7 +106,8 @@ void sim_cut(struct sim *sim, uint32_t from, uint32_t to, bool on); /* one way; 
 /* Servers of `side` (bit i: server i of the group) against the others of their group. */
 void sim_split(struct sim *sim, uint32_t group, const uint64_t side[SIM_GROUP_MAX / 64]);
 void sim_heal(struct sim *sim);
-/* The largest packet that a server's link carries; 0: any. What is longer is lost without a word. */
+/* The largest packet that a server's link carries; 0: any. What is longer is lost without a word.
+ */
 void sim_carries(struct sim *sim, uint32_t server, uint16_t bytes);
 
 /* ---- looking in ---- */
