@@ -1,4 +1,5 @@
 #include "appliance.h"
+#include "wire/header.h"
 #include "wire/ping.h"
 
 #define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
@@ -35,11 +36,8 @@ static void drop(struct lane *lane, struct rte_mbuf *m, unsigned reason)
 }
 
 /* The test shim: loses packets, and cuts links. */
-static bool shim_drops(struct lane *lane, const struct sw_endpoint *from)
+static bool shim_drops(struct lane *lane, const struct shim *shim, const struct sw_endpoint *from)
 {
-	const struct shim *shim = atomic_load_explicit(&lane->app->shim, memory_order_acquire);
-	if (shim == NULL)
-		return false;
 	for (uint32_t i = 0; i < shim->block_count; i++)
 		if (sw_endpoint_same_addr(&shim->block[i], from))
 			return true;
@@ -179,7 +177,8 @@ static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m
 		drop(lane, m, reason);
 		return false;
 	}
-	uint64_t held = map_seq_reader(lane->app->map, h->sender);
+	/* Who has written nothing is not even looked for. */
+	uint64_t held = prelude->last_seq == 0 ? 0 : map_seq_reader(lane->app->map, h->sender);
 	currency_heard(&lane->app->currency, now_ns, h->sender, prelude->last_seq, held);
 	if (prelude->last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
@@ -224,7 +223,9 @@ static bool decode(struct lane *lane, uint64_t now_ns, struct opened *o)
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	if (o->contents.ping || o->contents.ack)
+	/* `sole` first: its flags were written a moment ago, one by one, and read as one word would
+	 * have to wait. */
+	if (sole || o->contents.ping || o->contents.ack)
 		map_probe(lane->app->map, o->h->sender, o->contents.probe.vector_hash,
 			o->contents.probe.content_hash);
 	return true;
@@ -353,16 +354,18 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 	struct nic_datagram *of[NIC_BURST];
 	struct opened list[NIC_BURST];
 	struct sw_reader body;
+	uint64_t first;
 	uint32_t n = 0, open = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
 		struct seal_packet *p = &packets[n];
-		enum wire_error e = wire_read_header(
-			d->payload, d->payload_len, lane->app->cluster_tag, &p->h, &body);
+		enum wire_error e = wire_check_header(
+			d->payload, d->payload_len, lane->app->cluster_tag, &first);
 		if (e != WIRE_OK) {
 			drop(lane, d->mbuf, DROP_WIRE + e);
 			continue;
 		}
+		wire_load_header(d->payload, first, &p->h, &body);
 		p->mbuf = d->mbuf;
 		p->bytes = d->payload;
 		p->offset = d->payload_offset;
@@ -381,22 +384,32 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 	handle(lane, now_ns, list, open);
 }
 
-void lane_receive(
-	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
+/* How many are left of them. */
+static uint16_t shim_burst(
+	struct lane *lane, const struct shim *shim, struct nic_datagram *datagrams, uint16_t count)
 {
 	uint16_t kept = 0;
-	if (count == 0)
-		return;
 	for (uint16_t i = 0; i < count; i++) {
-		if (shim_drops(lane, &datagrams[i].from))
+		if (shim_drops(lane, shim, &datagrams[i].from))
 			drop(lane, datagrams[i].mbuf, DROP_SHIM);
 		else if (kept++ != i)
 			datagrams[kept - 1] = datagrams[i];
 	}
+	return kept;
+}
+
+void lane_receive(
+	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
+{
+	if (count == 0)
+		return;
+	const struct shim *shim = atomic_load_explicit(&lane->app->shim, memory_order_acquire);
+	if (shim != NULL)
+		count = shim_burst(lane, shim, datagrams, count);
 	if (lane->app->seal == NULL)
-		receive_clear(lane, now_ns, datagrams, kept);
+		receive_clear(lane, now_ns, datagrams, count);
 	else
-		receive_sealed(lane, now_ns, datagrams, kept, false);
+		receive_sealed(lane, now_ns, datagrams, count, false);
 }
 
 static struct nic_datagram datagram_of(struct rte_mbuf *m)

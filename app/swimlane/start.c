@@ -425,7 +425,9 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 	if ((rc = create_rcu(app, error)) < 0 || (rc = create_rings(app, error)) < 0 ||
 		(rc = create_pools(app, error)) < 0)
 		return rc;
-	rc = nic_port_create(&config->port, app->pool, &app->port, message);
+	struct nic_config port = config->port;
+	port.proven = !config->insecure; /* by the tag of every packet */
+	rc = nic_port_create(&port, app->pool, &app->port, message);
 	if (rc < 0)
 		return fail(error, "%s", message);
 	nic_port_info(app->port, &nic);

@@ -56,7 +56,7 @@ struct row {
 /* What lanes have heard in probes: the last of each id. A torn one does not add up. */
 struct probe_box {
 	_Atomic uint64_t id, epoch, vector_hash, content_hash, sum;
-};
+} __attribute__((aligned(64)));
 
 enum out_kind { OUT_GET, OUT_DONE, OUT_REFUSE, OUT_VERSION };
 

@@ -63,7 +63,8 @@ struct frame {
 void frame_classify(
 	const struct frame_self *self, const uint8_t *bytes, uint32_t len, struct frame *out);
 
-/* The same for a frame whose UDP checksum the device has found right. */
+/* The same for a frame whose UDP checksum the device has found right, or whose payload is proven
+ * otherwise. */
 void frame_classify_summed(
 	const struct frame_self *self, const uint8_t *bytes, uint32_t len, struct frame *out);
 
@@ -83,6 +84,7 @@ struct frame_route {
 	 * header's. */
 	bool ipv4_sum_left;
 	bool udp_sum_left;
+	bool udp_sum_none; /* over IPv4: zero, which says that there is none */
 };
 
 /* Where the headers are of a frame that was found to be a datagram whose payload starts there. */

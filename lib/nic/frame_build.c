@@ -94,6 +94,8 @@ static uint16_t udp_sum(const struct frame_route *route, const struct rte_udp_hd
 	const uint8_t *payload, uint16_t payload_len, uint32_t pseudo)
 {
 	uint16_t whole = frame_fold(pseudo + udp->dgram_len);
+	if (route->udp_sum_none && !route->ipv6)
+		return 0;
 	if (route->udp_sum_left)
 		return whole;
 	uint32_t header = (uint32_t)udp->src_port + udp->dst_port + udp->dgram_len;

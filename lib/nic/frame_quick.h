@@ -64,9 +64,8 @@ static inline bool frame_sender_is_absurd(const struct frame_self *self, uint32_
 static inline bool frame_quick_classify(const struct frame_self *self, const struct frame_quick *q,
 	uint8_t *bytes, uint32_t len, bool summed, struct nic_datagram *out)
 {
-	uint64_t first[2], ip[2];
+	uint64_t first[2], ip[2], udp; /* ports, length, sum */
 	uint32_t to;
-	uint16_t udp[4]; /* ports, length, sum */
 	if (len < FRAME_HEADERS_IPV4)
 		return false;
 	memcpy(first, bytes, sizeof(first));
@@ -74,28 +73,29 @@ static inline bool frame_quick_classify(const struct frame_self *self, const str
 		return false;
 	memcpy(ip, bytes + FRAME_ETHERNET, sizeof(ip));
 	memcpy(&to, bytes + FRAME_ETHERNET + sizeof(ip), sizeof(to));
-	memcpy(udp, bytes + FRAME_ETHERNET + FRAME_IPV4, sizeof(udp));
+	memcpy(&udp, bytes + FRAME_ETHERNET + FRAME_IPV4, sizeof(udp));
 	uint32_t from = (uint32_t)(ip[1] >> 32);
 	/* Receiver, port, no fragment, protocol: the bits that are not as they must be. */
-	uint64_t wrong = (to ^ self->addr_be) | (uint32_t)(udp[1] ^ self->port_be) |
+	uint64_t wrong = (to ^ self->addr_be) | (uint32_t)((uint16_t)(udp >> 16) ^ self->port_be) |
 			 (ip[0] >> 48 & htobe16(0x3fff)) | ((ip[1] >> 8 & 0xff) ^ IPPROTO_UDP);
-	if (wrong != 0 || udp[0] == 0 ||
+	if (wrong != 0 || (uint16_t)udp == 0 ||
 		frame_fold64(frame_sum_add(frame_sum_add(ip[0], ip[1]), to)) != 0xffff ||
 		frame_sender_is_absurd(self, from))
 		return false;
-	uint32_t l3_len = be16toh((uint16_t)(ip[0] >> 16)), udp_len = be16toh(udp[2]);
+	uint32_t l3_len = be16toh((uint16_t)(ip[0] >> 16)),
+		 udp_len = be16toh((uint16_t)(udp >> 32));
 	if (FRAME_ETHERNET + l3_len > len || FRAME_IPV4 + udp_len > l3_len || udp_len < FRAME_UDP)
 		return false;
 	/* The addresses of the pseudo header stand right before the UDP header. */
-	if (!summed && udp[3] != 0 &&
+	if (!summed && udp >> 48 != 0 &&
 		frame_sum(bytes + FRAME_ETHERNET + 12, 8 + udp_len,
-			(uint32_t)htobe16(IPPROTO_UDP) + udp[2]) != 0xffff)
+			(uint32_t)htobe16(IPPROTO_UDP) + (uint16_t)(udp >> 32)) != 0xffff)
 		return false;
 	out->payload = bytes + FRAME_HEADERS_IPV4;
 	out->payload_len = (uint16_t)(udp_len - FRAME_UDP);
 	out->payload_offset = FRAME_HEADERS_IPV4;
 	frame_put_mapped(out->from.addr, from);
-	out->from.port = be16toh(udp[0]);
+	out->from.port = be16toh((uint16_t)udp);
 	return true;
 }
 
@@ -107,10 +107,13 @@ static inline bool frame_quick_is(const uint8_t *bytes, uint16_t payload_offset)
 	return payload_offset == FRAME_HEADERS_IPV4 && type == htobe16(0x0800);
 }
 
+/* The UDP checksum of an answer: as frame_route's udp_sum_left and udp_sum_none. */
+enum frame_quick_sum { FRAME_QUICK_SUM, FRAME_QUICK_SUM_LEFT, FRAME_QUICK_SUM_NONE };
+
 /* Turns the headers of a datagram of the shape round for a new payload behind them: the way of
  * frame_route_back() and frame_build() in one, in place. */
-static inline void frame_quick_turn(
-	uint8_t *bytes, uint16_t payload_len, uint8_t dscp, bool ipv4_sum_left, bool udp_sum_left)
+static inline void frame_quick_turn(uint8_t *bytes, uint16_t payload_len, uint8_t dscp,
+	bool ipv4_sum_left, enum frame_quick_sum udp)
 {
 	uint64_t macs;
 	uint32_t macs_end, from, to, ports;
@@ -143,9 +146,11 @@ static inline void frame_quick_turn(
 	memcpy(bytes + 30, &from, sizeof(from));
 
 	ports = ports >> 16 | ports << 16;
-	uint64_t pseudo = (uint64_t)from + to + htobe16(IPPROTO_UDP) + udp_len_be;
-	uint16_t udp_sum = frame_fold64(pseudo);
-	if (!udp_sum_left) {
+	uint16_t udp_sum = 0;
+	if (udp != FRAME_QUICK_SUM_NONE)
+		udp_sum = frame_fold64(
+			(uint64_t)from + to + htobe16(IPPROTO_UDP) + udp_len_be); /* pseudo */
+	if (udp == FRAME_QUICK_SUM) {
 		udp_sum = (uint16_t)~frame_sum(bytes + FRAME_HEADERS_IPV4, payload_len,
 			udp_sum + (ports & 0xffff) + (ports >> 16) + udp_len_be);
 		udp_sum = udp_sum == 0 ? 0xffff : udp_sum; /* zero would say: none */

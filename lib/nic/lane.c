@@ -65,15 +65,17 @@ static bool put_tag_back(struct rte_mbuf **mbuf)
 	return rte_vlan_insert(mbuf) == 0;
 }
 
-static bool is_summed(const struct rte_mbuf *mbuf)
+/* Nobody needs to look at the UDP checksum. */
+static bool is_summed(const struct nic_port *port, const struct rte_mbuf *mbuf)
 {
-	return (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	return port->config.proven ||
+	       (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 }
 
 static void classify(const struct nic_port *port, const struct rte_mbuf *mbuf, struct frame *frame)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-	if (is_summed(mbuf))
+	if (is_summed(port, mbuf))
 		frame_classify_summed(&port->self, bytes, mbuf->data_len, frame);
 	else
 		frame_classify(&port->self, bytes, mbuf->data_len, frame);
@@ -87,11 +89,11 @@ static inline bool receive_quick(
 		return false;
 	out->mbuf = mbuf;
 	return frame_quick_classify(&port->self, &port->quick, rte_pktmbuf_mtod(mbuf, uint8_t *),
-		mbuf->data_len, is_summed(mbuf), out);
+		mbuf->data_len, is_summed(port, mbuf), out);
 }
 
 /* True: the frame is a datagram for the lane, described in `out`. Otherwise the mbuf is taken. */
-static bool receive(
+static __rte_noinline bool receive(
 	struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf, struct nic_datagram *out)
 {
 	struct nic_stats *stats = &port->queues[queue].stats;
@@ -174,6 +176,7 @@ static void leave_sums(const struct nic_port *port, struct frame_route *route)
 	route->dscp = port->config.dscp;
 	route->ipv4_sum_left = port->ipv4_sum_left && !route->ipv6;
 	route->udp_sum_left = port->udp_sum_left;
+	route->udp_sum_none = port->udp_sum == FRAME_QUICK_SUM_NONE;
 }
 
 /* … and the words in which it is asked to. */
@@ -193,7 +196,7 @@ static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struc
 }
 
 /* Headers of any shape, built anew. IP options are not sent back: they may become shorter. */
-static void build_reply(const struct nic_port *port, struct nic_datagram *datagram,
+static __rte_noinline void build_reply(const struct nic_port *port, struct nic_datagram *datagram,
 	struct rte_mbuf *mbuf, uint8_t *bytes, uint16_t payload_len)
 {
 	struct frame frame;
@@ -218,8 +221,8 @@ void nic_reply(
 	assert((uint32_t)datagram->payload_offset + payload_len <=
 		(uint32_t)mbuf->buf_len - mbuf->data_off);
 	if (frame_quick_is(bytes, datagram->payload_offset)) {
-		frame_quick_turn(bytes, payload_len, port->config.dscp, port->ipv4_sum_left,
-			port->udp_sum_left);
+		frame_quick_turn(
+			bytes, payload_len, port->config.dscp, port->ipv4_sum_left, port->udp_sum);
 		mbuf->data_len = (uint16_t)(FRAME_HEADERS_IPV4 + payload_len);
 		mark_sums(port, false, false, mbuf);
 	} else {

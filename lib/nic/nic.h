@@ -62,7 +62,9 @@ struct nic_config {
 	uint16_t tx_descriptors;
 	char drivers_dir[256]; /* driver files of the operator's; empty: those built in */
 	bool interrupts;       /* lanes will sleep until frames come: ask the device for it */
-	bool take_over;        /* even the interface that holds the default route */
+	bool proven; /* payloads are authenticated above: their UDP checksums are not looked at and,
+			over IPv4, not written (RFC 768 leaves them to the sender) */
+	bool take_over; /* even the interface that holds the default route */
 	/* memif */
 	char memif_socket[108];
 	bool memif_server;

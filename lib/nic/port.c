@@ -401,6 +401,9 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		port->xdp_id = xdp_attached(port->ifindex);
 	}
 	port->quick = frame_quick_for(&port->self);
+	port->udp_sum = port->udp_sum_left ? FRAME_QUICK_SUM_LEFT
+			: config->proven   ? FRAME_QUICK_SUM_NONE
+					   : FRAME_QUICK_SUM;
 	*out = port;
 	return 0;
 }

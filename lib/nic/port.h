@@ -43,7 +43,8 @@ struct nic_port {
 	bool has_gateway; /* config.gateway counts */
 	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
 	bool udp_sum_left;
-	bool tx_prepare; /* … and its driver wants to see the frames first */
+	enum frame_quick_sum udp_sum; /* the same in one word, and whether there is one */
+	bool tx_prepare;              /* … and its driver wants to see the frames first */
 	uint16_t port_id;
 	uint64_t tsc_hz;
 	struct rte_mempool *pool;

@@ -3,6 +3,7 @@
 
 #include "seal/internal.h"
 #include "seal/nonce.h"
+#include "wire/header.h"
 
 static uint32_t slot_of(const struct seal *seal, uint8_t id)
 {
@@ -10,7 +11,7 @@ static uint32_t slot_of(const struct seal *seal, uint8_t id)
 }
 
 /* Cheapest first, so that junk ends before anything is deciphered. True: on to the device. */
-static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
+static inline bool prepare_opening(const struct seal *seal, struct seal_packet *p)
 {
 	uint32_t slot = slot_of(seal, p->h.key_id);
 	if (slot == NO_SLOT) {
@@ -29,7 +30,7 @@ static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
 		p->result = SEAL_SENDER;
 		return false;
 	}
-	if (!window_may_accept(&life->windows[p->h.lane], p->h.counter)) {
+	if (!window_may_accept(life_window(seal, life, p->h.lane), p->h.counter)) {
 		p->result = SEAL_REPLAY;
 		return false;
 	}
@@ -37,13 +38,14 @@ static bool prepare_opening(const struct seal *seal, struct seal_packet *p)
 	return true;
 }
 
-static void accept(struct seal_packet *p, bool alone)
+static inline void accept(const struct seal *seal, struct seal_packet *p, bool alone)
 {
 	struct life *life = p->life;
-	struct window *window = &life->windows[p->h.lane];
+	struct window *window = life_window(seal, life, p->h.lane);
 	if (p->result != SEAL_OK)
 		return;
-	if (!(alone ? window_accept_alone : window_accept)(window, p->h.counter)) {
+	if (alone ? !window_accept_alone(window, p->h.counter)
+		  : !window_accept(window, p->h.counter)) {
 		p->result = SEAL_REPLAY;
 		return;
 	}
@@ -68,7 +70,7 @@ void seal_open_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 		return;
 	device_run(&seal->device, lane, list, nonces, n);
 	for (uint32_t i = 0; i < n; i++)
-		accept(list[i], seal->lanes == 1);
+		accept(seal, list[i], seal->lanes == 1);
 }
 
 void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packets, uint32_t count)
@@ -95,7 +97,7 @@ void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 			.sender = sender->actor,
 			.instance = sender->instance,
 			.counter = (*counter)++};
-		wire_put_header(p->bytes, &p->h);
+		wire_store_header(p->bytes, &p->h);
 		seal_nonce(nonces[n], (uint8_t)lane, p->h.counter);
 		list[n++] = p;
 	}

@@ -21,7 +21,7 @@ _Static_assert((LIFE_BUCKETS & (LIFE_BUCKETS - 1)) == 0, "buckets are masked");
  * a lane may have in hand until then, are freed. */
 enum life_state { LIFE_FREE, LIFE_HELD, LIFE_RETIRED, LIFE_WAITING };
 
-/* Of another server. The first line is what opening a packet reads. */
+/* Of another server: one line, which is what opening a packet reads. */
 struct life {
 	struct actor actor; /* owner: rw, lanes: ro while it is in a bucket */
 	uint64_t instance;
@@ -29,9 +29,10 @@ struct life {
 	_Atomic uint8_t last_key;                /* lanes: rw, anyone: ro */
 	uint8_t state;                           /* owner */
 	bool member;                             /* owner: keeps its place */
-	uint64_t used;                           /* owner: when it was learned */
-	struct window windows[SW_LANES_MAX];     /* lanes: rw */
+	uint32_t used;                           /* owner: when it was learned */
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct life) == 64, "a life is one line");
 
 struct seal_sender {
 	struct actor actor;
@@ -58,11 +59,12 @@ struct seal {
 
 	_Atomic uint32_t buckets[LIFE_BUCKETS]; /* fingerprint << 16 | (life + 1); 0: empty */
 	struct life *lives;                     /* SEAL_LIVES_MAX */
-	struct seal_sender *senders;            /* senders_max */
-	struct lane_counter *counters;          /* of each lane */
+	struct window *windows;        /* SEAL_LIVES_MAX for each of a sender's lanes; lanes: rw */
+	struct seal_sender *senders;   /* senders_max */
+	struct lane_counter *counters; /* of each lane */
 
 	/* owner */
-	uint64_t clock; /* counts what was learned: who came first goes first */
+	uint32_t clock; /* counts what was learned: who came first goes first */
 	_Atomic uint32_t life_count;
 	uint8_t leaving_slots; /* bit i: slot i is to be freed after the next grace period */
 	uint8_t waiting_slots; /* after this one */
@@ -90,6 +92,13 @@ static inline struct life *life_find(const struct seal *seal, struct actor actor
 			return l;
 	}
 	return NULL;
+}
+
+/* The windows of one lane lie side by side: most senders use one. */
+static inline struct window *life_window(
+	const struct seal *seal, const struct life *life, uint8_t lane)
+{
+	return &seal->windows[lane * SEAL_LIVES_MAX + (life - seal->lives)];
 }
 
 /* lives.c */

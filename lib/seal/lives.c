@@ -75,7 +75,8 @@ struct life *life_create(struct seal *seal, struct actor actor, uint64_t instanc
 	l->member = false;
 	l->used = ++seal->clock;
 	atomic_store_explicit(&l->last_key, 0, memory_order_relaxed);
-	memset(l->windows, 0, sizeof(l->windows)); /* nobody can find it yet */
+	for (uint8_t lane = 0; lane < SW_LANES_MAX; lane++) /* nobody can find it yet */
+		memset(life_window(seal, l, lane), 0, sizeof(struct window));
 	*error = give_sessions(seal, l);
 	if (*error < 0) {
 		for (uint32_t slot = 0; slot < SEAL_KEYS_MAX; slot++)

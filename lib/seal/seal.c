@@ -151,10 +151,14 @@ static int take_memory(struct seal *seal)
 	seal->lives = aligned_alloc(64, SEAL_LIVES_MAX * sizeof(seal->lives[0]));
 	seal->counters = aligned_alloc(64, seal->lanes * sizeof(seal->counters[0]));
 	seal->senders = calloc(seal->senders_max, sizeof(seal->senders[0]));
-	if (seal->lives == NULL || seal->counters == NULL || seal->senders == NULL)
+	size_t windows = (size_t)SW_LANES_MAX * SEAL_LIVES_MAX * sizeof(seal->windows[0]);
+	seal->windows = aligned_alloc(64, windows);
+	if (seal->lives == NULL || seal->windows == NULL || seal->counters == NULL ||
+		seal->senders == NULL)
 		return -ENOMEM;
 	/* Written, so that no lane is the first to touch a page. */
 	memset(seal->lives, 0, SEAL_LIVES_MAX * sizeof(seal->lives[0]));
+	memset(seal->windows, 0, windows);
 	return 0;
 }
 
@@ -213,6 +217,7 @@ void seal_destroy(struct seal *seal)
 	device_close(&seal->device);
 	free(seal->senders);
 	free(seal->counters);
+	free(seal->windows);
 	free(seal->lives);
 	explicit_bzero(seal->keys, sizeof(seal->keys));
 	free(seal);

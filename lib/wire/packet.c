@@ -1,4 +1,5 @@
 #include "wire/fields.h"
+#include "wire/header.h"
 
 #include <assert.h>
 #include <string.h>
@@ -75,19 +76,9 @@ uint32_t wire_cluster_tag(const char *cluster_name)
 	return (uint32_t)XXH3_64bits(cluster_name, strlen(cluster_name));
 }
 
-/* In words of eight bytes: they are hashed, sealed and copied as such a moment later, and a load of
- * what several smaller stores have just written waits for all of them. */
 void wire_put_header(uint8_t *packet, const struct wire_header *h)
 {
-	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
-	assert(wire_header_is_valid(h));
-	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
-				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
-				     h->body_len);
-	sw_store_u64(packet + 8, (uint64_t)h->cluster << 32 | h->sender.id >> 32);
-	sw_store_u64(packet + 16, h->sender.id << 32 | h->sender.epoch);
-	sw_store_u64(packet + 24, h->instance);
-	sw_store_u64(packet + 32, h->counter);
+	wire_store_header(packet, h);
 }
 
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
@@ -107,53 +98,13 @@ static bool checksum_is_right(const uint8_t *packet, size_t sealed_len)
 	return padding == 0 && checksum == XXH3_64bits(packet, sealed_len);
 }
 
-/* Cheapest first: what is not ours costs a few comparisons. `first` gets the header's first word.
- */
-static inline enum wire_error check_header(
-	const uint8_t *packet, size_t len, uint32_t cluster, uint64_t *first)
-{
-	if (len < WIRE_HEADER_LEN + WIRE_TAG_LEN)
-		return WIRE_ERR_SHORT;
-	*first = sw_load_u64(packet);
-	if (*first >> 48 != WIRE_MAGIC)
-		return WIRE_ERR_MAGIC;
-	if ((*first >> 40 & 0xff) != WIRE_VERSION)
-		return WIRE_ERR_VERSION;
-	if (sw_load_u32(packet + 8) != cluster)
-		return WIRE_ERR_CLUSTER;
-	uint16_t body_len = (uint16_t)*first;
-	if (len != WIRE_HEADER_LEN + (size_t)body_len + WIRE_TAG_LEN ||
-		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_JUMBO_MAX)
-		return WIRE_ERR_LENGTH;
-	return WIRE_OK;
-}
-
-static inline uint8_t key_of(uint64_t first)
-{
-	return (uint8_t)(first >> 32);
-}
-
-/* Byte 5, the flags of later versions, is not looked at. */
-static inline void get_header(
-	const uint8_t *packet, uint64_t first, struct wire_header *h, struct sw_reader *body)
-{
-	h->key_id = key_of(first);
-	h->lane = (uint8_t)(first >> 24);
-	h->body_len = (uint16_t)first;
-	h->cluster = sw_load_u32(packet + 8);
-	h->sender = (struct actor){sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
-	h->instance = sw_load_u64(packet + 24);
-	h->counter = sw_load_u64(packet + 32);
-	*body = sw_reader_init(packet + WIRE_HEADER_LEN, h->body_len);
-}
-
 enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
 	struct wire_header *h, struct sw_reader *body)
 {
 	uint64_t first;
-	enum wire_error e = check_header(packet, len, cluster, &first);
+	enum wire_error e = wire_check_header(packet, len, cluster, &first);
 	if (e == WIRE_OK)
-		get_header(packet, first, h, body);
+		wire_load_header(packet, first, h, body);
 	return e;
 }
 
@@ -161,10 +112,10 @@ enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t clus
 	struct wire_header *h, struct sw_reader *body)
 {
 	uint64_t first;
-	enum wire_error e = check_header(packet, len, cluster, &first);
+	enum wire_error e = wire_check_header(packet, len, cluster, &first);
 	if (e != WIRE_OK)
 		return e;
-	if (key_of(first) != WIRE_KEY_CLEAR)
+	if (wire_first_key(first) != WIRE_KEY_CLEAR)
 		return WIRE_ERR_KEY;
 	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)(uint16_t)first))
 		return WIRE_ERR_CHECKSUM;
@@ -172,7 +123,7 @@ enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t clus
 		.sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)}};
 	if (!wire_header_is_valid(&sender))
 		return WIRE_ERR_BODY;
-	get_header(packet, first, h, body);
+	wire_load_header(packet, first, h, body);
 	return WIRE_OK;
 }
 

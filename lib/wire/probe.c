@@ -46,7 +46,7 @@ bool wire_get_nack(struct sw_reader *r, uint32_t *seq)
 
 static bool ping_req_is_valid(const struct wire_ping_req *m)
 {
-	return m->target_id != 0 && m->target.port != 0;
+	return wire_server_id_is_valid(m->target_id) && m->target.port != 0;
 }
 
 void wire_put_ping_req(struct sw_writer *w, const struct wire_ping_req *m)

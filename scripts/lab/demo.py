@@ -306,7 +306,7 @@ def main(arguments):
     catch_signals()
     result = {"ok": False, "servers": options.servers, "crash_known_ms": None, "takeover_ms": None,
               "verdict_ms": None, "heal_equal_ms": None, "unchecked_ms": None, "unchecked_bound_ms": None,
-              "steps": []}
+              "unchecked_side_ms": None, "steps": []}
     try:
         code = session(options, screen, result, arguments)
     except Interrupted as interruption:

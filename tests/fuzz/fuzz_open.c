@@ -11,15 +11,17 @@
  *   6   a whole frame around an authentic packet: how many changes of it, each where (two bytes)
  * and what to turn over there, then the body; parsed, opened and decoded, as far as it gets
  *
- * Seeds: tests/fuzz/open-corpus. */
+ * What is found in one pass, an ordinary datagram or a body that is one PING, must be what the full
+ * decoders find. Seeds: tests/fuzz/open-corpus. */
 #include <stdlib.h>
 
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
 #include "../unit/wire_any.h"
-#include "nic/frame.h"
+#include "nic/frame_quick.h"
 #include "seal/seal.h"
+#include "wire/ping.h"
 
 enum { CLUSTER = 0x4391ba71, OFFSET = 42, EDITS_MAX = 8 };
 
@@ -73,6 +75,23 @@ static struct seal_packet packet_of(const uint8_t *bytes, size_t len)
 	return p;
 }
 
+/* What the decoders say of a body that was found to be one PING. */
+static void must_be_sole_ping(const uint8_t *body, size_t len, const struct wire_prelude *prelude,
+	const struct wire_probe *ping)
+{
+	struct sw_reader r = sw_reader_init(body, len);
+	struct wire_prelude full;
+	struct wire_message m;
+	struct wire_probe probe;
+	wire_get_prelude(&r, &full);
+	must(!r.failed && full.dst_id == prelude->dst_id && full.last_seq == prelude->last_seq &&
+		full.floor == prelude->floor);
+	must(wire_next(&r, &m) && m.type == WIRE_PING && wire_get_probe(&m.payload, &probe));
+	must(probe.seq == ping->seq && probe.table_digest == ping->table_digest &&
+		probe.vector_hash == ping->vector_hash && probe.content_hash == ping->content_hash);
+	must(!wire_next(&r, &m) && !r.failed);
+}
+
 static void decode(const struct seal_packet *p)
 {
 	static struct any_message m;
@@ -82,7 +101,10 @@ static void decode(const struct seal_packet *p)
 	memcpy(body, p->bytes + WIRE_HEADER_LEN, p->h.body_len);
 	struct sw_reader r = sw_reader_init(body, p->h.body_len);
 	struct wire_prelude prelude;
+	struct wire_probe ping;
 	struct wire_message raw;
+	if (wire_get_sole_ping(body, p->h.body_len, &prelude, &ping))
+		must_be_sole_ping(body, p->h.body_len, &prelude, &ping);
 	wire_get_prelude(&r, &prelude);
 	while (wire_next(&r, &raw))
 		if (any_get(raw.type, &raw.payload, &m))
@@ -163,6 +185,18 @@ static void mend(uint8_t *frame, size_t size)
 	frame[25] = (uint8_t)~sum;
 }
 
+static void must_be_found_alike(const struct frame_self *self, uint8_t *frame, size_t size,
+	bool summed, const struct frame *f)
+{
+	struct frame_quick quick = frame_quick_for(self);
+	struct nic_datagram d;
+	if (!frame_quick_classify(self, &quick, frame, (uint32_t)size, summed, &d))
+		return;
+	must(f->kind == FRAME_DATAGRAM && d.payload == frame + f->payload_offset);
+	must(d.payload_offset == f->payload_offset && d.payload_len == f->payload_len);
+	must(sw_endpoint_equal(&d.from, &f->from));
+}
+
 static void as_frame(const uint8_t *data, size_t size, bool mended)
 {
 	static const struct frame_self self = {.addr_be = 0x0100000a, /* 10.0.0.1 */
@@ -178,6 +212,7 @@ static void as_frame(const uint8_t *data, size_t size, bool mended)
 	if (mended)
 		mend(copy, size);
 	frame_classify(&self, copy, (uint32_t)size, &f);
+	must_be_found_alike(&self, copy, size, false, &f);
 	if (f.kind == FRAME_DATAGRAM) {
 		must((size_t)f.payload_offset + f.payload_len <= size);
 		as_it_is(copy + f.payload_offset, f.payload_len);
@@ -198,6 +233,7 @@ static void as_frame6(const uint8_t *data, size_t size)
 	must(copy != NULL);
 	memcpy(copy, data, size);
 	frame_classify_summed(&self, copy, (uint32_t)size, &f);
+	must_be_found_alike(&self, copy, size, true, &f);
 	if (f.kind == FRAME_DATAGRAM) {
 		must((size_t)f.payload_offset + f.payload_len <= size);
 		as_it_is(copy + f.payload_offset, f.payload_len);

@@ -15,7 +15,7 @@
 
 #include "wire/wire.h"
 
-enum { EPOCHS_PER_PACKET = 8, PAUSE_US = 2000, MEMBERS_PAUSE_US = 1000000 };
+enum { EPOCHS_PER_PACKET = 8, PAUSE_US = 2000, MEMBERS_PAUSE_US = 300000 };
 
 static const struct actor forger = {0xbad, 1};
 
@@ -130,7 +130,7 @@ static int send_members(const struct target *t, uint32_t count)
 		struct wire_member m = {.actor = {forger.id + i, 1},
 			.instance = 1,
 			.weight = 100,
-			.at = sw_endpoint_from_ipv4(t->to.sin_addr.s_addr, (uint16_t)(10000 + i))};
+			.at = sw_endpoint_from_ipv4(htobe32(0x7f000002 + i), 9)};
 		snprintf(m.name, sizeof(m.name), "forged-%u", i);
 		wire_put_member(&w, WIRE_MEMBER, &m);
 		rc = send_packet(t, m.actor, packet, w.at);

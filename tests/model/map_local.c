@@ -277,8 +277,8 @@ static void set_up(struct world *w, const uint32_t states[REPLICAS_MAX], uint32_
 }
 
 /* A step's name, and what else of the world it depends on. */
-static uint64_t key_of(const uint32_t states[REPLICAS_MAX], const struct step *t, uint32_t packet,
-	uint32_t again)
+static uint64_t key_of(
+	const uint32_t states[REPLICAS_MAX], const struct step *t, uint32_t packet, uint32_t again)
 {
 	uint64_t key = (uint64_t)states[t->a] << 32 | (uint64_t)t->kind << 28;
 	if (again >= AGAIN_MAX)
@@ -307,8 +307,8 @@ static uint64_t reaction_of(uint64_t hash)
 }
 
 /* The replica was led to a state that is known, by another way: does it go on as that one? */
-static void compare(const struct world *from, const uint32_t states[REPLICAS_MAX], uint32_t known,
-	uint32_t a)
+static void compare(
+	const struct world *from, const uint32_t states[REPLICAS_MAX], uint32_t known, uint32_t a)
 {
 	static struct world w;
 	static struct image image;
@@ -368,8 +368,8 @@ static void make(struct edge *e, const uint32_t states[REPLICAS_MAX], const stru
 		compare(&w, states, e->to, t->a);
 }
 
-const struct edge *local_step(const uint32_t states[REPLICAS_MAX], const struct step *t,
-	uint32_t packet, uint32_t again)
+const struct edge *local_step(
+	const uint32_t states[REPLICAS_MAX], const struct step *t, uint32_t packet, uint32_t again)
 {
 	uint64_t key = key_of(states, t, packet, again);
 	const uint32_t *known = table_get(&by_step, key);

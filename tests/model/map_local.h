@@ -1,8 +1,8 @@
-/* The states of single replicas that a search has reached, each once, by number, and what each makes
- * of each step. A step touches one replica: what comes of it depends on that replica's state, on the
- * packet, and on little that the step says (whose epoch is learned). So the real code runs once for
- * each state of a replica and each step, however many states of the others stand beside it; a state
- * of the world is a few numbers.
+/* The states of single replicas that a search has reached, each once, by number, and what each
+ * makes of each step. A step touches one replica: what comes of it depends on that replica's state,
+ * on the packet, and on little that the step says (whose epoch is learned). So the real code runs
+ * once for each state of a replica and each step, however many states of the others stand beside
+ * it; a state of the world is a few numbers.
  *
  * States are told apart by world_hash_replica(). That two with one hash go on equally is checked:
  * whenever the code reaches a known state by another way, what it makes of packets is compared.

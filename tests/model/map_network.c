@@ -85,8 +85,7 @@ static struct packet_facts facts_of(const struct packet *p)
 		f.nonce = get.nonce;
 	} else if (m.type == WIRE_SESSION_DONE) {
 		(void)wire_get_session_done(&m.payload, &f.nonce);
-	} else if (m.type == WIRE_SESSION_REFUSE &&
-		   wire_get_session_refuse(&m.payload, &refusal)) {
+	} else if (m.type == WIRE_SESSION_REFUSE && wire_get_session_refuse(&m.payload, &refusal)) {
 		f.nonce = refusal.nonce;
 	}
 	return f;

@@ -60,8 +60,6 @@ static uint64_t hash_pulling(const struct map *m)
 		h = mix(h, p->got[i]);
 	for (uint32_t i = 0; i < EARLY_MAX && p->heads_in < p->heads; i++)
 		h = mix_bytes(h, p->early[i].bytes, p->early[i].len);
-	if (p->kind == PULL_RECONCILE)
-		h = mix(h, m->mark);
 	return mix_vector(mix_vector(h, &p->vector), &p->collected);
 }
 

@@ -150,10 +150,11 @@ SW_TEST(nic_quick, turns_headers_round_as_the_full_way_builds_them)
 		frame_route_back(full.at, &f, &back);
 		back.dscp = (uint8_t)sw_random_below(&random, 64);
 		back.ipv4_sum_left = sw_random_below(&random, 2) != 0;
-		back.udp_sum_left = sw_random_below(&random, 2) != 0;
+		enum frame_quick_sum udp = (enum frame_quick_sum)sw_random_below(&random, 3);
+		back.udp_sum_left = udp == FRAME_QUICK_SUM_LEFT;
+		back.udp_sum_none = udp == FRAME_QUICK_SUM_NONE;
 		frame_build(&back, full.at + FRAME_HEADERS_IPV4, answer_len);
-		frame_quick_turn(
-			b.at, answer_len, back.dscp, back.ipv4_sum_left, back.udp_sum_left);
+		frame_quick_turn(b.at, answer_len, back.dscp, back.ipv4_sum_left, udp);
 		SW_ASSERT_EQ(memcmp(b.at, full.at, FRAME_HEADERS_IPV4 + (size_t)answer_len), 0);
 	}
 }

@@ -58,7 +58,8 @@ struct range_row {
 
 static const struct range_row range_rows[] = {
 	{"ping_req target id 0", PING_REQ, 4, 8, 0, false},
-	{"ping_req target id max", PING_REQ, 4, 8, UINT64_MAX, true},
+	{"ping_req target id of the horizon", PING_REQ, 4, 8, UINT64_MAX, false},
+	{"ping_req target id max", PING_REQ, 4, 8, UINT64_MAX - 1, true},
 	{"ping_req port 0", PING_REQ, 28, 2, 0, false},
 	{"ping_req port max", PING_REQ, 28, 2, UINT16_MAX, true},
 	{"member id 0", MEMBER, 0, 8, 0, false},

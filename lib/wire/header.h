@@ -1,0 +1,63 @@
+/* The header in words of eight bytes, inline: for those who read or write one for every packet of a
+ * burst. What is written is hashed, sealed and copied a moment later, and a load of what several
+ * smaller stores have just written waits for all of them. Pure; any core.
+ */
+#pragma once
+
+#include <assert.h>
+
+#include "wire/wire.h"
+
+/* As wire_put_header(). */
+static inline void wire_store_header(uint8_t *packet, const struct wire_header *h)
+{
+	assert(h->body_len >= WIRE_PRELUDE_LEN && h->body_len <= WIRE_BODY_JUMBO_MAX);
+	assert(wire_header_is_valid(h));
+	sw_store_u64(packet, (uint64_t)WIRE_MAGIC << 48 | (uint64_t)WIRE_VERSION << 40 |
+				     (uint64_t)h->key_id << 32 | (uint64_t)h->lane << 24 |
+				     h->body_len);
+	sw_store_u64(packet + 8, (uint64_t)h->cluster << 32 | h->sender.id >> 32);
+	sw_store_u64(packet + 16, h->sender.id << 32 | h->sender.epoch);
+	sw_store_u64(packet + 24, h->instance);
+	sw_store_u64(packet + 32, h->counter);
+}
+
+/* Cheapest first: what is not ours costs a few comparisons. `first` gets the header's first word.
+ */
+static inline enum wire_error wire_check_header(
+	const uint8_t *packet, size_t len, uint32_t cluster, uint64_t *first)
+{
+	if (len < WIRE_HEADER_LEN + WIRE_TAG_LEN)
+		return WIRE_ERR_SHORT;
+	*first = sw_load_u64(packet);
+	if (*first >> 48 != WIRE_MAGIC)
+		return WIRE_ERR_MAGIC;
+	if ((*first >> 40 & 0xff) != WIRE_VERSION)
+		return WIRE_ERR_VERSION;
+	if (sw_load_u32(packet + 8) != cluster)
+		return WIRE_ERR_CLUSTER;
+	uint16_t body_len = (uint16_t)*first;
+	if (len != WIRE_HEADER_LEN + (size_t)body_len + WIRE_TAG_LEN ||
+		body_len < WIRE_PRELUDE_LEN || body_len > WIRE_BODY_JUMBO_MAX)
+		return WIRE_ERR_LENGTH;
+	return WIRE_OK;
+}
+
+static inline uint8_t wire_first_key(uint64_t first)
+{
+	return (uint8_t)(first >> 32);
+}
+
+/* Byte 5, the flags of later versions, is not looked at. */
+static inline void wire_load_header(
+	const uint8_t *packet, uint64_t first, struct wire_header *h, struct sw_reader *body)
+{
+	h->key_id = wire_first_key(first);
+	h->lane = (uint8_t)(first >> 24);
+	h->body_len = (uint16_t)first;
+	h->cluster = sw_load_u32(packet + 8);
+	h->sender = (struct actor){sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
+	h->instance = sw_load_u64(packet + 24);
+	h->counter = sw_load_u64(packet + 32);
+	*body = sw_reader_init(packet + WIRE_HEADER_LEN, h->body_len);
+}
