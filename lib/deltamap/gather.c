@@ -134,11 +134,32 @@ static void begin(struct map *map, struct serving *sv)
 		collect_vector(map, &sv->collected);
 }
 
+/* While it waited, a tombstone was collected that the asker has not seen: a delta would not hold it,
+ * and its vector would say that it did. Asking again, it is told to reconcile. */
+static bool is_overtaken(const struct map *map, const struct serving *sv)
+{
+	return !sv->full && !sv->repair && !collect_is_covered_by(map, &sv->vector) &&
+	       !MAP_MUTANT(NO_RECONCILE);
+}
+
+static void begin_next(struct map *map)
+{
+	for (int i = 0; map->gathering == NULL && i < MAP_SESSIONS_MAX; i++) {
+		struct serving *sv = &map->serving[i];
+		if (!sv->waiting)
+			continue;
+		if (is_overtaken(map, sv)) {
+			gather_close(map, sv);
+			map->counters.sessions_expired++;
+		} else {
+			begin(map, sv);
+		}
+	}
+}
+
 static void gather(struct map *map, uint32_t *budget)
 {
-	for (int i = 0; map->gathering == NULL && i < MAP_SESSIONS_MAX; i++)
-		if (map->serving[i].waiting)
-			begin(map, &map->serving[i]);
+	begin_next(map);
 	if (map->gathering == NULL)
 		return;
 	if (map->gathering->repair)

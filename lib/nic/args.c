@@ -213,7 +213,7 @@ static int add_memif(const struct nic_config *config, struct arguments *args)
 	if (config->memif_server)
 		rc = clear_memif_socket(path, args->error);
 	else if (access(path, F_OK) < 0)
-		(void)0; /* the server may come later: the driver tries again by itself */
+		(void)0; /* the server may come later: see nic_port_start() */
 	if (rc < 0)
 		return rc;
 	device_own_mac(config, mac);

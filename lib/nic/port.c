@@ -19,6 +19,8 @@
 #include "nic/takeover.h"
 #include "nic/xdp.h"
 
+enum { MEMIF_TRY_MS = 500, MEMIF_LOOK_MS = 10, MEMIF_TRIES = 60 };
+
 const char *nic_drop_name(enum nic_drop d)
 {
 	static const char *const names[NIC_DROP_COUNT] = {
@@ -425,10 +427,40 @@ static void join_groups(const struct nic_port *port)
 	(void)rte_eth_allmulticast_enable(port->port_id);
 }
 
+static bool link_comes_up(uint16_t port_id)
+{
+	struct rte_eth_link link;
+	for (int i = 0; i < MEMIF_TRY_MS; i += MEMIF_LOOK_MS) {
+		if (rte_eth_link_get_nowait(port_id, &link) == 0 &&
+			link.link_status == RTE_ETH_LINK_UP)
+			return true;
+		rte_delay_us_sleep(MEMIF_LOOK_MS * 1000);
+	}
+	return false;
+}
+
+/* A memif client asks once, and that fails if the server is not there yet, or has its socket but
+ * has not started: the driver does not try again. */
+static int start_device(const struct nic_port *port)
+{
+	bool asks = port->config.kind == NIC_MEMIF && !port->config.memif_server;
+	if (!asks)
+		return rte_eth_dev_start(port->port_id);
+	for (int i = 0; i < MEMIF_TRIES; i++) {
+		if (rte_eth_dev_start(port->port_id) < 0)
+			rte_delay_us_sleep(MEMIF_TRY_MS * 1000);
+		else if (link_comes_up(port->port_id))
+			return 0;
+		else
+			(void)rte_eth_dev_stop(port->port_id); /* the next start tells */
+	}
+	return -ENOTCONN;
+}
+
 int nic_port_start(struct nic_port *port, char *error)
 {
 	error[0] = '\0';
-	int rc = rte_eth_dev_start(port->port_id);
+	int rc = start_device(port);
 	if (rc < 0)
 		return nic_fail(error, rc,
 			"device %s: does not start: %s; DPDK's messages say more", port->info.name,

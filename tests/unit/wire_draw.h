@@ -148,7 +148,7 @@ static inline void draw_any(struct sw_random *random, enum wire_type type, struc
 	case WIRE_NACK: m->nack = draw_u32(random); break;
 	case WIRE_PING_REQ:
 		m->ping_req.seq = draw_u32(random);
-		m->ping_req.target_id = draw_between(random, 1, UINT64_MAX);
+		m->ping_req.target_id = draw_between(random, 1, UINT64_MAX - 1);
 		draw_endpoint(random, &m->ping_req.target);
 		break;
 	case WIRE_MEMBER:

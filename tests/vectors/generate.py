@@ -201,7 +201,7 @@ def probe_file():
                [simple("NACK", [("seq", 2**32 - 1, 4, False)])]),
         packet("ping_req_ipv4", ["Asks b2 to probe c3 at an IPv4 address."], [ping_req(8, 0xC3, "10.7.0.3", 7946)]),
         packet("ping_req_ipv6", ["The same at an IPv6 address; the highest port."],
-               [ping_req(0, 2**64 - 1, "2001:db8::c3", 65535)], lane=15),
+               [ping_req(0, 2**64 - 2, "2001:db8::c3", 65535)], lane=15),
         packet("size_probe", ["Does the path to b2 carry a packet of this length? Padding follows where it is a longer one."],
                [simple("SIZE_PROBE", [("seq", 9, 4, False), ("size_max", 8952, 2, False)])]),
         packet("size_probe_padded", ["One that is 200 bytes long: padding is a message of zeros that is skipped."],
