@@ -134,8 +134,8 @@ static void begin(struct map *map, struct serving *sv)
 		collect_vector(map, &sv->collected);
 }
 
-/* While it waited, a tombstone was collected that the asker has not seen: a delta would not hold it,
- * and its vector would say that it did. Asking again, it is told to reconcile. */
+/* While it waited, a tombstone was collected that the asker has not seen: a delta would not hold
+ * it, and its vector would say that it did. Asking again, it is told to reconcile. */
 static bool is_overtaken(const struct map *map, const struct serving *sv)
 {
 	return !sv->full && !sv->repair && !collect_is_covered_by(map, &sv->vector) &&
