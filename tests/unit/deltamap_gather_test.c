@@ -261,3 +261,26 @@ SW_TEST(map_gather, sessions_wait_for_one_another)
 	free(a);
 	map_destroy(m);
 }
+
+/* Its delta would not hold the tombstone, and its vector would say that it did. */
+SW_TEST(map_gather, who_waited_while_what_it_has_not_seen_was_collected_gets_no_delta)
+{
+	struct map *m = filled();
+	struct answer *a = calloc(1, sizeof(*a));
+	const uint32_t key = 1;
+	struct dot dot;
+	SW_ASSERT_EQ(map_del_owner(m, T0, 0, &key, sizeof(key), &dot), 0);
+	discard_pushes(m);
+	ask(m, ASKER + 1, 1, 0);
+	ask(m, ASKER, 2, KEYS);
+	struct map_peer over[] = {{.actor = {ASKER, 1}, .state = MAP_PEER_OVER},
+		{.actor = {ASKER + 1, 1}, .state = MAP_PEER_OVER}};
+	map_peers_owner(m, T0, over, 2, true); /* forgotten: nobody is waited for */
+	map_tick_owner(m, T0 + 3 * SW_NS_PER_MS);
+	receive(m, a, 2);
+	SW_EXPECT_EQ(map_tombstone_count(m), 0u);
+	SW_EXPECT_EQ(a->packets, 0u);
+	SW_EXPECT_EQ(map_counters(m)->sessions_expired, (uint64_t)1);
+	free(a);
+	map_destroy(m);
+}
