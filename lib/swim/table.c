@@ -522,6 +522,9 @@ void table_merge(struct swim *swim, uint64_t now_ns, const struct wire_member *r
 		record.state == WIRE_DEAD ||
 		(record.state == WIRE_FORGOTTEN && actor_equal(record.actor, m->record.actor));
 	if (hearsay == HEARSAY_TABLE && !SWIM_MUTANT(TABLE_IS_NEWS) && verdict && swim_is_live(m)) {
+		/* Of this epoch, but of another who had it: who has it now is told when heard. */
+		if (record.state == WIRE_FORGOTTEN && record.instance != m->record.instance)
+			return;
 		/* Somebody's old verdict, on this life or a later one: let the accused answer for
 		 * itself first. Who passes a verdict on did not probe the accused, and counts for
 		 * no accuser. */
