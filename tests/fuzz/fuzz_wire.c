@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../unit/wire_any.h"
+#include "wire/fields.h"
 
 enum { CLUSTER = 0x4391ba71 }; /* of the vectors: "fleet-7" */
 
@@ -91,7 +92,7 @@ static void check_repaired(const uint8_t *data, size_t size)
 	(void)sw_get_u32(&r);
 	h.lane = sw_get_u8(&r) % SW_LANES_MAX;
 	(void)sw_get_bytes(&r, 7);
-	h.sender.id = sw_get_u64(&r) | 1;
+	h.sender.id = sw_get_u64(&r) % WIRE_SERVER_ID_MAX + 1;
 	h.sender.epoch = sw_get_u32(&r) | 1;
 	h.instance = sw_get_u64(&r);
 	h.counter = sw_get_u64(&r);
