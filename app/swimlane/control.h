@@ -232,8 +232,11 @@ bool origins_verdict(const struct control *control, const char *name,
 /* control_duty.c: which origins this server checks now. */
 int duties_init(struct control *control);
 void duties_fini(struct control *control);
-/* Definitions, owners or members changed. */
-void duties_look(struct control *control);
+/* Definitions, owners or members changed: each origin is looked at again, also what was just
+ * before. */
+void duties_want(struct control *control);
+/* A bounded piece of that. False: there is more to do, soon. */
+bool duties_look(struct control *control);
 /* A verdict came in. */
 void duties_written(struct control *control, const char *name, struct actor writer);
 enum duty duties_of(const struct control *control, const char *name);

@@ -9,14 +9,14 @@
 #include "log.h"
 #include "ticks.h"
 
-enum { BUCKETS = 1 << 14, SCAN_BUCKETS = 512 };
+enum { BUCKETS = 1 << 14, SCAN_BUCKETS = 32, LOOK_SLICE_US = 500 };
 
 struct assigned {
 	struct assigned *next;
 	uint64_t key_hash;
 	struct dot dot; /* of the definition that is checked */
 	struct duty_state state;
-	uint64_t turn; /* the last look that found it in the map */
+	uint64_t turn; /* the last round that found it in the map */
 	uint64_t done; /* checks that are counted already */
 	char name[HEALTH_NAME_MAX + 1];
 };
@@ -28,11 +28,14 @@ struct duty_counts {
 struct duties {
 	uint64_t turn;
 	uint64_t missed_seen; /* changes of the map that did not come to duties_written() */
+	/* The round that is under way: from bucket `until` to the last one, then from the first. */
+	bool looking, wrapped, missed;
+	uint32_t cursor, until;
 	struct duty_counts counts[DUTY_COUNT];
 	struct assigned *buckets[BUCKETS];
 };
 
-/* One look through the map. */
+/* One piece of a round through the map. */
 struct look {
 	struct control *control;
 	const struct members_view *view;
@@ -274,25 +277,59 @@ static void visit(void *context, const struct map_view *v)
 		(void)health_checker_tell(control->checker, name);
 }
 
-void duties_look(struct control *control)
+void duties_want(struct control *control)
 {
-	struct look look;
-	uint32_t cursor = 0;
-	begin_look(&look, control);
+	struct duties *d = control->duties;
 	uint64_t missed = control->app->keeper.counters.changes_missed;
-	look.missed = missed != control->duties->missed_seen;
-	control->duties->missed_seen = missed;
-	control->duties->turn++;
-	while (map_scan_reader(control->app->map, &cursor, SCAN_BUCKETS, visit, &look)) {
-	}
+	d->missed |= missed != d->missed_seen;
+	d->missed_seen = missed;
+	d->turn++;
+	d->until = d->cursor;
+	d->wrapped = false;
+	d->looking = true;
+}
+
+static void look_on(struct duties *d, struct look *look)
+{
+	uint32_t buckets = SCAN_BUCKETS;
+	if (d->wrapped && d->until - d->cursor < buckets)
+		buckets = d->until - d->cursor;
+	if (map_scan_reader(look->control->app->map, &d->cursor, buckets, visit, look))
+		return;
+	d->cursor = 0;
+	d->until = d->wrapped ? 0 : d->until;
+	d->wrapped = true;
+}
+
+static void drop_deleted(struct control *control)
+{
 	for (uint32_t i = 0; i < BUCKETS; i++)
 		for (struct assigned **at = &control->duties->buckets[i]; *at != NULL;) {
 			if ((*at)->turn != control->duties->turn)
-				drop(control, at); /* deleted */
+				drop(control, at);
 			else
 				at = &(*at)->next;
 		}
-	control->reconcile = false;
+}
+
+bool duties_look(struct control *control)
+{
+	struct duties *d = control->duties;
+	struct look look;
+	if (!d->looking)
+		return true;
+	uint64_t end_ns = ticks_now_ns() + LOOK_SLICE_US * SW_NS_PER_US;
+	begin_look(&look, control);
+	look.missed = d->missed;
+	while (!d->wrapped || d->cursor < d->until) {
+		if (ticks_now_ns() >= end_ns)
+			return false;
+		look_on(d, &look);
+	}
+	drop_deleted(control);
+	d->cursor = 0;
+	d->looking = d->missed = false;
+	return true;
 }
 
 void duties_written(struct control *control, const char *name, struct actor writer)

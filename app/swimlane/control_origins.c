@@ -210,7 +210,10 @@ void origins_tick(struct control *control)
 	if (control->checker == NULL)
 		return;
 	if (control->reconcile)
-		duties_look(control);
+		duties_want(control);
+	control->reconcile = false;
+	if (!duties_look(control))
+		control_soon(control);
 	if (map_ready(control->app->map) && json_object_size(control->unwritten) > 0)
 		write_verdicts(control);
 }
