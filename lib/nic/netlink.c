@@ -265,7 +265,8 @@ static void neighbour_news(struct netlink *nl, const struct nlmsghdr *message)
 				fresh ? NEIGHBOUR_KNOWN : NEIGHBOUR_DOUBTED, mac);
 			peer->resolve_wait_ns = 0;
 			peer->resolve_due_ns = nl->now_ns + RESOLVE_REFRESH_NS;
-		} else if (neighbour_word_state(word) == NEIGHBOUR_KNOWN) {
+		} else if (neighbour_word_state(word) != NEIGHBOUR_UNKNOWN &&
+			   peer->resolve_wait_ns == 0) {
 			/* Gone or failed. The old MAC stays in use while the kernel is asked again:
 			 * a lost ARP exchange must not look like a dead peer. */
 			neighbour_word_mac(word, old);

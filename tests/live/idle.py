@@ -7,21 +7,10 @@ import subprocess
 import sys
 import time
 
-from live import main, start_all
+from live import main, roles, shares, start_all
 
 POLICIES = {"spin": "spins", "pause": "pause", "sleep": "sleeps up to", "interrupt": "sleeps until it is woken"}
 WATCH_S = 3
-
-
-def roles(server):
-    stats = server.call("stats")
-    return stats["tsc_hz"], {c["role"]: c for c in stats["cores"]}
-
-
-def shares(before, after, tsc_hz):
-    parts = [after[name] - before[name] for name in ("busy_cycles", "idle_cycles")]
-    parts.append((after["asleep_us"] - before["asleep_us"]) / 1e6 * tsc_hz)
-    return [part / sum(parts) for part in parts]
 
 
 def pid_of(server):

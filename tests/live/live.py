@@ -81,6 +81,19 @@ def start_all(test, the_lab):
     test.need(ready, f"{len(the_lab.fleet.servers)} servers find each other")
 
 
+def roles(server):
+    """The counters of its cores, and cycles a second."""
+    stats = server.call("stats")
+    return stats["tsc_hz"], {c["role"]: c for c in stats["cores"]}
+
+
+def shares(before, after, tsc_hz):
+    """Of the time between two of them: busy, idle, asleep."""
+    parts = [after[name] - before[name] for name in ("busy_cycles", "idle_cycles")]
+    parts.append((after["asleep_us"] - before["asleep_us"]) / 1e6 * tsc_hz)
+    return [part / sum(parts) for part in parts]
+
+
 def end(number, _):
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
@@ -105,19 +118,27 @@ def main(name, body, **lab_options):
             host.Lifeline(lambda: os.kill(os.getpid(), signal.SIGTERM))
             host.prepare_inside()
         test = Live(name, options)
-        return perform(test, body, lab_options)
+        return perform(test, with_all_started(body), lab_options)
     except Ended as reason:
         print(f"Bail out! {reason}", flush=True)
         return 1
 
 
-def perform(test, body, lab_options):
-    place = None
-    with test.lab(**lab_options) as the_lab:
+def with_all_started(body):
+    def both(test, the_lab):
         where = f"{the_lab.options.kind}, {'hugepages' if the_lab.options.hugepages else 'no hugepages'}"
         test.note(f"{the_lab.options.servers} servers on {where}, profile {the_lab.options.profile}")
+        start_all(test, the_lab)
+        body(test, the_lab)
+
+    return both
+
+
+def perform(test, body, lab_options):
+    """body(test, lab) in a lab where nothing runs yet; the exit code."""
+    place = None
+    with test.lab(**lab_options) as the_lab:
         try:
-            start_all(test, the_lab)
             body(test, the_lab)
         except Given:
             pass

@@ -3,20 +3,9 @@
 import sys
 import time
 
-from live import main
+from live import main, roles, shares
 
 WATCH_S = 5
-
-
-def roles(server):
-    stats = server.call("stats")
-    return stats["tsc_hz"], {c["role"]: c for c in stats["cores"]}
-
-
-def shares(before, after, tsc_hz):
-    parts = [after[name] - before[name] for name in ("busy_cycles", "idle_cycles")]
-    parts.append((after["asleep_us"] - before["asleep_us"]) / 1e6 * tsc_hz)
-    return [part / sum(parts) for part in parts]
 
 
 def body(test, the_lab):
