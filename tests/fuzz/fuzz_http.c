@@ -17,13 +17,12 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "held.h"
 #include "rpc/http.h"
-#include "rpc/server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 enum {
-	HELD_MAX = 16,
 	CLIENTS = 3, /* one more than there may be */
 	SENT_MAX = 1 << 16,
 	/* What a piece's first byte may be besides a length and whether the client reads. */
@@ -36,11 +35,6 @@ enum {
 #define GUARDED "guarded page"
 
 static struct {
-	struct rpc_call *calls[HELD_MAX];
-	unsigned call_count;
-} held;
-
-static struct {
 	int fd; /* -1: not there */
 	uint8_t sent[SENT_MAX];
 	size_t sent_len;
@@ -49,14 +43,6 @@ static struct {
 
 static char folder[64], socket_path[80], token_path[80];
 static bool shown; /* the token was in what some client of this input sent */
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	(void)fprintf(stderr, "broken: %s\n", what);
-	abort();
-}
 
 static void clean(void)
 {
@@ -92,35 +78,11 @@ static void method_echo(struct rpc_call *call, json_t *params, void *context)
 	rpc_result(call, json_incref(params));
 }
 
-static void forget_call(struct rpc_call *call, void *context)
-{
-	(void)context;
-	for (unsigned i = 0; i < held.call_count; i++)
-		if (held.calls[i] == call) {
-			held.calls[i] = held.calls[--held.call_count];
-			return;
-		}
-	check(false, "a call that nobody held has gone");
-}
-
 static void method_hold(struct rpc_call *call, json_t *params, void *context)
 {
 	(void)params, (void)context;
 	check(shown, "a method ran without the token");
-	if (held.call_count == HELD_MAX) {
-		rpc_error(call, RPC_BUSY, "full");
-		return;
-	}
-	held.calls[held.call_count++] = call;
-	rpc_defer(call, forget_call, NULL);
-}
-
-static void method_answer(struct rpc_call *call, json_t *params, void *context)
-{
-	(void)params, (void)context;
-	if (held.call_count > 0)
-		rpc_result(held.calls[--held.call_count], json_true());
-	rpc_result(call, NULL);
+	held_hold(call);
 }
 
 static void method_watch(struct rpc_call *call, json_t *params, void *context)
@@ -276,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		.header_bytes_max = 512,
 		.body_bytes_max = 300,
 	};
-	held.call_count = 0;
+	held.count = 0;
 	shown = false;
 	struct rpc_server *server = serve(base);
 	if (rpc_http_create(base, server, &config, &http, error, sizeof(error)) < 0)
@@ -291,7 +253,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	rpc_http_destroy(http);
 	rpc_server_destroy(server);
-	check(held.call_count == 0, "a deferred call outlived its server");
+	check(held.count == 0, "a deferred call outlived its server");
 	turn(base);
 	return 0;
 }

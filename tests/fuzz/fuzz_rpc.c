@@ -12,44 +12,21 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#include "rpc/server.h"
+#include "held.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-enum { HELD_MAX = 16 };
-
 static struct {
-	struct rpc_call *calls[HELD_MAX];
-	unsigned call_count;
-	struct rpc_subscriber *subscriber;
-	int subscribers;
-} held;
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	(void)fprintf(stderr, "broken: %s\n", what);
-	abort();
-}
-
-static void forget_call(struct rpc_call *call, void *context)
-{
-	(void)context;
-	for (unsigned i = 0; i < held.call_count; i++)
-		if (held.calls[i] == call) {
-			held.calls[i] = held.calls[--held.call_count];
-			return;
-		}
-	check(false, "a call that nobody held has gone");
-}
+	struct rpc_subscriber *newest;
+	int count;
+} subscribers;
 
 static void forget_subscriber(struct rpc_subscriber *subscriber, void *context)
 {
 	(void)context;
-	if (held.subscriber == subscriber)
-		held.subscriber = NULL;
-	held.subscribers--;
+	if (subscribers.newest == subscriber)
+		subscribers.newest = NULL;
+	subscribers.count--;
 }
 
 static void method_echo(struct rpc_call *call, json_t *params, void *context)
@@ -68,20 +45,7 @@ static void method_fail(struct rpc_call *call, json_t *params, void *context)
 static void method_hold(struct rpc_call *call, json_t *params, void *context)
 {
 	(void)params, (void)context;
-	if (held.call_count == HELD_MAX) {
-		rpc_error(call, RPC_BUSY, "full");
-		return;
-	}
-	held.calls[held.call_count++] = call;
-	rpc_defer(call, forget_call, NULL);
-}
-
-static void method_answer(struct rpc_call *call, json_t *params, void *context)
-{
-	(void)params, (void)context;
-	if (held.call_count > 0)
-		rpc_result(held.calls[--held.call_count], json_true());
-	rpc_result(call, NULL);
+	held_hold(call);
 }
 
 static void method_watch(struct rpc_call *call, json_t *params, void *context)
@@ -89,8 +53,8 @@ static void method_watch(struct rpc_call *call, json_t *params, void *context)
 	(void)params, (void)context;
 	struct rpc_subscriber *s = rpc_subscribe(call, forget_subscriber, NULL);
 	if (s != NULL) {
-		held.subscriber = s;
-		held.subscribers++;
+		subscribers.newest = s;
+		subscribers.count++;
 	}
 	rpc_result(call, s != NULL ? json_true() : json_false());
 }
@@ -98,8 +62,8 @@ static void method_watch(struct rpc_call *call, json_t *params, void *context)
 static void method_tell(struct rpc_call *call, json_t *params, void *context)
 {
 	(void)context;
-	for (int i = 0; i < 20 && held.subscriber != NULL; i++)
-		(void)rpc_notify(held.subscriber, "told", json_incref(params));
+	for (int i = 0; i < 20 && subscribers.newest != NULL; i++)
+		(void)rpc_notify(subscribers.newest, "told", json_incref(params));
 	rpc_result(call, NULL);
 }
 
@@ -164,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (base == NULL)
 		base = event_base_new();
 	memset(&held, 0, sizeof(held));
+	memset(&subscribers, 0, sizeof(subscribers));
 	check(rpc_server_create_unbound(base, &limits, &server) == 0, "no server");
 	check(rpc_server_method(server, "e", method_echo, NULL) == 0, "no method");
 	check(rpc_server_method(server, "f", method_fail, NULL) == 0, "no method");
@@ -182,8 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	turn(base);
 
 	rpc_server_destroy(server);
-	check(held.call_count == 0, "a deferred call outlived its server");
-	check(held.subscribers == 0, "a subscriber outlived its server");
+	check(held.count == 0, "a deferred call outlived its server");
+	check(subscribers.count == 0, "a subscriber outlived its server");
 	turn(base);
 	return 0;
 }
