@@ -75,6 +75,7 @@ void check_collected(struct world *w, const struct collecting *c)
 	struct collected *to = &w->collected[w->collected_count++];
 	*to = c->what;
 	to->unseen = unseen_by(w, &c->vector, w->replaced[to->origin]);
+	w->parted[to->by] |= c->unheard;
 }
 
 static bool was_collected_above(const struct world *w, const struct written *h)

@@ -88,6 +88,15 @@ static void tell_members(const struct world *w, uint32_t a)
 	map_peers_owner(maps[a], w->nodes[a].now_ns, peers, n, true);
 }
 
+static uint8_t unheard_by(const struct world *w, uint32_t a)
+{
+	uint8_t unheard = 0;
+	for (uint32_t b = 0; b < w->replicas; b++)
+		if (b != a && w->nodes[a].sees[b] == 0)
+			unheard |= (uint8_t)(1u << b);
+	return unheard;
+}
+
 static void on_collect(void *context, const struct map_view *t)
 {
 	const uint8_t *a = context;
@@ -99,6 +108,7 @@ static void on_collect(void *context, const struct map_view *t)
 	c->what.origin = (uint8_t)t->written_ms;
 	c->what.by = *a;
 	c->what.life = current->nodes[*a].life;
+	c->unheard = unheard_by(current, *a);
 	c->what.clock = t->clock;
 	c->what.weight = t->weight;
 	check_set_dot(&c->what.author, t->author);

@@ -74,6 +74,7 @@ struct node {
 /* A tombstone that is collected in a step, and the vector of that moment. */
 struct collecting {
 	struct collected what;
+	uint8_t unheard; /* bit b: the replica had never heard of b */
 	struct version_vector vector;
 };
 
@@ -84,7 +85,8 @@ struct world {
 	bool same_epochs;     /* a mutation: who starts anew takes its old epoch */
 	bool forgotten_go_on; /* who was forgotten comes back under a new epoch */
 	uint16_t history_count, collected_count;
-	uint8_t parted[REPLICAS_MAX]; /* bit b: a has ever forgotten b */
+	/* Bit b: a has ever forgotten b, or collected while it had not heard of b yet. */
+	uint8_t parted[REPLICAS_MAX];
 	struct node nodes[REPLICAS_MAX];
 	uint64_t replaced[WRITES_MAX]; /* of each write: all that it and those that it replaced did
 					*/
