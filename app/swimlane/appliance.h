@@ -100,12 +100,10 @@ struct lane_counters {
 	uint64_t drops[DROP_COUNT];
 } __attribute__((aligned(64)));
 
-/* A packet whose body is written; it waits to be sealed with its burst. */
-struct lane_out {
-	struct nic_datagram datagram; /* of a reply: as received. Otherwise .from is whom it goes
-					 to, and the payload the mbuf's data */
-	uint16_t body_len;
-	bool reply;
+/* Where a packet goes whose body is written; it waits to be sealed with its burst. */
+struct lane_way {
+	struct sw_endpoint to;
+	bool reply; /* in the mbuf of what it answers; otherwise the packet is the mbuf's data */
 };
 
 /* Who is new here knocks at control: each address so often only, and then with a few packets of one
@@ -137,7 +135,8 @@ struct lane {
 	struct rte_ring *to_control;   /* mbufs of senders that are new here */
 	struct rte_ring *from_control; /* the same, let in */
 	uint16_t out_count;
-	struct lane_out out[BURST];
+	struct seal_packet out[BURST];     /* in the clear too */
+	struct lane_way ways[BURST];       /* of these */
 	struct knocker knockers[KNOCKERS]; /* by a hash of the address */
 };
 

@@ -24,7 +24,7 @@ struct currency {
 
 static inline uint32_t currency_home(uint64_t id)
 {
-	return (uint32_t)sw_mix64(id) % CURRENCY_SLOTS;
+	return sw_home(id, CURRENCY_SLOTS);
 }
 
 /* Any lane: the slot of this id, taken if it is new; NULL: all are taken. */

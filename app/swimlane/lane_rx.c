@@ -9,7 +9,6 @@ _Static_assert((int)NIC_BURST <= (int)SEAL_BURST && (int)BURST <= (int)SEAL_BURS
 
 /* What a packet holds, found in one pass over its messages. */
 struct contents {
-	bool sole; /* one PING and nothing else */
 	bool map;
 	bool session; /* map messages that are more than pushes */
 	bool ping, ack;
@@ -24,9 +23,8 @@ struct answers {
 	bool known;
 	bool can_send;
 	bool ended; /* who has left or stood down is about to end: it must not be held for alive */
-	bool alike; /* one ACK and nothing else, for whoever asks: `ack` but for its seq */
-	struct wire_probe ack;
-	struct wire_prelude prelude; /* but for whom it is meant */
+	bool alike; /* one ACK and nothing else, for whoever asks */
+	uint8_t body[WIRE_SOLE_PING_LEN]; /* that one, but for whom it is meant and its seq */
 };
 
 static void drop(struct lane *lane, struct rte_mbuf *m, unsigned reason)
@@ -92,23 +90,21 @@ static void prepare_answers(const struct lane *lane, struct answers *a)
 {
 	const struct appliance *app = lane->app;
 	const struct members_view *view = view_get_reader(app->board);
+	struct wire_prelude prelude = {
+		.last_seq = map_last_seq(app->map), .floor = map_floor(app->map)};
+	struct wire_probe ack = {
+		0, view->digest, map_vector_hash(app->map), map_settled_hash(app->map)};
 	a->known = true;
 	a->can_send = lane_can_send(lane);
 	a->ended = view->phase > SWIM_RUNNING;
-	a->prelude.last_seq = map_last_seq(app->map);
-	a->prelude.floor = map_floor(app->map);
-	if (lane->index == 0) {
-		a->alike = swim_answers_alike(app->swim, &a->ack);
-		return;
-	}
-	a->alike = true; /* lane 0 has the news */
-	a->ack = (struct wire_probe){
-		0, view->digest, map_vector_hash(app->map), map_settled_hash(app->map)};
+	/* Lane 0 has the news. */
+	a->alike = lane->index != 0 || swim_answers_alike(app->swim, &ack);
+	wire_put_sole_ack(a->body, &prelude, &ack);
 }
 
 /* ACK with news, written over the PING and sent in its mbuf. */
-static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, uint64_t to_id,
-	uint32_t seq, struct answers *a)
+static inline void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
+	uint64_t to_id, uint32_t seq, struct answers *a)
 {
 	uint8_t *packet = d->payload;
 	if (!a->known)
@@ -127,9 +123,7 @@ static void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d, u
 	}
 	uint16_t body_len = WIRE_SOLE_PING_LEN;
 	if (a->alike) {
-		a->prelude.dst_id = to_id;
-		a->ack.seq = seq;
-		wire_put_sole_ack(packet + WIRE_HEADER_LEN, &a->prelude, &a->ack);
+		wire_put_sole_ack_like(packet + WIRE_HEADER_LEN, a->body, to_id, seq);
 	} else {
 		struct sw_writer w = lane_body(packet);
 		swim_answer(lane->app->swim, now_ns, to_id, seq, &w);
@@ -153,11 +147,10 @@ static void input_membership(struct lane *lane, uint64_t now_ns, const struct wi
 	}
 }
 
-static unsigned check_sender(const struct appliance *app, const struct wire_header *h,
-	const struct wire_prelude *prelude)
+static inline unsigned check_sender(const struct appliance *app, const struct members_view *view,
+	const struct wire_header *h, uint64_t dst_id)
 {
-	const struct members_view *view = view_get_reader(app->board);
-	if (prelude->dst_id != 0 && prelude->dst_id != view->self.id)
+	if (dst_id != 0 && dst_id != view->self.id)
 		return DROP_OTHER_SERVER;
 	if (h->sender.id == view->self.id && h->instance == app->instance)
 		return DROP_OWN;
@@ -168,19 +161,21 @@ static unsigned check_sender(const struct appliance *app, const struct wire_head
 	return DROP_COUNT;
 }
 
-/* Everything that can be known of an opened packet without looking at its messages. */
-static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m,
-	const struct wire_header *h, const struct wire_prelude *prelude)
+/* Everything that can be known of an opened packet without looking at its messages. False: its mbuf
+ * is gone. */
+static inline bool check_prelude(struct lane *lane, uint64_t now_ns,
+	const struct members_view *view, struct rte_mbuf *m, const struct wire_header *h,
+	uint64_t dst_id, uint64_t last_seq)
 {
-	unsigned reason = check_sender(lane->app, h, prelude);
+	unsigned reason = check_sender(lane->app, view, h, dst_id);
 	if (reason != DROP_COUNT) {
 		drop(lane, m, reason);
 		return false;
 	}
 	/* Who has written nothing is not even looked for. */
-	uint64_t held = prelude->last_seq == 0 ? 0 : map_seq_reader(lane->app->map, h->sender);
-	currency_heard(&lane->app->currency, now_ns, h->sender, prelude->last_seq, held);
-	if (prelude->last_seq > held)
+	uint64_t held = last_seq == 0 ? 0 : map_seq_reader(lane->app->map, h->sender);
+	currency_heard(&lane->app->currency, now_ns, h->sender, last_seq, held);
+	if (last_seq > held)
 		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
 	return true;
 }
@@ -189,55 +184,77 @@ static bool check_prelude(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m
 struct opened {
 	struct nic_datagram *datagram;
 	const struct wire_header *h;
-	struct sw_reader body; /* its messages, once it is decoded */
+	bool taken; /* one that this server may take; otherwise its mbuf is gone */
+	bool sole;  /* one PING and nothing else; otherwise, of a taken one: */
+	struct sw_reader messages;
 	struct contents contents;
 };
 
-/* What nearly every packet is. */
-static inline bool look_at_sole_ping(
-	const struct opened *o, struct wire_prelude *prelude, struct contents *c)
+static const uint8_t *body_of(const struct opened *o)
 {
-	if (!wire_get_sole_ping(o->body.at, sw_reader_left(&o->body), prelude, &c->probe))
-		return false;
-	c->sole = c->ping = true;
-	c->map = c->session = c->ack = c->membership = false;
-	c->ping_seq = c->probe.seq;
-	return true;
+	return o->datagram->payload + WIRE_HEADER_LEN;
 }
 
-/* True if it is one that this server may take; otherwise its mbuf is gone. */
-static bool decode(struct lane *lane, uint64_t now_ns, struct opened *o)
+/* Of any shape. True if it is taken. */
+static __rte_noinline bool decode_any(
+	struct lane *lane, uint64_t now_ns, const struct members_view *view, struct opened *o)
 {
 	struct rte_mbuf *m = o->datagram->mbuf;
 	struct wire_prelude prelude;
-	bool sole = look_at_sole_ping(o, &prelude, &o->contents);
-	if (!sole)
-		wire_get_prelude(&o->body, &prelude);
-	if (o->body.failed) {
+	o->messages = sw_reader_init(body_of(o), o->h->body_len);
+	wire_get_prelude(&o->messages, &prelude);
+	if (o->messages.failed) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	if (!check_prelude(lane, now_ns, m, o->h, &prelude))
+	if (!check_prelude(lane, now_ns, view, m, o->h, prelude.dst_id, prelude.last_seq))
 		return false;
-	if (!sole && !look_inside(o->body, &o->contents)) {
+	if (!look_inside(o->messages, &o->contents)) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	/* `sole` first: its flags were written a moment ago, one by one, and read as one word would
-	 * have to wait. */
-	if (sole || o->contents.ping || o->contents.ack)
+	if (o->contents.ping || o->contents.ack)
 		map_probe(lane->app->map, o->h->sender, o->contents.probe.vector_hash,
 			o->contents.probe.content_hash);
 	return true;
 }
 
-/* Takes the mbuf of a decoded packet. */
-static void act(struct lane *lane, uint64_t now_ns, struct opened *o, struct answers *answers)
+static inline void decode(
+	struct lane *lane, uint64_t now_ns, const struct members_view *view, struct opened *o)
+{
+	struct wire_prelude prelude;
+	struct wire_probe ping;
+	o->sole = wire_get_sole_ping(body_of(o), o->h->body_len, &prelude, &ping);
+	if (!o->sole) {
+		o->taken = decode_any(lane, now_ns, view, o);
+		return;
+	}
+	/* What nearly every packet is. */
+	o->taken = check_prelude(
+		lane, now_ns, view, o->datagram->mbuf, o->h, prelude.dst_id, prelude.last_seq);
+	if (o->taken)
+		map_probe(lane->app->map, o->h->sender, ping.vector_hash, ping.content_hash);
+}
+
+static void act_sole(
+	struct lane *lane, uint64_t now_ns, const struct opened *o, struct answers *answers)
+{
+	struct nic_datagram *d = o->datagram;
+	/* Leaves the answers of others as they are. */
+	if (lane->index == 0)
+		swim_ping(
+			lane->app->swim, now_ns, o->h, &d->from, wire_sole_ping_digest(body_of(o)));
+	answer(lane, now_ns, d, o->h->sender.id, wire_sole_ping_seq(body_of(o)), answers);
+}
+
+/* Takes the mbuf of a packet of any other shape. */
+static __rte_noinline void act_any(
+	struct lane *lane, uint64_t now_ns, const struct opened *o, struct answers *answers)
 {
 	struct nic_datagram *d = o->datagram;
 	const struct contents *c = &o->contents;
 	if (c->map) {
-		if (!c->session && is_covered(lane->app->map, o->body))
+		if (!c->session && is_covered(lane->app->map, o->messages))
 			drop(lane, d->mbuf, DROP_COVERED);
 		else
 			to_keeper(lane, d);
@@ -250,11 +267,8 @@ static void act(struct lane *lane, uint64_t now_ns, struct opened *o, struct ans
 			drop(lane, d->mbuf, DROP_LANE_FULL);
 		return;
 	}
-	if (lane->index == 0 && c->sole) {
-		/* Leaves the answers of others as they are. */
-		swim_ping(lane->app->swim, now_ns, o->h, &d->from, &c->probe);
-	} else if (lane->index == 0) {
-		input_membership(lane, now_ns, o->h, &d->from, o->body);
+	if (lane->index == 0) {
+		input_membership(lane, now_ns, o->h, &d->from, o->messages);
 		answers->known = false;
 	}
 	if (c->ping)
@@ -266,20 +280,26 @@ static void act(struct lane *lane, uint64_t now_ns, struct opened *o, struct ans
 /* What is opened, step by step for the whole burst. */
 static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
 {
-	bool taken[NIC_BURST];
+	const struct members_view *view = view_get_reader(lane->app->board);
 	struct answers answers = {.known = false};
+	uint32_t packets = 0;
 	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
 		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
 			list[i].h);
 	lane_stage(lane, STAGE_OPEN);
 	for (uint32_t i = 0; i < count; i++)
-		taken[i] = decode(lane, now_ns, &list[i]);
+		decode(lane, now_ns, view, &list[i]);
 	lane_stage(lane, STAGE_DECODE);
 	for (uint32_t i = 0; i < count; i++) {
-		lane->counters.packets += taken[i];
-		if (taken[i])
-			act(lane, now_ns, &list[i], &answers);
+		if (!list[i].taken)
+			continue;
+		packets++;
+		if (list[i].sole)
+			act_sole(lane, now_ns, &list[i], &answers);
+		else
+			act_any(lane, now_ns, &list[i], &answers);
 	}
+	lane->counters.packets += packets;
 	lane_stage(lane, STAGE_ANSWER);
 }
 
@@ -288,12 +308,13 @@ static void receive_clear(
 {
 	struct opened list[NIC_BURST];
 	struct wire_header headers[NIC_BURST];
+	struct sw_reader body;
 	uint32_t n = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
 		struct opened *o = &list[n];
 		enum wire_error e = wire_open_clear(
-			d->payload, d->payload_len, lane->app->cluster_tag, &headers[n], &o->body);
+			d->payload, d->payload_len, lane->app->cluster_tag, &headers[n], &body);
 		o->datagram = d;
 		o->h = &headers[n];
 		if (e == WIRE_OK)
@@ -351,16 +372,14 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 	uint16_t count, bool admitted)
 {
 	struct seal_packet packets[NIC_BURST];
-	struct nic_datagram *of[NIC_BURST];
 	struct opened list[NIC_BURST];
 	struct sw_reader body;
+	uint32_t cluster = lane->app->cluster_tag, n = 0, open = 0;
 	uint64_t first;
-	uint32_t n = 0, open = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
 		struct seal_packet *p = &packets[n];
-		enum wire_error e = wire_check_header(
-			d->payload, d->payload_len, lane->app->cluster_tag, &first);
+		enum wire_error e = wire_check_header(d->payload, d->payload_len, cluster, &first);
 		if (e != WIRE_OK) {
 			drop(lane, d->mbuf, DROP_WIRE + e);
 			continue;
@@ -369,17 +388,16 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 		p->mbuf = d->mbuf;
 		p->bytes = d->payload;
 		p->offset = d->payload_offset;
-		of[n++] = d;
+		list[n].datagram = d;
+		list[n++].h = &p->h;
 	}
 	seal_open_lane(lane->app->seal, lane->index, packets, n);
 	for (uint32_t i = 0; i < n; i++) {
-		const struct seal_packet *p = &packets[i];
-		if (!is_open(lane, now_ns, of[i], p, admitted))
+		struct nic_datagram *d = list[i].datagram;
+		if (!is_open(lane, now_ns, d, &packets[i], admitted))
 			continue;
-		struct opened *o = &list[open++];
-		o->datagram = of[i];
-		o->h = &p->h;
-		o->body = sw_reader_init(p->bytes + WIRE_HEADER_LEN, p->h.body_len);
+		list[open].datagram = d;
+		list[open++].h = &packets[i].h;
 	}
 	handle(lane, now_ns, list, open);
 }
@@ -440,10 +458,11 @@ void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 	struct wire_header h;
 	struct opened o = {.datagram = &d, .h = &h};
 	struct answers answers = {.known = false};
+	struct sw_reader body;
 	enum wire_error e =
-		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &o.body);
+		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &body);
 	if (e != WIRE_OK)
 		drop(lane, m, DROP_WIRE + e);
-	else if (decode(lane, now_ns, &o)) /* counted by the lane that received it */
-		act(lane, now_ns, &o, &answers);
+	else if (decode_any(lane, now_ns, view_get_reader(lane->app->board), &o))
+		act_any(lane, now_ns, &o, &answers); /* counted by the lane that received it */
 }

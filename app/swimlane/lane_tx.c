@@ -24,20 +24,23 @@ static struct actor sender_of(const struct lane *lane)
 				: view_get_reader(lane->app->board)->self;
 }
 
-/* What all of a burst have in common. */
+/* Only length and counter tell the headers of a burst apart. */
 static void finish_clear(struct lane *lane)
 {
+	uint8_t header[WIRE_HEADER_LEN];
 	struct wire_header h = {
 		.key_id = WIRE_KEY_CLEAR,
 		.lane = (uint8_t)lane->index,
+		.body_len = WIRE_PRELUDE_LEN,
 		.cluster = lane->app->cluster_tag,
 		.sender = sender_of(lane),
 		.instance = lane->app->instance,
 	};
+	wire_put_header(header, &h);
 	for (uint16_t i = 0; i < lane->out_count; i++) {
-		h.body_len = lane->out[i].body_len;
-		h.counter = lane->counter++;
-		(void)wire_finish_clear(lane->out[i].datagram.payload, &h);
+		struct seal_packet *p = &lane->out[i];
+		(void)wire_finish_clear_like(p->bytes, header, p->h.body_len, lane->counter++);
+		p->result = SEAL_OK;
 	}
 }
 
@@ -51,39 +54,26 @@ bool lane_can_send(const struct lane *lane)
 	return actor_equal(seal_sender_actor(sender), sender_of(lane));
 }
 
-static void hand_over(struct lane *lane, struct lane_out *out, uint16_t len)
+static void hand_over(struct lane *lane, const struct seal_packet *p, const struct lane_way *way)
 {
-	struct rte_mbuf *m = out->datagram.mbuf;
-	if (out->reply) {
-		nic_reply(lane->app->port, lane->index, &out->datagram, len);
+	uint16_t len = (uint16_t)(WIRE_HEADER_LEN + p->h.body_len + WIRE_TAG_LEN);
+	if (way->reply) {
+		nic_reply(lane->app->port, lane->index, p->mbuf, p->offset, len);
 		return;
 	}
-	m->data_len = len;
-	m->pkt_len = len;
+	p->mbuf->data_len = len;
+	p->mbuf->pkt_len = len;
 	lane->counters.sent++;
-	nic_send(lane->app->port, lane->index, m, &out->datagram.from);
+	nic_send(lane->app->port, lane->index, p->mbuf, &way->to);
 }
 
-static void seal_all(struct lane *lane, bool *good)
+static void seal_all(struct lane *lane)
 {
-	struct seal_packet packets[BURST];
 	const struct seal_sender *sender =
 		atomic_load_explicit(&lane->app->sender, memory_order_acquire);
-	for (uint16_t i = 0; i < lane->out_count; i++) {
-		struct lane_out *out = &lane->out[i];
-		struct rte_mbuf *m = out->datagram.mbuf;
-		packets[i].mbuf = m;
-		packets[i].bytes = out->datagram.payload;
-		packets[i].offset = out->datagram.payload_offset;
-		packets[i].sender = sender;
-		packets[i].h.body_len = out->body_len;
-		m->data_len = (uint16_t)(out->datagram.payload_offset + WIRE_HEADER_LEN +
-					 out->body_len + WIRE_TAG_LEN);
-		m->pkt_len = m->data_len;
-	}
-	seal_seal_lane(lane->app->seal, lane->index, packets, lane->out_count);
 	for (uint16_t i = 0; i < lane->out_count; i++)
-		good[i] = packets[i].result == SEAL_OK;
+		lane->out[i].sender = sender;
+	seal_seal_lane(lane->app->seal, lane->index, lane->out, lane->out_count);
 }
 
 /* Before sealing, which leaves nothing to be read. */
@@ -91,43 +81,36 @@ static void capture_out(struct lane *lane, bool *captured)
 {
 	uint64_t now_ns = ticks_now_ns();
 	for (uint16_t i = 0; i < lane->out_count; i++)
-		captured[i] = capture_sending(lane, now_ns, &lane->out[i].datagram.from,
-			lane->out[i].datagram.payload, lane->out[i].body_len);
+		captured[i] = capture_sending(lane, now_ns, &lane->ways[i].to, lane->out[i].bytes,
+			lane->out[i].h.body_len);
 }
 
 /* All that has gathered, step by step. */
 static void finish_out(struct lane *lane)
 {
-	bool good[BURST], captured[BURST];
-	memset(good, true, sizeof(good));
+	bool captured[BURST];
 	if (lane->capture != NULL)
 		capture_out(lane, captured);
 	if (lane->app->seal != NULL)
-		seal_all(lane, good);
+		seal_all(lane);
 	else
 		finish_clear(lane);
 	for (uint16_t i = 0; i < lane->out_count && lane->capture != NULL; i++)
 		if (captured[i])
-			capture_sealed(lane, good[i] ? lane->out[i].datagram.payload : NULL);
+			capture_sealed(
+				lane, lane->out[i].result == SEAL_OK ? lane->out[i].bytes : NULL);
 	lane_stage(lane, STAGE_SEAL);
 	for (uint16_t i = 0; i < lane->out_count; i++) {
-		struct lane_out *out = &lane->out[i];
-		if (good[i]) {
-			hand_over(lane, out,
-				(uint16_t)(WIRE_HEADER_LEN + out->body_len + WIRE_TAG_LEN));
+		const struct seal_packet *p = &lane->out[i];
+		if (p->result == SEAL_OK) {
+			hand_over(lane, p, &lane->ways[i]);
 			continue;
 		}
 		lane->counters.drops[DROP_EXHAUSTED]++;
-		rte_pktmbuf_free(out->datagram.mbuf);
+		rte_pktmbuf_free(p->mbuf);
 	}
 	lane->out_count = 0;
 	lane_stage(lane, STAGE_TX);
-}
-
-/* Filled in place: copying what was just written in pieces would wait for each of them. */
-static struct lane_out *next_out(struct lane *lane)
-{
-	return &lane->out[lane->out_count];
 }
 
 static void put_out(struct lane *lane)
@@ -140,21 +123,28 @@ static void put_out(struct lane *lane)
 
 void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
 {
-	struct lane_out *out = next_out(lane);
-	out->datagram = *datagram;
-	out->body_len = body_len;
-	out->reply = true;
+	struct seal_packet *p = &lane->out[lane->out_count];
+	struct lane_way *way = &lane->ways[lane->out_count];
+	p->mbuf = datagram->mbuf;
+	p->bytes = datagram->payload;
+	p->offset = datagram->payload_offset;
+	p->h.body_len = body_len;
+	way->to = datagram->from;
+	way->reply = true;
 	put_out(lane);
 }
 
 void lane_send(
 	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to)
 {
-	struct lane_out *out = next_out(lane);
-	out->datagram = (struct nic_datagram){
-		.mbuf = mbuf, .payload = rte_pktmbuf_mtod(mbuf, uint8_t *), .from = *to};
-	out->body_len = body_len;
-	out->reply = false;
+	struct seal_packet *p = &lane->out[lane->out_count];
+	struct lane_way *way = &lane->ways[lane->out_count];
+	p->mbuf = mbuf;
+	p->bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	p->offset = 0;
+	p->h.body_len = body_len;
+	way->to = *to;
+	way->reply = false;
 	put_out(lane);
 }
 

@@ -20,6 +20,13 @@ static inline uint64_t sw_mix64(uint64_t x)
 	return x ^ (x >> 31);
 }
 
+/* Where an id that nobody draws to do harm lives in a table of `count` places, best a power of two:
+ * multiplicative hashing (Knuth, The Art of Computer Programming, vol. 3, 6.4). */
+static inline uint32_t sw_home(uint64_t id, uint32_t count)
+{
+	return (uint32_t)((id * 0x9e3779b97f4a7c15ULL >> 32) * count >> 32);
+}
+
 static inline struct sw_random sw_random_seed(uint64_t seed)
 {
 	struct sw_random r;

@@ -165,7 +165,7 @@ static uint64_t sum_of(uint64_t id, uint64_t epoch, uint64_t vector_hash, uint64
 
 void map_probe(struct map *map, struct actor actor, uint64_t vector_hash, uint64_t content_hash)
 {
-	uint32_t at = (uint32_t)sw_mix64(actor.id) % PROBES_MAX;
+	uint32_t at = sw_home(actor.id, PROBES_MAX);
 	struct probe_box *box = &map->probes[at];
 	uint64_t bit = 1ULL << (at % 64);
 	bool same = atomic_load_explicit(&box->id, memory_order_relaxed) == actor.id &&

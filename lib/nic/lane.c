@@ -15,12 +15,13 @@
 
 enum { PREFETCH_AHEAD = 3, ASK_AGAIN_MS = 100 };
 
+/* There is always room for one. */
 static inline void put_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf)
 {
 	struct nic_queue *q = &port->queues[queue];
+	q->tx[q->tx_count++] = mbuf;
 	if (q->tx_count == NIC_TX_BURST)
 		nic_flush(port, queue);
-	q->tx[q->tx_count++] = mbuf;
 }
 
 void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf)
@@ -82,13 +83,13 @@ static void classify(const struct nic_port *port, const struct rte_mbuf *mbuf, s
 }
 
 /* The ordinary datagram. False: the frame is to be looked at in full. */
-static inline bool receive_quick(
-	const struct nic_port *port, struct rte_mbuf *mbuf, struct nic_datagram *out)
+static inline bool receive_quick(const struct nic_port *port, const struct frame_quick *quick,
+	struct rte_mbuf *mbuf, struct nic_datagram *out)
 {
 	if (mbuf->nb_segs != 1 || (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0)
 		return false;
 	out->mbuf = mbuf;
-	return frame_quick_classify(&port->self, &port->quick, rte_pktmbuf_mtod(mbuf, uint8_t *),
+	return frame_quick_classify(&port->self, quick, rte_pktmbuf_mtod(mbuf, uint8_t *),
 		mbuf->data_len, is_summed(port, mbuf), out);
 }
 
@@ -139,7 +140,8 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 {
 	struct rte_mbuf *mbufs[NIC_BURST];
 	struct nic_queue *q = &port->queues[queue];
-	uint16_t datagrams = 0;
+	const struct frame_quick quick = port->quick; /* in registers, mostly */
+	struct nic_datagram *next = out;
 	uint64_t bytes = 0;
 	assert(queue < port->config.queues);
 	if (queue == 0 && port->self.exclusive)
@@ -152,10 +154,11 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 		if (i + PREFETCH_AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
 		bytes += mbufs[i]->pkt_len;
-		if (receive_quick(port, mbufs[i], &out[datagrams]) ||
-			receive(port, queue, mbufs[i], &out[datagrams]))
-			datagrams++;
+		if (receive_quick(port, &quick, mbufs[i], next) ||
+			receive(port, queue, mbufs[i], next))
+			next++;
 	}
+	uint16_t datagrams = (uint16_t)(next - out);
 	NIC_COUNT(q->stats.rx_frames, count);
 	NIC_COUNT(q->stats.rx_bytes, bytes);
 	NIC_COUNT(q->stats.rx_datagrams, datagrams);
@@ -176,7 +179,7 @@ static void leave_sums(const struct nic_port *port, struct frame_route *route)
 	route->dscp = port->config.dscp;
 	route->ipv4_sum_left = port->ipv4_sum_left && !route->ipv6;
 	route->udp_sum_left = port->udp_sum_left;
-	route->udp_sum_none = port->udp_sum == FRAME_QUICK_SUM_NONE;
+	route->udp_sum_none = port->quick_answer.udp == FRAME_QUICK_SUM_NONE;
 }
 
 /* … and the words in which it is asked to. */
@@ -196,40 +199,36 @@ static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struc
 }
 
 /* Headers of any shape, built anew. IP options are not sent back: they may become shorter. */
-static __rte_noinline void build_reply(const struct nic_port *port, struct nic_datagram *datagram,
-	struct rte_mbuf *mbuf, uint8_t *bytes, uint16_t payload_len)
+static __rte_noinline void build_reply(const struct nic_port *port, struct rte_mbuf *mbuf,
+	uint16_t payload_offset, uint16_t payload_len)
 {
+	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct frame frame;
 	struct frame_route back;
-	frame_locate(bytes, datagram->payload_offset, &frame);
+	frame_locate(bytes, payload_offset, &frame);
 	frame_route_back(bytes, &frame, &back);
 	uint16_t headers = frame_headers_len(&back);
-	assert(headers <= datagram->payload_offset);
+	assert(headers <= payload_offset);
 	leave_sums(port, &back);
-	frame_build(&back, datagram->payload, payload_len);
-	mbuf->data_off = (uint16_t)(mbuf->data_off + datagram->payload_offset - headers);
+	frame_build(&back, bytes + payload_offset, payload_len);
+	mbuf->data_off = (uint16_t)(mbuf->data_off + payload_offset - headers);
 	mbuf->data_len = (uint16_t)(headers + payload_len);
 	mark_sums(port, back.ipv6, back.tagged, mbuf);
 }
 
-void nic_reply(
-	struct nic_port *port, uint16_t queue, struct nic_datagram *datagram, uint16_t payload_len)
+void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
+	uint16_t payload_offset, uint16_t payload_len)
 {
-	struct rte_mbuf *mbuf = datagram->mbuf;
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	assert(datagram->payload == bytes + datagram->payload_offset);
-	assert((uint32_t)datagram->payload_offset + payload_len <=
-		(uint32_t)mbuf->buf_len - mbuf->data_off);
-	if (frame_quick_is(bytes, datagram->payload_offset)) {
-		frame_quick_turn(
-			bytes, payload_len, port->config.dscp, port->ipv4_sum_left, port->udp_sum);
+	assert((uint32_t)mbuf->data_off + payload_offset + payload_len <= mbuf->buf_len);
+	if (frame_quick_is(bytes, payload_offset)) {
+		frame_quick_turn(bytes, payload_len, &port->quick_answer);
 		mbuf->data_len = (uint16_t)(FRAME_HEADERS_IPV4 + payload_len);
 		mark_sums(port, false, false, mbuf);
 	} else {
-		build_reply(port, datagram, mbuf, bytes, payload_len);
+		build_reply(port, mbuf, payload_offset, payload_len);
 	}
 	mbuf->pkt_len = mbuf->data_len;
-	datagram->mbuf = NULL;
 	put_frame(port, queue, mbuf);
 }
 

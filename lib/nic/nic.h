@@ -195,8 +195,8 @@ uint64_t nic_received_tsc(const struct nic_port *port, uint16_t queue);
 
 /* Lane: sends a received datagram's mbuf back to where it came from, with payload_len bytes of
  * payload that the lane wrote over the old ones. Takes the mbuf, always. */
-void nic_reply(
-	struct nic_port *port, uint16_t queue, struct nic_datagram *datagram, uint16_t payload_len);
+void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
+	uint16_t payload_offset, uint16_t payload_len);
 
 /* Lane: sends an mbuf whose data is the payload alone and that has NIC_HEADERS_MAX bytes of
  * headroom. Takes the mbuf, always: an unknown neighbour is a counted drop (and is asked for). */

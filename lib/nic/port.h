@@ -39,12 +39,12 @@ struct nic_port {
 	/* set before the lanes run, then read by all */
 	struct frame_self self;
 	struct frame_quick quick; /* of self */
+	struct frame_quick_answer quick_answer;
 	uint64_t mask[2]; /* of the own network, over 16 bytes of address, as they lie in memory */
 	bool has_gateway; /* config.gateway counts */
 	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
 	bool udp_sum_left;
-	enum frame_quick_sum udp_sum; /* the same in one word, and whether there is one */
-	bool tx_prepare;              /* … and its driver wants to see the frames first */
+	bool tx_prepare; /* … and its driver wants to see the frames first */
 	uint16_t port_id;
 	uint64_t tsc_hz;
 	struct rte_mempool *pool;

@@ -1,6 +1,8 @@
 /* What lanes do: no allocation, lock, system call or key derivation from here on. */
 #include <assert.h>
 
+#include <rte_common.h>
+
 #include "seal/internal.h"
 #include "seal/nonce.h"
 #include "wire/header.h"
@@ -30,18 +32,20 @@ static inline bool prepare_opening(const struct seal *seal, struct seal_packet *
 		p->result = SEAL_SENDER;
 		return false;
 	}
-	if (!window_may_accept(life_window(seal, life, p->h.lane), p->h.counter)) {
+	struct window *window = life_window(seal, life, p->h.lane);
+	if (!window_may_accept(window, p->h.counter)) {
 		p->result = SEAL_REPLAY;
 		return false;
 	}
 	p->life = life;
+	p->window = window;
 	return true;
 }
 
-static inline void accept(const struct seal *seal, struct seal_packet *p, bool alone)
+static inline void accept(struct seal_packet *p, bool alone)
 {
 	struct life *life = p->life;
-	struct window *window = life_window(seal, life, p->h.lane);
+	struct window *window = p->window;
 	if (p->result != SEAL_OK)
 		return;
 	if (alone ? !window_accept_alone(window, p->h.counter)
@@ -59,6 +63,7 @@ void seal_open_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 	struct seal_packet *list[SEAL_BURST];
 	device_nonce nonces[SEAL_BURST];
 	uint32_t n = 0;
+	bool alone = seal->lanes == 1;
 	assert(lane < seal->lanes && count <= SEAL_BURST);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!prepare_opening(seal, &packets[i]))
@@ -70,37 +75,58 @@ void seal_open_lane(struct seal *seal, uint16_t lane, struct seal_packet *packet
 		return;
 	device_run(&seal->device, lane, list, nonces, n);
 	for (uint32_t i = 0; i < n; i++)
-		accept(seal, list[i], seal->lanes == 1);
+		accept(list[i], alone);
+}
+
+/* What the packets of one sender have in common. */
+struct stamp {
+	const struct seal_sender *sender; /* NULL: nobody yet */
+	void *session;
+	struct wire_header h;
+	uint8_t header[WIRE_HEADER_LEN];
+};
+
+static __rte_noinline void cut_stamp(const struct seal *seal, uint16_t lane, uint32_t send,
+	const struct seal_sender *sender, struct stamp *stamp)
+{
+	stamp->sender = sender;
+	stamp->session = atomic_load_explicit(&sender->sessions[send >> 8], memory_order_acquire);
+	assert(stamp->session != NULL); /* every sender has one of the sending key */
+	stamp->h = (struct wire_header){.key_id = (uint8_t)send,
+		.lane = (uint8_t)lane,
+		.body_len = WIRE_PRELUDE_LEN,
+		.cluster = seal->cluster,
+		.sender = sender->actor,
+		.instance = sender->instance};
+	wire_store_header(stamp->header, &stamp->h);
 }
 
 void seal_seal_lane(struct seal *seal, uint16_t lane, struct seal_packet *packets, uint32_t count)
 {
 	struct seal_packet *list[SEAL_BURST];
 	device_nonce nonces[SEAL_BURST];
-	uint64_t *counter = &seal->counters[lane].next;
+	struct stamp stamp = {.sender = NULL};
+	uint64_t counter = seal->counters[lane].next;
 	uint32_t send = atomic_load_explicit(&seal->send, memory_order_acquire), n = 0;
 	assert(lane < seal->lanes && count <= SEAL_BURST);
 	for (uint32_t i = 0; i < count; i++) {
 		struct seal_packet *p = &packets[i];
-		const struct seal_sender *sender = p->sender;
-		if (*counter > SEAL_COUNTER_MAX) {
+		if (counter > SEAL_COUNTER_MAX) {
 			p->result = SEAL_EXHAUSTED;
 			continue;
 		}
-		p->session =
-			atomic_load_explicit(&sender->sessions[send >> 8], memory_order_acquire);
-		assert(p->session != NULL); /* every sender has one of the sending key */
-		p->h = (struct wire_header){.key_id = (uint8_t)send,
-			.lane = (uint8_t)lane,
-			.body_len = p->h.body_len,
-			.cluster = seal->cluster,
-			.sender = sender->actor,
-			.instance = sender->instance,
-			.counter = (*counter)++};
-		wire_store_header(p->bytes, &p->h);
-		seal_nonce(nonces[n], (uint8_t)lane, p->h.counter);
+		if (p->sender != stamp.sender)
+			cut_stamp(seal, lane, send, p->sender, &stamp);
+		uint16_t body_len = p->h.body_len;
+		p->session = stamp.session;
+		p->h = stamp.h;
+		p->h.body_len = body_len;
+		p->h.counter = counter;
+		wire_store_header_like(p->bytes, stamp.header, body_len, counter);
+		seal_nonce(nonces[n], (uint8_t)lane, counter++);
 		list[n++] = p;
 	}
+	seal->counters[lane].next = counter;
 	if (n > 0)
 		device_run(&seal->device, lane, list, nonces, n);
 }

@@ -215,6 +215,10 @@ static void fill_operation(const struct device *d, struct rte_crypto_op *op, str
 	const device_nonce nonce)
 {
 	uint32_t body_at = (uint32_t)p->offset + d->aad_len;
+	uint32_t end = body_at + p->h.body_len + WIRE_TAG_LEN;
+	/* Devices touch no byte behind the mbuf's data. */
+	if (p->mbuf->data_len < end)
+		p->mbuf->pkt_len = p->mbuf->data_len = (uint16_t)end;
 	__rte_crypto_op_reset(op, RTE_CRYPTO_OP_TYPE_SYMMETRIC);
 	(void)rte_crypto_op_attach_sym_session(op, p->session); /* of the right type */
 	memcpy(rte_crypto_op_ctod_offset(op, uint8_t *, NONCE_OFFSET), nonce, SEAL_NONCE_LEN);

@@ -72,10 +72,12 @@ struct seal {
 	uint64_t token;
 };
 
-/* The instance is random: one multiplication spreads what an attacker may choose. */
+/* The instance is random: one multiplication (Knuth, vol. 3, 6.4) spreads what an attacker may
+ * choose. */
 static inline uint64_t life_hash(struct actor actor, uint64_t instance)
 {
-	return sw_mix64(instance ^ (actor.id + actor.epoch));
+	uint64_t hash = (instance ^ (actor.id + actor.epoch)) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
 }
 
 static inline struct life *life_find(const struct seal *seal, struct actor actor, uint64_t instance)

@@ -170,7 +170,8 @@ enum seal_result {
 
 /* One packet of a burst; lives on the lane's stack. */
 struct seal_packet {
-	struct rte_mbuf *mbuf; /* one segment; data_len covers the packet with its tag */
+	struct rte_mbuf *mbuf; /* one segment; opening: data_len covers the packet with its tag.
+				  Sealing: afterwards it may */
 	uint8_t *bytes;        /* the packet: header, body, room for the tag */
 	uint16_t offset;       /* of `bytes` from the start of the mbuf's data */
 	enum seal_result result;
@@ -180,6 +181,7 @@ struct seal_packet {
 	/* seal's own */
 	void *session;
 	void *life;
+	void *window;
 };
 
 /* Opens at most SEAL_BURST packets in place; each gets its result. A body is to be read only if

@@ -127,12 +127,14 @@ static bool is_live_member(const struct swim *swim, const struct wire_header *he
 /* The table differs from the sender's: ask for its pages, now and then. Who is met (again) is asked
  * sooner, and members, of whom there are more, do not use up its turn. At random times: else it
  * might always be the same one's turn, whose packets come at such times. */
-static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, uint64_t digest)
+static inline void compare_digest(struct swim *swim, uint64_t now_ns,
+	const struct wire_header *header, const struct sw_endpoint *from, uint64_t digest)
 {
-	if (!swim->config.features.table_digest || digest == swim->digest ||
+	if (digest == swim->digest || !swim->config.features.table_digest ||
 		swim->phase != SWIM_RUNNING)
 		return;
+	if (now_ns < swim->next_sync_ns && now_ns < swim->next_meet_ns)
+		return; /* nobody's turn */
 	bool member = is_live_member(swim, header);
 	uint64_t interval_ns =
 		member ? swim->profile.table_sync_interval_ns : swim->profile.probe_timeout_ns;
@@ -144,14 +146,12 @@ static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire
 	swim_out_push(swim, &out);
 }
 
-static void hear_probe(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, uint8_t type, const struct wire_probe *probe)
+static void hear_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, uint64_t digest)
 {
-	if (type == WIRE_ACK)
-		probe_ack(swim, now_ns, header->sender.id, probe->seq);
-	else if (swim->phase == SWIM_JOINING)
+	if (swim->phase == SWIM_JOINING)
 		join_ask_member(swim, now_ns, from);
-	compare_digest(swim, now_ns, header, from, probe->table_digest);
+	compare_digest(swim, now_ns, header, from, digest);
 }
 
 static bool input_probe(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
@@ -160,7 +160,12 @@ static bool input_probe(struct swim *swim, uint64_t now_ns, const struct wire_he
 	struct wire_probe probe;
 	if (!wire_get_probe(&m->payload, &probe))
 		return false;
-	hear_probe(swim, now_ns, header, from, m->type, &probe);
+	if (m->type == WIRE_PING) {
+		hear_ping(swim, now_ns, header, from, probe.table_digest);
+		return true;
+	}
+	probe_ack(swim, now_ns, header->sender.id, probe.seq);
+	compare_digest(swim, now_ns, header, from, probe.table_digest);
 	return true;
 }
 
@@ -232,11 +237,11 @@ static bool is_over(const struct swim *swim)
 }
 
 void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, const struct wire_probe *ping)
+	const struct sw_endpoint *from, uint64_t digest)
 {
 	swim_packet_begin(swim, now_ns, header, from);
 	if (!is_over(swim))
-		hear_probe(swim, now_ns, header, from, WIRE_PING, ping);
+		hear_ping(swim, now_ns, header, from, digest);
 }
 
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,

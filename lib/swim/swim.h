@@ -165,9 +165,10 @@ void swim_packet_begin(struct swim *swim, uint64_t now_ns, const struct wire_hea
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, struct wire_message *message);
 
-/* A packet of one PING and nothing else: swim_packet_begin() and swim_input() of it. */
+/* A packet of one PING with that table digest and nothing else: swim_packet_begin() and
+ * swim_input() of it. */
 void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
-	const struct sw_endpoint *from, const struct wire_probe *ping);
+	const struct sw_endpoint *from, uint64_t digest);
 
 /* True: until membership hears or does something else, swim_answer() writes this ACK, but for the
  * seq, and nothing behind it, whoever asks. */

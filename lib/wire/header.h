@@ -22,6 +22,16 @@ static inline void wire_store_header(uint8_t *packet, const struct wire_header *
 	sw_store_u64(packet + 32, h->counter);
 }
 
+/* The header of another packet of the same sender: `like` is one that wire_store_header() wrote. */
+static inline void wire_store_header_like(
+	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
+{
+	assert(body_len >= WIRE_PRELUDE_LEN && body_len <= WIRE_BODY_JUMBO_MAX);
+	sw_store_u64(packet, (sw_load_u64(like) & ~UINT64_C(0xffff)) | body_len);
+	memcpy(packet + 8, like + 8, 24);
+	sw_store_u64(packet + 32, counter);
+}
+
 /* Cheapest first: what is not ours costs a few comparisons. `first` gets the header's first word.
  */
 static inline enum wire_error wire_check_header(
@@ -30,10 +40,8 @@ static inline enum wire_error wire_check_header(
 	if (len < WIRE_HEADER_LEN + WIRE_TAG_LEN)
 		return WIRE_ERR_SHORT;
 	*first = sw_load_u64(packet);
-	if (*first >> 48 != WIRE_MAGIC)
-		return WIRE_ERR_MAGIC;
-	if ((*first >> 40 & 0xff) != WIRE_VERSION)
-		return WIRE_ERR_VERSION;
+	if (*first >> 40 != ((uint64_t)WIRE_MAGIC << 8 | WIRE_VERSION))
+		return *first >> 48 != WIRE_MAGIC ? WIRE_ERR_MAGIC : WIRE_ERR_VERSION;
 	if (sw_load_u32(packet + 8) != cluster)
 		return WIRE_ERR_CLUSTER;
 	uint16_t body_len = (uint16_t)*first;

@@ -81,14 +81,26 @@ void wire_put_header(uint8_t *packet, const struct wire_header *h)
 	wire_store_header(packet, h);
 }
 
+static inline size_t put_checksum(uint8_t *packet, uint16_t body_len)
+{
+	size_t sealed_len = WIRE_HEADER_LEN + (size_t)body_len;
+	sw_store_u64(packet + sealed_len, XXH3_64bits(packet, sealed_len));
+	memset(packet + sealed_len + CHECKSUM_LEN, 0, CHECKSUM_PADDING);
+	return sealed_len + WIRE_TAG_LEN;
+}
+
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
 {
 	assert(h->key_id == WIRE_KEY_CLEAR);
 	wire_put_header(packet, h);
-	size_t sealed_len = WIRE_HEADER_LEN + (size_t)h->body_len;
-	sw_store_u64(packet + sealed_len, XXH3_64bits(packet, sealed_len));
-	memset(packet + sealed_len + CHECKSUM_LEN, 0, CHECKSUM_PADDING);
-	return sealed_len + WIRE_TAG_LEN;
+	return put_checksum(packet, h->body_len);
+}
+
+size_t wire_finish_clear_like(
+	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
+{
+	wire_store_header_like(packet, like, body_len, counter);
+	return put_checksum(packet, body_len);
 }
 
 static bool checksum_is_right(const uint8_t *packet, size_t sealed_len)

@@ -12,6 +12,16 @@ enum {
 	WIRE_SOLE_PING_LEN = WIRE_PRELUDE_LEN + WIRE_MESSAGE_HEADER_LEN + WIRE_PING_LEN,
 };
 
+static inline uint32_t wire_sole_ping_seq(const uint8_t *body)
+{
+	return sw_load_u32(body + WIRE_PRELUDE_LEN + WIRE_MESSAGE_HEADER_LEN);
+}
+
+static inline uint64_t wire_sole_ping_digest(const uint8_t *body)
+{
+	return sw_load_u64(body + WIRE_PRELUDE_LEN + 8);
+}
+
 /* False: of another shape, or something in it is out of range; nothing is written then. */
 static inline bool wire_get_sole_ping(
 	const uint8_t *body, size_t len, struct wire_prelude *prelude, struct wire_probe *ping)
@@ -47,4 +57,14 @@ static inline void wire_put_sole_ack(
 	sw_store_u64(message + 8, ack->table_digest);
 	sw_store_u64(message + 16, ack->vector_hash);
 	sw_store_u64(message + 24, ack->content_hash);
+}
+
+/* The same for another asker: `like` is one that wire_put_sole_ack() wrote. */
+static inline void wire_put_sole_ack_like(
+	uint8_t *body, const uint8_t like[WIRE_SOLE_PING_LEN], uint64_t dst_id, uint32_t seq)
+{
+	uint32_t seq_be = htobe32(seq);
+	memcpy(body, like, WIRE_SOLE_PING_LEN);
+	sw_store_u64(body, dst_id);
+	memcpy(body + WIRE_PRELUDE_LEN + WIRE_MESSAGE_HEADER_LEN, &seq_be, sizeof(seq_be));
 }

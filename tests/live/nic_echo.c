@@ -187,7 +187,8 @@ static void run(struct nic_port *port, struct rte_mempool *pool, const struct op
 					back++;
 					rte_pktmbuf_free(in[i].mbuf);
 				} else {
-					nic_reply(port, q, &in[i], in[i].payload_len);
+					nic_reply(port, q, in[i].mbuf, in[i].payload_offset,
+						in[i].payload_len);
 				}
 			}
 			nic_flush(port, q);

@@ -275,7 +275,7 @@ SW_TEST(nic_port, reply_goes_back_tagged_and_without_options)
 	SW_ASSERT_EQ(in[0].payload_len, 30);
 	SW_EXPECT_EQ(in[0].payload[29], 29);
 	memcpy(in[0].payload, "a longer answer than the question was", 37);
-	nic_reply(ports[0], 0, &in[0], 37);
+	nic_reply(ports[0], 0, in[0].mbuf, in[0].payload_offset, 37);
 	nic_flush(ports[0], 0);
 	SW_ASSERT_TRUE(take(0, &answer));
 	SW_EXPECT_EQ(answer.len, 14u + 4 + 20 + 8 + 37);
@@ -333,7 +333,7 @@ SW_TEST(nic_port, unknown_next_hop_is_asked_for_then_used)
 	SW_EXPECT_MEM(in[0].payload, "hello", 5);
 
 	memcpy(in[0].payload, "fine", 4);
-	nic_reply(ports[1], 0, &in[0], 4);
+	nic_reply(ports[1], 0, in[0].mbuf, in[0].payload_offset, 4);
 	nic_flush(ports[1], 0);
 	SW_ASSERT_TRUE(take(1, &b));
 	inject(0, &b);
@@ -381,7 +381,7 @@ SW_TEST(nic_port, full_transmit_ring_is_a_counted_drop)
 	while ((sent = rte_eth_tx_burst(wires[0], 0, filler + filled, (uint16_t)(2048 - filled))) >
 		0)
 		filled = (uint16_t)(filled + sent);
-	nic_reply(ports[0], 0, &in[0], 10);
+	nic_reply(ports[0], 0, in[0].mbuf, in[0].payload_offset, 10);
 	nic_flush(ports[0], 0);
 	SW_EXPECT_EQ(s->tx_full, before.tx_full + 1);
 	rte_pktmbuf_free_bulk(filler + filled, (unsigned)(2048 - filled));
@@ -407,7 +407,7 @@ SW_TEST(nic_port, any_garbage_leaves_the_port_working_and_the_pool_full)
 		uint16_t count = nic_rx(ports[0], 0, in);
 		datagrams += count;
 		for (uint16_t i = 0; i < count; i++)
-			nic_reply(ports[0], 0, &in[i], in[i].payload_len);
+			nic_reply(ports[0], 0, in[i].mbuf, in[i].payload_offset, in[i].payload_len);
 		nic_flush(ports[0], 0);
 		while (take(0, &b))
 			;

@@ -154,7 +154,9 @@ SW_TEST(nic_quick, turns_headers_round_as_the_full_way_builds_them)
 		back.udp_sum_left = udp == FRAME_QUICK_SUM_LEFT;
 		back.udp_sum_none = udp == FRAME_QUICK_SUM_NONE;
 		frame_build(&back, full.at + FRAME_HEADERS_IPV4, answer_len);
-		frame_quick_turn(b.at, answer_len, back.dscp, back.ipv4_sum_left, udp);
+		struct frame_quick_answer answer =
+			frame_quick_answer_for(back.dscp, back.ipv4_sum_left, udp);
+		frame_quick_turn(b.at, answer_len, &answer);
 		SW_ASSERT_EQ(memcmp(b.at, full.at, FRAME_HEADERS_IPV4 + (size_t)answer_len), 0);
 	}
 }
