@@ -54,17 +54,18 @@ bool lane_can_send(const struct lane *lane)
 	return actor_equal(seal_sender_actor(sender), sender_of(lane));
 }
 
-static void hand_over(struct lane *lane, const struct seal_packet *p, const struct lane_way *way)
+static inline void hand_over(struct lane *lane, struct nic_port *port, const struct seal_packet *p,
+	const struct lane_way *way)
 {
 	uint16_t len = (uint16_t)(WIRE_HEADER_LEN + p->h.body_len + WIRE_TAG_LEN);
 	if (way->reply) {
-		nic_reply(lane->app->port, lane->index, p->mbuf, p->offset, len);
+		nic_reply(port, lane->index, p->mbuf, p->offset, len);
 		return;
 	}
 	p->mbuf->data_len = len;
 	p->mbuf->pkt_len = len;
 	lane->counters.sent++;
-	nic_send(lane->app->port, lane->index, p->mbuf, &way->to);
+	nic_send(port, lane->index, p->mbuf, &way->to);
 }
 
 static void seal_all(struct lane *lane)
@@ -88,6 +89,7 @@ static void capture_out(struct lane *lane, bool *captured)
 /* All that has gathered, step by step. */
 static void finish_out(struct lane *lane)
 {
+	struct nic_port *port = lane->app->port;
 	bool captured[BURST];
 	if (lane->capture != NULL)
 		capture_out(lane, captured);
@@ -103,7 +105,7 @@ static void finish_out(struct lane *lane)
 	for (uint16_t i = 0; i < lane->out_count; i++) {
 		const struct seal_packet *p = &lane->out[i];
 		if (p->result == SEAL_OK) {
-			hand_over(lane, p, &lane->ways[i]);
+			hand_over(lane, port, p, &lane->ways[i]);
 			continue;
 		}
 		lane->counters.drops[DROP_EXHAUSTED]++;

@@ -427,6 +427,7 @@ int appliance_create(struct appliance *app, const struct config *config, int ext
 		return rc;
 	struct nic_config port = config->port;
 	port.proven = !config->insecure; /* by the tag of every packet */
+	port.summed = config->insecure;  /* in its place */
 	rc = nic_port_create(&port, app->pool, &app->port, message);
 	if (rc < 0)
 		return fail(error, "%s", message);

@@ -69,7 +69,7 @@ static bool put_tag_back(struct rte_mbuf **mbuf)
 /* Nobody needs to look at the UDP checksum. */
 static bool is_summed(const struct nic_port *port, const struct rte_mbuf *mbuf)
 {
-	return port->config.proven ||
+	return port->summed ||
 	       (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 }
 
@@ -183,7 +183,8 @@ static void leave_sums(const struct nic_port *port, struct frame_route *route)
 }
 
 /* … and the words in which it is asked to. */
-static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struct rte_mbuf *mbuf)
+static inline void mark_sums(
+	const struct nic_port *port, bool ipv6, bool tagged, struct rte_mbuf *mbuf)
 {
 	mbuf->ol_flags = 0;
 	if (!port->ipv4_sum_left && !port->udp_sum_left)
@@ -199,8 +200,8 @@ static void mark_sums(const struct nic_port *port, bool ipv6, bool tagged, struc
 }
 
 /* Headers of any shape, built anew. IP options are not sent back: they may become shorter. */
-static __rte_noinline void build_reply(const struct nic_port *port, struct rte_mbuf *mbuf,
-	uint16_t payload_offset, uint16_t payload_len)
+static __rte_noinline void reply_in_full(struct nic_port *port, uint16_t queue,
+	struct rte_mbuf *mbuf, uint16_t payload_offset, uint16_t payload_len)
 {
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct frame frame;
@@ -212,8 +213,25 @@ static __rte_noinline void build_reply(const struct nic_port *port, struct rte_m
 	leave_sums(port, &back);
 	frame_build(&back, bytes + payload_offset, payload_len);
 	mbuf->data_off = (uint16_t)(mbuf->data_off + payload_offset - headers);
-	mbuf->data_len = (uint16_t)(headers + payload_len);
+	mbuf->pkt_len = mbuf->data_len = (uint16_t)(headers + payload_len);
 	mark_sums(port, back.ipv6, back.tagged, mbuf);
+	put_frame(port, queue, mbuf);
+}
+
+static inline void reply_quick(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
+	uint8_t *bytes, uint16_t payload_len)
+{
+	frame_quick_turn(bytes, payload_len, &port->quick_answer);
+	mbuf->pkt_len = mbuf->data_len = (uint16_t)(FRAME_HEADERS_IPV4 + payload_len);
+	mark_sums(port, false, false, mbuf);
+	put_frame(port, queue, mbuf);
+}
+
+/* Apart, so that ports without a UDP sum need no register for it. */
+static __rte_noinline void reply_summed(struct nic_port *port, uint16_t queue,
+	struct rte_mbuf *mbuf, uint8_t *bytes, uint16_t payload_len)
+{
+	reply_quick(port, queue, mbuf, bytes, payload_len);
 }
 
 void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
@@ -221,15 +239,12 @@ void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
 {
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	assert((uint32_t)mbuf->data_off + payload_offset + payload_len <= mbuf->buf_len);
-	if (frame_quick_is(bytes, payload_offset)) {
-		frame_quick_turn(bytes, payload_len, &port->quick_answer);
-		mbuf->data_len = (uint16_t)(FRAME_HEADERS_IPV4 + payload_len);
-		mark_sums(port, false, false, mbuf);
-	} else {
-		build_reply(port, mbuf, payload_offset, payload_len);
-	}
-	mbuf->pkt_len = mbuf->data_len;
-	put_frame(port, queue, mbuf);
+	if (!frame_quick_is(bytes, payload_offset))
+		reply_in_full(port, queue, mbuf, payload_offset, payload_len);
+	else if (port->quick_answer.udp != FRAME_QUICK_SUM_NONE)
+		reply_summed(port, queue, mbuf, bytes, payload_len);
+	else
+		reply_quick(port, queue, mbuf, bytes, payload_len);
 }
 
 /* The address whose MAC a frame to `to` needs; NULL: there is no way. */

@@ -64,6 +64,8 @@ struct nic_config {
 	bool interrupts;       /* lanes will sleep until frames come: ask the device for it */
 	bool proven; /* payloads are authenticated above: their UDP checksums are not looked at and,
 			over IPv4, not written (RFC 768 leaves them to the sender) */
+	bool summed; /* payloads carry a checksum of their own, which is looked at above: the same,
+			but over IPv4 alone, where the addresses are under the header's */
 	bool take_over; /* even the interface that holds the default route */
 	/* memif */
 	char memif_socket[108];

@@ -401,9 +401,10 @@ int nic_port_create(const struct nic_config *config, struct rte_mempool *pool,
 		port->xdp_id = xdp_attached(port->ifindex);
 	}
 	port->quick = frame_quick_for(&port->self);
+	port->summed = config->proven || (config->summed && !port->self.ipv6);
 	port->quick_answer = frame_quick_answer_for(config->dscp, port->ipv4_sum_left,
 		port->udp_sum_left ? FRAME_QUICK_SUM_LEFT
-		: config->proven   ? FRAME_QUICK_SUM_NONE
+		: port->summed     ? FRAME_QUICK_SUM_NONE
 				   : FRAME_QUICK_SUM);
 	*out = port;
 	return 0;

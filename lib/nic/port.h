@@ -42,6 +42,7 @@ struct nic_port {
 	struct frame_quick_answer quick_answer;
 	uint64_t mask[2]; /* of the own network, over 16 bytes of address, as they lie in memory */
 	bool has_gateway; /* config.gateway counts */
+	bool summed;      /* no datagram's UDP checksum needs to be looked at */
 	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
 	bool udp_sum_left;
 	bool tx_prepare; /* … and its driver wants to see the frames first */

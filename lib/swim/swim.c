@@ -127,14 +127,12 @@ static bool is_live_member(const struct swim *swim, const struct wire_header *he
 /* The table differs from the sender's: ask for its pages, now and then. Who is met (again) is asked
  * sooner, and members, of whom there are more, do not use up its turn. At random times: else it
  * might always be the same one's turn, whose packets come at such times. */
-static inline void compare_digest(struct swim *swim, uint64_t now_ns,
-	const struct wire_header *header, const struct sw_endpoint *from, uint64_t digest)
+static void compare_digest(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+	const struct sw_endpoint *from, uint64_t digest)
 {
-	if (digest == swim->digest || !swim->config.features.table_digest ||
+	if (!swim->config.features.table_digest || digest == swim->digest ||
 		swim->phase != SWIM_RUNNING)
 		return;
-	if (now_ns < swim->next_sync_ns && now_ns < swim->next_meet_ns)
-		return; /* nobody's turn */
 	bool member = is_live_member(swim, header);
 	uint64_t interval_ns =
 		member ? swim->profile.table_sync_interval_ns : swim->profile.probe_timeout_ns;
@@ -236,12 +234,39 @@ static bool is_over(const struct swim *swim)
 	return swim->phase == SWIM_LEFT || swim->phase == SWIM_STOOD_DOWN;
 }
 
+static __attribute__((noinline)) void ping_in_full(struct swim *swim, uint64_t now_ns,
+	const struct wire_header *header, const struct sw_endpoint *from, uint64_t digest)
+{
+	table_heard(swim, now_ns, header, from);
+	if (!is_over(swim))
+		hear_ping(swim, now_ns, header, from, digest);
+}
+
+/* Nothing follows from it but that it was heard: of a live member, or of somebody unknown. */
+static inline bool is_small_talk(const struct swim *swim, uint64_t now_ns, uint16_t slot,
+	const struct wire_header *header, uint64_t digest)
+{
+	uint64_t turn_ns = slot == NO_SLOT ? swim->next_meet_ns : swim->next_sync_ns;
+	if (swim->phase != SWIM_RUNNING || (digest != swim->digest && now_ns >= turn_ns))
+		return false;
+	if (slot == NO_SLOT)
+		return swim->grave_count == 0;
+	const struct member *m = &swim->members[slot];
+	return slot != SELF && m->record.state == WIRE_ALIVE &&
+	       actor_equal(m->record.actor, header->sender) &&
+	       m->record.instance == header->instance;
+}
+
 void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
 	const struct sw_endpoint *from, uint64_t digest)
 {
-	swim_packet_begin(swim, now_ns, header, from);
-	if (!is_over(swim))
-		hear_ping(swim, now_ns, header, from, digest);
+	uint16_t slot = table_find(swim, header->sender.id);
+	swim->clock_ns = now_ns;
+	swim->table_page = false;
+	if (!is_small_talk(swim, now_ns, slot, header, digest))
+		ping_in_full(swim, now_ns, header, from, digest);
+	else if (slot != NO_SLOT)
+		swim->members[slot].heard_ns = now_ns;
 }
 
 void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
