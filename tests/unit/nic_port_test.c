@@ -383,7 +383,9 @@ SW_TEST(nic_port, full_transmit_ring_is_a_counted_drop)
 		filled = (uint16_t)(filled + sent);
 	nic_reply(ports[0], 0, in[0].mbuf, in[0].payload_offset, 10);
 	nic_flush(ports[0], 0);
-	SW_EXPECT_EQ(s->tx_full, before.tx_full + 1);
+	/* At least: nic may have had a question of its own to send. */
+	SW_EXPECT_GE(s->tx_full, before.tx_full + 1);
+	SW_EXPECT_EQ(s->tx_frames, before.tx_frames);
 	rte_pktmbuf_free_bulk(filler + filled, (unsigned)(2048 - filled));
 	while (take(0, &b))
 		;
