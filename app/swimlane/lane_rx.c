@@ -23,7 +23,7 @@ struct answers {
 	bool known;
 	bool can_send;
 	bool ended; /* who has left or stood down is about to end: it must not be held for alive */
-	bool alike; /* one ACK and nothing else, for whoever asks */
+	bool alike; /* one ACK and nothing else, for whoever asks, and it can be sent */
 	uint8_t body[WIRE_SOLE_PING_LEN]; /* that one, but for whom it is meant and its seq */
 };
 
@@ -98,12 +98,22 @@ static void prepare_answers(const struct lane *lane, struct answers *a)
 	a->can_send = lane_can_send(lane);
 	a->ended = view->phase > SWIM_RUNNING;
 	/* Lane 0 has the news. */
-	a->alike = lane->index != 0 || swim_answers_alike(app->swim, &ack);
+	a->alike = (lane->index != 0 || swim_answers_alike(app->swim, &ack)) && a->can_send &&
+		   !a->ended;
 	wire_put_sole_ack(a->body, &prelude, &ack);
 }
 
+/* What nearly every answer is: as long as the PING that it is written over. */
+static inline void answer_alike(struct lane *lane, struct nic_datagram *d, uint64_t to_id,
+	uint32_t seq, const struct answers *a)
+{
+	wire_put_sole_ack_like(d->payload + WIRE_HEADER_LEN, a->body, to_id, seq);
+	lane->counters.answered++;
+	lane_reply(lane, d, WIRE_SOLE_PING_LEN);
+}
+
 /* ACK with news, written over the PING and sent in its mbuf. */
-static inline void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
+static __rte_noinline void answer(struct lane *lane, uint64_t now_ns, struct nic_datagram *d,
 	uint64_t to_id, uint32_t seq, struct answers *a)
 {
 	uint8_t *packet = d->payload;
@@ -121,17 +131,15 @@ static inline void answer(struct lane *lane, uint64_t now_ns, struct nic_datagra
 		rte_pktmbuf_free(d->mbuf);
 		return;
 	}
-	uint16_t body_len = WIRE_SOLE_PING_LEN;
 	if (a->alike) {
-		wire_put_sole_ack_like(packet + WIRE_HEADER_LEN, a->body, to_id, seq);
-	} else {
-		struct sw_writer w = lane_body(packet);
-		swim_answer(lane->app->swim, now_ns, to_id, seq, &w);
-		lane_prelude(lane->app, packet, to_id);
-		body_len = (uint16_t)(w.at - packet - WIRE_HEADER_LEN);
+		answer_alike(lane, d, to_id, seq, a);
+		return;
 	}
+	struct sw_writer w = lane_body(packet);
+	swim_answer(lane->app->swim, now_ns, to_id, seq, &w);
+	lane_prelude(lane->app, packet, to_id);
 	lane->counters.answered++;
-	lane_reply(lane, d, body_len);
+	lane_reply(lane, d, (uint16_t)(w.at - packet - WIRE_HEADER_LEN));
 }
 
 static void input_membership(struct lane *lane, uint64_t now_ns, const struct wire_header *h,
@@ -236,15 +244,20 @@ static inline void decode(
 		map_probe(lane->app->map, o->h->sender, ping.vector_hash, ping.content_hash);
 }
 
-static void act_sole(
+static inline void act_sole(
 	struct lane *lane, uint64_t now_ns, const struct opened *o, struct answers *answers)
 {
 	struct nic_datagram *d = o->datagram;
+	uint64_t sender_id = o->h->sender.id;
+	uint32_t seq = wire_sole_ping_seq(body_of(o));
 	/* Leaves the answers of others as they are. */
 	if (lane->index == 0)
 		swim_ping(
 			lane->app->swim, now_ns, o->h, &d->from, wire_sole_ping_digest(body_of(o)));
-	answer(lane, now_ns, d, o->h->sender.id, wire_sole_ping_seq(body_of(o)), answers);
+	if (answers->alike)
+		answer_alike(lane, d, sender_id, seq, answers);
+	else
+		answer(lane, now_ns, d, sender_id, seq, answers);
 }
 
 /* Takes the mbuf of a packet of any other shape. */
@@ -269,7 +282,7 @@ static __rte_noinline void act_any(
 	}
 	if (lane->index == 0) {
 		input_membership(lane, now_ns, o->h, &d->from, o->messages);
-		answers->known = false;
+		answers->known = answers->alike = false;
 	}
 	if (c->ping)
 		answer(lane, now_ns, d, o->h->sender.id, c->ping_seq, answers);
@@ -281,7 +294,7 @@ static __rte_noinline void act_any(
 static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
 {
 	const struct members_view *view = view_get_reader(lane->app->board);
-	struct answers answers = {.known = false};
+	struct answers answers = {.known = false, .alike = false};
 	uint32_t packets = 0;
 	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
 		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
@@ -457,7 +470,7 @@ void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 	struct nic_datagram d = datagram_of(m);
 	struct wire_header h;
 	struct opened o = {.datagram = &d, .h = &h};
-	struct answers answers = {.known = false};
+	struct answers answers = {.known = false, .alike = false};
 	struct sw_reader body;
 	enum wire_error e =
 		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &body);
