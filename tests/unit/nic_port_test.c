@@ -26,9 +26,11 @@ static struct rte_mempool *pool;
 static struct nic_port *ports[2];
 static uint16_t wires[2];
 
+/* The second one's payloads carry a checksum of their own. */
 static struct nic_config config_of(int n)
 {
-	struct nic_config config = {.kind = NIC_VDEV, .queues = 1, .prefix_len = 24};
+	struct nic_config config = {
+		.kind = NIC_VDEV, .queues = 1, .prefix_len = 24, .summed = n == 1};
 	snprintf(config.interface, sizeof(config.interface), "net_ring%d", n);
 	(void)sw_endpoint_parse(n == 0 ? "10.7.0.1:7946" : "10.7.0.2:40000", 0, &config.address);
 	(void)sw_endpoint_parse("10.7.0.254", 1, &config.gateway);
@@ -238,6 +240,37 @@ SW_TEST(nic_port, drops_are_counted_by_reason)
 	SW_EXPECT_EQ(s->rx_frames, before.rx_frames + 2);
 	SW_EXPECT_EQ(s->rx_drops[NIC_DROP_SHORT], before.rx_drops[NIC_DROP_SHORT] + 1);
 	SW_EXPECT_EQ(s->rx_drops[NIC_DROP_NOT_MINE], before.rx_drops[NIC_DROP_NOT_MINE] + 1);
+}
+
+SW_TEST(nic_port, udp_sum_counts_unless_payloads_have_their_own)
+{
+	SW_ASSERT_TRUE(ready());
+	quiet(0);
+	quiet(1);
+	const struct nic_stats *s = nic_port_stats(ports[0], 0);
+	uint64_t before = s->rx_drops[NIC_DROP_CHECKSUM];
+	struct bytes b = bytes_datagram(30), answer;
+	struct nic_datagram in[NIC_BURST];
+	b.at[BYTES_UDP + 7] ^= 1;
+	inject(0, &b);
+	SW_EXPECT_EQ(nic_rx(ports[0], 0, in), 0);
+	SW_EXPECT_EQ(s->rx_drops[NIC_DROP_CHECKSUM], before + 1);
+
+	memcpy(b.at, bytes_peer_mac, 6);
+	memcpy(b.at + 6, bytes_own_mac, 6);
+	memcpy(b.at + BYTES_IP + 12, bytes_own_ip, 4);
+	memcpy(b.at + BYTES_IP + 16, bytes_peer_ip, 4);
+	bytes_put16(b.at + BYTES_UDP, BYTES_PORT);
+	bytes_put16(b.at + BYTES_UDP + 2, BYTES_PEER_PORT);
+	bytes_seal(b.at + BYTES_IP);
+	b.at[BYTES_UDP + 7] ^= 1;
+	inject(1, &b);
+	SW_ASSERT_EQ(nic_rx(ports[1], 0, in), 1);
+	nic_reply(ports[1], 0, in[0].mbuf, in[0].payload_offset, in[0].payload_len);
+	nic_flush(ports[1], 0);
+	SW_ASSERT_TRUE(take(1, &answer));
+	SW_EXPECT_EQ(bytes_get16(answer.at + BYTES_UDP + 6), 0);
+	SW_EXPECT_EQ(bytes_get16(answer.at + BYTES_IP + 10), bytes_ip_sum(answer.at + BYTES_IP));
 }
 
 SW_TEST(nic_port, frame_in_several_mbufs_is_dropped_and_counted)
