@@ -1,4 +1,5 @@
-/* Calls that are answered later, by another one, or never: two methods that the fuzzers of RPC have. */
+/* Calls that are answered later, by another one, or never: two methods that the fuzzers of RPC
+ * have. */
 #pragma once
 
 #include <stdbool.h>
