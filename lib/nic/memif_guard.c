@@ -12,11 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sanitizer.h"
 #include "nic/nic.h"
-
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
 
 static _Atomic(nic_guard_wait) guard;
 static void *guard_context;
@@ -33,9 +30,7 @@ bool nic_memif_is_guarded(void)
 }
 
 /* Sanitizers have a munmap() of their own, and need it. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
-	!__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer) &&                   \
-	!__has_feature(memory_sanitizer)
+#if !SW_SANITIZE_ADDRESS && !SW_SANITIZE_THREAD && !SW_SANITIZE_MEMORY
 
 static bool is_driver_thread(void)
 {

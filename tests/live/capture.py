@@ -24,7 +24,7 @@ def capture(the_lab, server, name, *options, seconds=2):
                                capture_output=True, text=True, timeout=60)
         packets = [dict(zip(FIELDS, ([x for x in column.split(",") if x] for column in line.split("\t"))))
                    for line in shown.stdout.splitlines()]
-    return run.returncode, run.stderr.strip(), packets
+    return run.returncode, "; ".join(run.stderr.strip().splitlines()), packets
 
 
 def ids(packet):

@@ -73,6 +73,13 @@ static void remove_run_folder(void)
 	(void)nftw(run_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static void stop(void)
+{
+	for (int n = 0; n < 2; n++)
+		nic_port_destroy(ports[n]);
+	rte_mempool_free(pool);
+}
+
 /* True when both ports run; they are made once and stay for all tests. */
 static bool ready(void)
 {
@@ -81,7 +88,7 @@ static bool ready(void)
 		return true;
 	/* As an ordinary user, too: EAL wants a folder that it can write. */
 	if (mkdtemp(run_folder) == NULL || setenv("RUNTIME_DIRECTORY", run_folder, 1) != 0 ||
-		atexit(remove_run_folder) != 0)
+		atexit(remove_run_folder) != 0 || atexit(stop) != 0)
 		abort();
 	start_eal();
 	for (int n = 0; n < 2; n++) {
