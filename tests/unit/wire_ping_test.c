@@ -69,5 +69,17 @@ SW_TEST(wire_ping, ack_is_written_as_the_encoders_write_it)
 		SW_ASSERT_TRUE(!w.failed && w.at == w.end);
 		wire_put_sole_ack(quick, &prelude, &probe);
 		SW_ASSERT_EQ(memcmp(quick, full, sizeof(full)), 0);
+
+		/* Of another one's. */
+		uint8_t like[WIRE_SOLE_PING_LEN], again[WIRE_SOLE_PING_LEN];
+		uint64_t dst_id = prelude.dst_id;
+		uint32_t seq = probe.seq;
+		prelude.dst_id = draw_u64(&random);
+		probe.seq = (uint32_t)draw_u64(&random);
+		wire_put_sole_ack(like, &prelude, &probe);
+		wire_put_sole_ack_like(again, like, dst_id, seq);
+		SW_ASSERT_EQ(memcmp(again, full, sizeof(full)), 0);
+		SW_ASSERT_EQ(wire_sole_ping_seq(full), seq);
+		SW_ASSERT_EQ(wire_sole_ping_digest(full), probe.table_digest);
 	}
 }

@@ -50,6 +50,23 @@ static enum wire_error open_packet(const struct packet *p)
 	return wire_open_clear(p->bytes, p->len, CLUSTER, &h, &body);
 }
 
+SW_TEST(wire, packet_like_another_is_the_one_that_is_written_anew)
+{
+	struct packet p, like, other;
+	struct wire_header h = plain_header;
+	build_nack(&p);
+	h.body_len = (uint16_t)(p.len - WIRE_HEADER_LEN - WIRE_TAG_LEN);
+	memcpy(&other, &p, sizeof(other));
+	h.body_len += 100;
+	h.counter ^= UINT64_MAX;
+	wire_put_header(like.bytes, &h);
+	memset(other.bytes, 0, WIRE_HEADER_LEN);
+	other.len = wire_finish_clear_like(
+		other.bytes, like.bytes, (uint16_t)(h.body_len - 100), plain_header.counter);
+	SW_ASSERT_EQ(other.len, p.len);
+	SW_EXPECT_MEM(other.bytes, p.bytes, p.len);
+}
+
 SW_TEST(wire, header_and_prelude_come_back)
 {
 	struct packet p;
