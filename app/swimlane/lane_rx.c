@@ -321,19 +321,18 @@ static void receive_clear(
 {
 	struct opened list[NIC_BURST];
 	struct wire_header headers[NIC_BURST];
-	struct sw_reader body;
-	uint32_t n = 0;
+	uint32_t cluster = lane->app->cluster_tag, n = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
-		struct opened *o = &list[n];
-		enum wire_error e = wire_open_clear(
-			d->payload, d->payload_len, lane->app->cluster_tag, &headers[n], &body);
-		o->datagram = d;
-		o->h = &headers[n];
-		if (e == WIRE_OK)
-			n++;
-		else
+		enum wire_error e =
+			wire_open_clear_header(d->payload, d->payload_len, cluster, &headers[n]);
+		if (e != WIRE_OK) {
 			drop(lane, d->mbuf, DROP_WIRE + e);
+			continue;
+		}
+		list[n].datagram = d;
+		list[n].h = &headers[n];
+		n++;
 	}
 	handle(lane, now_ns, list, n);
 }
@@ -385,8 +384,8 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 	uint16_t count, bool admitted)
 {
 	struct seal_packet packets[NIC_BURST];
+	struct nic_datagram *found[NIC_BURST]; /* of these */
 	struct opened list[NIC_BURST];
-	struct sw_reader body;
 	uint32_t cluster = lane->app->cluster_tag, n = 0, open = 0;
 	uint64_t first;
 	for (uint16_t i = 0; i < count; i++) {
@@ -397,16 +396,15 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 			drop(lane, d->mbuf, DROP_WIRE + e);
 			continue;
 		}
-		wire_load_header(d->payload, first, &p->h, &body);
+		wire_load_header(d->payload, first, cluster, &p->h);
 		p->mbuf = d->mbuf;
 		p->bytes = d->payload;
 		p->offset = d->payload_offset;
-		list[n].datagram = d;
-		list[n++].h = &p->h;
+		found[n++] = d;
 	}
 	seal_open_lane(lane->app->seal, lane->index, packets, n);
 	for (uint32_t i = 0; i < n; i++) {
-		struct nic_datagram *d = list[i].datagram;
+		struct nic_datagram *d = found[i];
 		if (!is_open(lane, now_ns, d, &packets[i], admitted))
 			continue;
 		list[open].datagram = d;

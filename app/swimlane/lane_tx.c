@@ -122,25 +122,10 @@ static void finish_out(struct lane *lane)
 	lane_stage(lane, STAGE_TX);
 }
 
-static void put_out(struct lane *lane)
+void lane_out_full(struct lane *lane)
 {
-	if (++lane->out_count < BURST)
-		return;
 	lane_stage(lane, STAGE_ANSWER);
 	finish_out(lane);
-}
-
-void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
-{
-	struct seal_packet *p = &lane->out[lane->out_count];
-	struct lane_way *way = &lane->ways[lane->out_count];
-	p->mbuf = datagram->mbuf;
-	p->bytes = datagram->payload;
-	p->offset = datagram->payload_offset;
-	p->h.body_len = body_len;
-	way->to = datagram->from;
-	way->reply = true;
-	put_out(lane);
 }
 
 void lane_send(
@@ -154,7 +139,8 @@ void lane_send(
 	p->h.body_len = body_len;
 	way->to = *to;
 	way->reply = false;
-	put_out(lane);
+	if (++lane->out_count == BURST)
+		lane_out_full(lane);
 }
 
 void lane_flush(struct lane *lane)
