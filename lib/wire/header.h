@@ -22,6 +22,18 @@ static inline void wire_store_header(uint8_t *packet, const struct wire_header *
 	sw_store_u64(packet + 32, h->counter);
 }
 
+/* The header of a packet of the same sender under any key, of any lane: `like` is one of its that
+ * wire_store_header() wrote with key and lane zero. */
+static inline void wire_store_header_as(uint8_t *packet, const uint8_t *like, uint8_t key_id,
+	uint8_t lane, uint16_t body_len, uint64_t counter)
+{
+	uint64_t first = (uint64_t)key_id << 32 | (uint64_t)lane << 24 | body_len;
+	assert(body_len >= WIRE_PRELUDE_LEN && body_len <= WIRE_BODY_JUMBO_MAX);
+	sw_store_u64(packet, (sw_load_u64(like) & ~UINT64_C(0xffff)) | first);
+	memcpy(packet + 8, like + 8, 24);
+	sw_store_u64(packet + 32, counter);
+}
+
 /* The header of another packet of the same sender: `like` is one that wire_store_header() wrote. */
 static inline void wire_store_header_like(
 	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
