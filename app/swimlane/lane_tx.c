@@ -39,11 +39,13 @@ static void finish_clear(struct lane *lane)
 		.instance = lane->app->instance,
 	};
 	wire_put_header(header, &h);
-	for (uint16_t i = 0; i < lane->out_count; i++) {
-		struct seal_packet *p = &lane->out[i];
-		(void)wire_finish_clear_like(p->bytes, header, p->h.body_len, lane->counter++);
+	uint64_t counter = lane->counter;
+	struct seal_packet *end = lane->out + lane->out_count;
+	for (struct seal_packet *p = lane->out; p < end; p++) {
+		(void)wire_finish_clear_like(p->bytes, header, p->h.body_len, counter++);
 		p->result = SEAL_OK;
 	}
+	lane->counter = counter;
 }
 
 bool lane_can_send(const struct lane *lane)
@@ -68,17 +70,18 @@ static void send_out(
 static inline void hand_over(struct lane *lane)
 {
 	struct nic_answer answers[BURST];
+	const struct seal_packet *end = lane->out + lane->out_count;
+	const struct lane_way *way = lane->ways;
 	uint16_t n = 0;
-	for (uint16_t i = 0; i < lane->out_count; i++) {
-		const struct seal_packet *p = &lane->out[i];
+	for (const struct seal_packet *p = lane->out; p < end; p++, way++) {
 		uint16_t len = (uint16_t)(WIRE_HEADER_LEN + p->h.body_len + WIRE_TAG_LEN);
 		if (p->result != SEAL_OK) {
 			lane->counters.drops[DROP_EXHAUSTED]++;
 			rte_pktmbuf_free(p->mbuf);
-		} else if (lane->ways[i].reply) {
+		} else if (way->reply) {
 			answers[n++] = (struct nic_answer){p->mbuf, p->offset, len};
 		} else {
-			send_out(lane, p->mbuf, len, &lane->ways[i].to);
+			send_out(lane, p->mbuf, len, &way->to);
 		}
 	}
 	nic_reply_burst(lane->app->port, lane->index, answers, n);
