@@ -287,7 +287,21 @@ uint64_t lane_path_deadline(const struct lane *lane);
 struct sw_writer lane_body(uint8_t *packet);
 void lane_prelude(const struct appliance *app, uint8_t *packet, uint64_t to_id);
 bool lane_can_send(const struct lane *lane);
-void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len);
+void lane_out_full(struct lane *lane);
+static inline void lane_reply(
+	struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
+{
+	struct seal_packet *p = &lane->out[lane->out_count];
+	struct lane_way *way = &lane->ways[lane->out_count];
+	p->mbuf = datagram->mbuf;
+	p->bytes = datagram->payload;
+	p->offset = datagram->payload_offset;
+	p->h.body_len = body_len;
+	way->to = datagram->from;
+	way->reply = true;
+	if (++lane->out_count == BURST)
+		lane_out_full(lane);
+}
 void lane_send(
 	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to);
 void lane_flush(struct lane *lane);

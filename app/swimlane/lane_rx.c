@@ -193,7 +193,11 @@ struct opened {
 	struct nic_datagram *datagram;
 	const struct wire_header *h;
 	bool taken; /* one that this server may take; otherwise its mbuf is gone */
-	bool sole;  /* one PING and nothing else; otherwise, of a taken one: */
+	bool sole;  /* one PING and nothing else; otherwise what is inside of it is looked at */
+};
+
+/* Apart from the above, which a burst of PINGs goes through several times. */
+struct inside {
 	struct sw_reader messages;
 	struct contents contents;
 };
@@ -204,37 +208,37 @@ static const uint8_t *body_of(const struct opened *o)
 }
 
 /* Of any shape. True if it is taken. */
-static __rte_noinline bool decode_any(
-	struct lane *lane, uint64_t now_ns, const struct members_view *view, struct opened *o)
+static __rte_noinline bool decode_any(struct lane *lane, uint64_t now_ns,
+	const struct members_view *view, const struct opened *o, struct inside *in)
 {
 	struct rte_mbuf *m = o->datagram->mbuf;
 	struct wire_prelude prelude;
-	o->messages = sw_reader_init(body_of(o), o->h->body_len);
-	wire_get_prelude(&o->messages, &prelude);
-	if (o->messages.failed) {
+	in->messages = sw_reader_init(body_of(o), o->h->body_len);
+	wire_get_prelude(&in->messages, &prelude);
+	if (in->messages.failed) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
 	if (!check_prelude(lane, now_ns, view, m, o->h, prelude.dst_id, prelude.last_seq))
 		return false;
-	if (!look_inside(o->messages, &o->contents)) {
+	if (!look_inside(in->messages, &in->contents)) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	if (o->contents.ping || o->contents.ack)
-		map_probe(lane->app->map, o->h->sender, o->contents.probe.vector_hash,
-			o->contents.probe.content_hash);
+	if (in->contents.ping || in->contents.ack)
+		map_probe(lane->app->map, o->h->sender, in->contents.probe.vector_hash,
+			in->contents.probe.content_hash);
 	return true;
 }
 
-static inline void decode(
-	struct lane *lane, uint64_t now_ns, const struct members_view *view, struct opened *o)
+static inline void decode(struct lane *lane, uint64_t now_ns, const struct members_view *view,
+	struct opened *o, struct inside *in)
 {
 	struct wire_prelude prelude;
 	struct wire_probe ping;
 	o->sole = wire_get_sole_ping(body_of(o), o->h->body_len, &prelude, &ping);
 	if (!o->sole) {
-		o->taken = decode_any(lane, now_ns, view, o);
+		o->taken = decode_any(lane, now_ns, view, o, in);
 		return;
 	}
 	/* What nearly every packet is. */
@@ -261,13 +265,13 @@ static inline void act_sole(
 }
 
 /* Takes the mbuf of a packet of any other shape. */
-static __rte_noinline void act_any(
-	struct lane *lane, uint64_t now_ns, const struct opened *o, struct answers *answers)
+static __rte_noinline void act_any(struct lane *lane, uint64_t now_ns, const struct opened *o,
+	const struct inside *in, struct answers *answers)
 {
 	struct nic_datagram *d = o->datagram;
-	const struct contents *c = &o->contents;
+	const struct contents *c = &in->contents;
 	if (c->map) {
-		if (!c->session && is_covered(lane->app->map, o->messages))
+		if (!c->session && is_covered(lane->app->map, in->messages))
 			drop(lane, d->mbuf, DROP_COVERED);
 		else
 			to_keeper(lane, d);
@@ -281,7 +285,7 @@ static __rte_noinline void act_any(
 		return;
 	}
 	if (lane->index == 0) {
-		input_membership(lane, now_ns, o->h, &d->from, o->messages);
+		input_membership(lane, now_ns, o->h, &d->from, in->messages);
 		answers->known = answers->alike = false;
 	}
 	if (c->ping)
@@ -295,13 +299,14 @@ static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint
 {
 	const struct members_view *view = view_get_reader(lane->app->board);
 	struct answers answers = {.known = false, .alike = false};
+	struct inside inside[NIC_BURST];
 	uint32_t packets = 0;
 	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
 		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
 			list[i].h);
 	lane_stage(lane, STAGE_OPEN);
 	for (uint32_t i = 0; i < count; i++)
-		decode(lane, now_ns, view, &list[i]);
+		decode(lane, now_ns, view, &list[i], &inside[i]);
 	lane_stage(lane, STAGE_DECODE);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!list[i].taken)
@@ -310,7 +315,7 @@ static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint
 		if (list[i].sole)
 			act_sole(lane, now_ns, &list[i], &answers);
 		else
-			act_any(lane, now_ns, &list[i], &answers);
+			act_any(lane, now_ns, &list[i], &inside[i], &answers);
 	}
 	lane->counters.packets += packets;
 	lane_stage(lane, STAGE_ANSWER);
@@ -321,19 +326,18 @@ static void receive_clear(
 {
 	struct opened list[NIC_BURST];
 	struct wire_header headers[NIC_BURST];
-	struct sw_reader body;
-	uint32_t n = 0;
+	uint32_t cluster = lane->app->cluster_tag, n = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
-		struct opened *o = &list[n];
-		enum wire_error e = wire_open_clear(
-			d->payload, d->payload_len, lane->app->cluster_tag, &headers[n], &body);
-		o->datagram = d;
-		o->h = &headers[n];
-		if (e == WIRE_OK)
-			n++;
-		else
+		enum wire_error e =
+			wire_open_clear_header(d->payload, d->payload_len, cluster, &headers[n]);
+		if (e != WIRE_OK) {
 			drop(lane, d->mbuf, DROP_WIRE + e);
+			continue;
+		}
+		list[n].datagram = d;
+		list[n].h = &headers[n];
+		n++;
 	}
 	handle(lane, now_ns, list, n);
 }
@@ -385,8 +389,8 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 	uint16_t count, bool admitted)
 {
 	struct seal_packet packets[NIC_BURST];
+	struct nic_datagram *found[NIC_BURST]; /* of these */
 	struct opened list[NIC_BURST];
-	struct sw_reader body;
 	uint32_t cluster = lane->app->cluster_tag, n = 0, open = 0;
 	uint64_t first;
 	for (uint16_t i = 0; i < count; i++) {
@@ -397,16 +401,15 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 			drop(lane, d->mbuf, DROP_WIRE + e);
 			continue;
 		}
-		wire_load_header(d->payload, first, &p->h, &body);
+		wire_load_header(d->payload, first, cluster, &p->h);
 		p->mbuf = d->mbuf;
 		p->bytes = d->payload;
 		p->offset = d->payload_offset;
-		list[n].datagram = d;
-		list[n++].h = &p->h;
+		found[n++] = d;
 	}
 	seal_open_lane(lane->app->seal, lane->index, packets, n);
 	for (uint32_t i = 0; i < n; i++) {
-		struct nic_datagram *d = list[i].datagram;
+		struct nic_datagram *d = found[i];
 		if (!is_open(lane, now_ns, d, &packets[i], admitted))
 			continue;
 		list[open].datagram = d;
@@ -470,12 +473,13 @@ void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 	struct nic_datagram d = datagram_of(m);
 	struct wire_header h;
 	struct opened o = {.datagram = &d, .h = &h};
+	struct inside in;
 	struct answers answers = {.known = false, .alike = false};
 	struct sw_reader body;
 	enum wire_error e =
 		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &body);
 	if (e != WIRE_OK)
 		drop(lane, m, DROP_WIRE + e);
-	else if (decode_any(lane, now_ns, view_get_reader(lane->app->board), &o))
-		act_any(lane, now_ns, &o, &answers); /* counted by the lane that received it */
+	else if (decode_any(lane, now_ns, view_get_reader(lane->app->board), &o, &in))
+		act_any(lane, now_ns, &o, &in, &answers); /* counted by the lane that received it */
 }

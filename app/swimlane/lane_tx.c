@@ -4,6 +4,8 @@
 #include "appliance.h"
 #include "ticks.h"
 
+_Static_assert((int)BURST <= (int)NIC_BURST, "replies go to the port in one call");
+
 struct sw_writer lane_body(uint8_t *packet)
 {
 	return sw_writer_init(packet + WIRE_HEADER_LEN + WIRE_PRELUDE_LEN, WIRE_MESSAGES_MAX);
@@ -37,11 +39,13 @@ static void finish_clear(struct lane *lane)
 		.instance = lane->app->instance,
 	};
 	wire_put_header(header, &h);
-	for (uint16_t i = 0; i < lane->out_count; i++) {
-		struct seal_packet *p = &lane->out[i];
-		(void)wire_finish_clear_like(p->bytes, header, p->h.body_len, lane->counter++);
+	uint64_t counter = lane->counter;
+	struct seal_packet *end = lane->out + lane->out_count;
+	for (struct seal_packet *p = lane->out; p < end; p++) {
+		(void)wire_finish_clear_like(p->bytes, header, p->h.body_len, counter++);
 		p->result = SEAL_OK;
 	}
+	lane->counter = counter;
 }
 
 bool lane_can_send(const struct lane *lane)
@@ -54,18 +58,33 @@ bool lane_can_send(const struct lane *lane)
 	return actor_equal(seal_sender_actor(sender), sender_of(lane));
 }
 
-static inline void hand_over(struct lane *lane, struct nic_port *port, const struct seal_packet *p,
-	const struct lane_way *way)
+static void send_out(
+	struct lane *lane, struct rte_mbuf *mbuf, uint16_t len, const struct sw_endpoint *to)
 {
-	uint16_t len = (uint16_t)(WIRE_HEADER_LEN + p->h.body_len + WIRE_TAG_LEN);
-	if (way->reply) {
-		nic_reply(port, lane->index, p->mbuf, p->offset, len);
-		return;
-	}
-	p->mbuf->data_len = len;
-	p->mbuf->pkt_len = len;
+	mbuf->data_len = len;
+	mbuf->pkt_len = len;
 	lane->counters.sent++;
-	nic_send(port, lane->index, p->mbuf, &way->to);
+	nic_send(lane->app->port, lane->index, mbuf, to);
+}
+
+static inline void hand_over(struct lane *lane)
+{
+	struct nic_answer answers[BURST];
+	const struct seal_packet *end = lane->out + lane->out_count;
+	const struct lane_way *way = lane->ways;
+	uint16_t n = 0;
+	for (const struct seal_packet *p = lane->out; p < end; p++, way++) {
+		uint16_t len = (uint16_t)(WIRE_HEADER_LEN + p->h.body_len + WIRE_TAG_LEN);
+		if (p->result != SEAL_OK) {
+			lane->counters.drops[DROP_EXHAUSTED]++;
+			rte_pktmbuf_free(p->mbuf);
+		} else if (way->reply) {
+			answers[n++] = (struct nic_answer){p->mbuf, p->offset, len};
+		} else {
+			send_out(lane, p->mbuf, len, &way->to);
+		}
+	}
+	nic_reply_burst(lane->app->port, lane->index, answers, n);
 }
 
 static void seal_all(struct lane *lane)
@@ -89,7 +108,6 @@ static void capture_out(struct lane *lane, bool *captured)
 /* All that has gathered, step by step. */
 static void finish_out(struct lane *lane)
 {
-	struct nic_port *port = lane->app->port;
 	bool captured[BURST];
 	if (lane->capture != NULL)
 		capture_out(lane, captured);
@@ -102,38 +120,15 @@ static void finish_out(struct lane *lane)
 			capture_sealed(
 				lane, lane->out[i].result == SEAL_OK ? lane->out[i].bytes : NULL);
 	lane_stage(lane, STAGE_SEAL);
-	for (uint16_t i = 0; i < lane->out_count; i++) {
-		const struct seal_packet *p = &lane->out[i];
-		if (p->result == SEAL_OK) {
-			hand_over(lane, port, p, &lane->ways[i]);
-			continue;
-		}
-		lane->counters.drops[DROP_EXHAUSTED]++;
-		rte_pktmbuf_free(p->mbuf);
-	}
+	hand_over(lane);
 	lane->out_count = 0;
 	lane_stage(lane, STAGE_TX);
 }
 
-static void put_out(struct lane *lane)
+void lane_out_full(struct lane *lane)
 {
-	if (++lane->out_count < BURST)
-		return;
 	lane_stage(lane, STAGE_ANSWER);
 	finish_out(lane);
-}
-
-void lane_reply(struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
-{
-	struct seal_packet *p = &lane->out[lane->out_count];
-	struct lane_way *way = &lane->ways[lane->out_count];
-	p->mbuf = datagram->mbuf;
-	p->bytes = datagram->payload;
-	p->offset = datagram->payload_offset;
-	p->h.body_len = body_len;
-	way->to = datagram->from;
-	way->reply = true;
-	put_out(lane);
 }
 
 void lane_send(
@@ -147,7 +142,8 @@ void lane_send(
 	p->h.body_len = body_len;
 	way->to = *to;
 	way->reply = false;
-	put_out(lane);
+	if (++lane->out_count == BURST)
+		lane_out_full(lane);
 }
 
 void lane_flush(struct lane *lane)

@@ -71,32 +71,27 @@ static inline bool frame_sender_is_absurd(const struct frame_self *self, uint32_
 	       from_be == self->broadcast_be;
 }
 
-/* Right, or zero: there is none. */
-static inline bool frame_quick_udp_sum_is_right(const uint8_t *bytes, uint16_t udp_len)
+/* Not in a loop: compilers leave it one, and its words in memory. */
+static inline __m128i frame_quick_differs(
+	const struct frame_quick *q, int word, const uint8_t *bytes)
 {
-	uint16_t sum;
-	memcpy(&sum, bytes + FRAME_HEADERS_IPV4 - sizeof(sum), sizeof(sum));
-	/* The addresses of the pseudo header stand right before the UDP header. */
-	return sum == 0 || frame_sum(bytes + FRAME_QUICK_TAIL, 8u + udp_len,
-				   (uint32_t)htobe16(IPPROTO_UDP) + htobe16(udp_len)) == 0xffff;
+	return _mm_xor_si128(_mm_and_si128(frame_quick_word(bytes), q->mask[word]), q->want[word]);
 }
 
-/* True: frame_classify() (frame_classify_summed() with `summed`) would find this datagram. False
- * says nothing. `out` but for its mbuf. */
-static inline bool frame_quick_classify(const struct frame_self *self, const struct frame_quick *q,
-	uint8_t *bytes, uint32_t len, bool summed, struct nic_datagram *out)
+/* True: frame_classify_summed() would find this datagram. False says nothing. `out` but for its
+ * mbuf. */
+static inline bool frame_quick_classify_summed(const struct frame_self *self,
+	const struct frame_quick *q, uint8_t *bytes, uint32_t len, struct nic_datagram *out)
 {
 	uint64_t ip[2];
 	uint32_t from, to;
 	uint16_t l3_len, from_port, udp_len;
 	if (len < FRAME_HEADERS_IPV4)
 		return false;
-	__m128i wrong[3] = {frame_quick_word(bytes), frame_quick_word(bytes + 16),
-		frame_quick_word(bytes + FRAME_QUICK_TAIL)};
-	for (int i = 0; i < 3; i++)
-		wrong[i] = _mm_xor_si128(_mm_and_si128(wrong[i], q->mask[i]), q->want[i]);
-	wrong[0] = _mm_or_si128(wrong[0], _mm_or_si128(wrong[1], wrong[2]));
-	if (!_mm_testz_si128(wrong[0], wrong[0]))
+	__m128i wrong = _mm_or_si128(frame_quick_differs(q, 0, bytes),
+		_mm_or_si128(frame_quick_differs(q, 1, bytes + 16),
+			frame_quick_differs(q, 2, bytes + FRAME_QUICK_TAIL)));
+	if (!_mm_testz_si128(wrong, wrong))
 		return false;
 	memcpy(ip, bytes + FRAME_ETHERNET, sizeof(ip));
 	memcpy(&l3_len, bytes + 16, sizeof(l3_len));
@@ -114,14 +109,32 @@ static inline bool frame_quick_classify(const struct frame_self *self, const str
 	if (l3_len != FRAME_IPV4 + udp_len ||
 		(uint32_t)udp_len - FRAME_UDP > len - FRAME_HEADERS_IPV4)
 		return false;
-	if (!summed && !frame_quick_udp_sum_is_right(bytes, udp_len))
-		return false;
 	out->payload = bytes + FRAME_HEADERS_IPV4;
 	out->payload_len = (uint16_t)(udp_len - FRAME_UDP);
 	out->payload_offset = FRAME_HEADERS_IPV4;
 	frame_put_mapped(out->from.addr, from);
 	out->from.port = be16toh(from_port);
 	return true;
+}
+
+/* Of such a datagram, which frame_classify() would find only if this is right, or zero: there is
+ * none. */
+static inline bool frame_quick_udp_sum_is_right(const struct nic_datagram *d)
+{
+	const uint8_t *bytes = d->payload - FRAME_HEADERS_IPV4;
+	uint16_t udp_len = (uint16_t)(FRAME_UDP + d->payload_len), sum;
+	memcpy(&sum, d->payload - sizeof(sum), sizeof(sum));
+	/* The addresses of the pseudo header stand right before the UDP header. */
+	return sum == 0 || frame_sum(bytes + FRAME_QUICK_TAIL, 8u + udp_len,
+				   (uint32_t)htobe16(IPPROTO_UDP) + htobe16(udp_len)) == 0xffff;
+}
+
+/* The same in one, `summed` or not. */
+static inline bool frame_quick_classify(const struct frame_self *self, const struct frame_quick *q,
+	uint8_t *bytes, uint32_t len, bool summed, struct nic_datagram *out)
+{
+	return frame_quick_classify_summed(self, q, bytes, len, out) &&
+	       (summed || frame_quick_udp_sum_is_right(out));
 }
 
 /* Whether a received datagram's headers are of the shape. */

@@ -200,6 +200,16 @@ uint64_t nic_received_tsc(const struct nic_port *port, uint16_t queue);
 void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
 	uint16_t payload_offset, uint16_t payload_len);
 
+struct nic_answer {
+	struct rte_mbuf *mbuf;
+	uint16_t payload_offset;
+	uint16_t payload_len;
+};
+
+/* Lane: the same of at most NIC_BURST datagrams. */
+void nic_reply_burst(
+	struct nic_port *port, uint16_t queue, const struct nic_answer *answers, uint16_t count);
+
 /* Lane: sends an mbuf whose data is the payload alone and that has NIC_HEADERS_MAX bytes of
  * headroom. Takes the mbuf, always: an unknown neighbour is a counted drop (and is asked for). */
 void nic_send(

@@ -28,6 +28,7 @@ enum {
 struct nic_queue {
 	struct nic_stats stats; /* lane: rw, control: ro */
 	uint16_t tx_count;      /* lane: rw */
+	uint64_t tx_bytes;      /* lane: rw; of these */
 	uint8_t asked_last[16]; /* lane: rw; the address of its last note, so as not to repeat it */
 	uint64_t asked_tsc;
 	uint64_t received_tsc; /* lane: rw */

@@ -37,6 +37,7 @@ _Static_assert(sizeof(struct life) == 64, "a life is one line");
 struct seal_sender {
 	struct actor actor;
 	uint64_t instance;
+	uint8_t header[WIRE_HEADER_LEN]; /* of its packets, with key, lane and counter zero */
 	_Atomic(void *) sessions[SEAL_KEYS_MAX]; /* owner: rw, lanes: ro */
 	uint8_t state;                           /* owner */
 };

@@ -14,7 +14,12 @@ struct session {
 	struct gcm_key_data key;
 	bool encrypt;
 	struct session *next_free; /* control */
+	/* As long as an odd number of cache lines: at a distance of a power of two the keys of a
+	 * burst would all be after the same few places of the cache. */
+	uint8_t apart[64];
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct session) / 64 % 2 == 1, "keys are apart");
 
 struct library {
 	IMB_MGR *functions; /* read only: nothing is ever queued in it */

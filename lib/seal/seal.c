@@ -104,8 +104,13 @@ struct seal_sender *seal_sender_create_owner(
 			s = &seal->senders[i];
 	if (s == NULL)
 		return NULL;
+	struct wire_header h = {.body_len = WIRE_PRELUDE_LEN,
+		.cluster = seal->cluster,
+		.sender = sender,
+		.instance = instance};
 	s->actor = sender;
 	s->instance = instance;
+	wire_put_header(s->header, &h);
 	for (uint32_t slot = 0; slot < SEAL_KEYS_MAX; slot++) {
 		void *session = NULL;
 		if (seal_slot_is_held(seal, slot)) {

@@ -20,9 +20,14 @@ enum { WINDOW_BLOCK = 16, WINDOW_WORDS = 64 };
 _Static_assert(SEAL_WINDOW == (WINDOW_WORDS - 1) * WINDOW_BLOCK,
 	"the newest block may hold one counter only");
 
+/* As long as an odd number of cache lines: senders of like age use like words, and at a distance of
+ * a power of two these would all be after the same few places of the cache. */
 struct window {
 	_Atomic uint64_t words[WINDOW_WORDS];
+	uint64_t apart[8];
 };
+
+_Static_assert(sizeof(struct window) / 64 % 2 == 1, "windows are apart");
 
 static inline bool window_admits(uint64_t word, uint64_t counter)
 {

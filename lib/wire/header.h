@@ -22,6 +22,18 @@ static inline void wire_store_header(uint8_t *packet, const struct wire_header *
 	sw_store_u64(packet + 32, h->counter);
 }
 
+/* The header of a packet of the same sender under any key, of any lane: `like` is one of its that
+ * wire_store_header() wrote with key and lane zero. */
+static inline void wire_store_header_as(uint8_t *packet, const uint8_t *like, uint8_t key_id,
+	uint8_t lane, uint16_t body_len, uint64_t counter)
+{
+	uint64_t first = (uint64_t)key_id << 32 | (uint64_t)lane << 24 | body_len;
+	assert(body_len >= WIRE_PRELUDE_LEN && body_len <= WIRE_BODY_JUMBO_MAX);
+	sw_store_u64(packet, (sw_load_u64(like) & ~UINT64_C(0xffff)) | first);
+	memcpy(packet + 8, like + 8, 24);
+	sw_store_u64(packet + 32, counter);
+}
+
 /* The header of another packet of the same sender: `like` is one that wire_store_header() wrote. */
 static inline void wire_store_header_like(
 	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
@@ -56,16 +68,37 @@ static inline uint8_t wire_first_key(uint64_t first)
 	return (uint8_t)(first >> 32);
 }
 
-/* Byte 5, the flags of later versions, is not looked at. */
+/* Of one that wire_check_header() found to be of this cluster. Byte 5, the flags of later versions,
+ * is not looked at. */
 static inline void wire_load_header(
-	const uint8_t *packet, uint64_t first, struct wire_header *h, struct sw_reader *body)
+	const uint8_t *packet, uint64_t first, uint32_t cluster, struct wire_header *h)
 {
 	h->key_id = wire_first_key(first);
 	h->lane = (uint8_t)(first >> 24);
 	h->body_len = (uint16_t)first;
-	h->cluster = sw_load_u32(packet + 8);
+	h->cluster = cluster;
 	h->sender = (struct actor){sw_load_u64(packet + 12), sw_load_u32(packet + 20)};
 	h->instance = sw_load_u64(packet + 24);
 	h->counter = sw_load_u64(packet + 32);
-	*body = sw_reader_init(packet + WIRE_HEADER_LEN, h->body_len);
+}
+
+/* Of one that wire_check_header() has passed: is it in the clear, and its checksum right? */
+enum wire_error wire_check_clear(const uint8_t *packet, uint64_t first);
+
+/* As wire_open_clear(). */
+static inline enum wire_error wire_open_clear_header(
+	const uint8_t *packet, size_t len, uint32_t cluster, struct wire_header *h)
+{
+	uint64_t first;
+	enum wire_error e = wire_check_header(packet, len, cluster, &first);
+	if (e == WIRE_OK)
+		e = wire_check_clear(packet, first);
+	if (e != WIRE_OK)
+		return e;
+	struct wire_header found;
+	wire_load_header(packet, first, cluster, &found);
+	if (!wire_header_is_valid(&found))
+		return WIRE_ERR_BODY;
+	*h = found;
+	return WIRE_OK;
 }

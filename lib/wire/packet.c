@@ -1,5 +1,6 @@
 #include "wire/fields.h"
 #include "wire/header.h"
+#include "wire/ping.h"
 
 #include <assert.h>
 #include <string.h>
@@ -81,10 +82,24 @@ void wire_put_header(uint8_t *packet, const struct wire_header *h)
 	wire_store_header(packet, h);
 }
 
+static __attribute__((noinline)) uint64_t hash_any(const uint8_t *packet, size_t len)
+{
+	return XXH3_64bits(packet, len);
+}
+
+/* With a length that the compiler knows, nothing is left of the library's choice between lengths.
+ * To be called from functions that are flattened: otherwise none of it is inlined. */
+static inline uint64_t hash(const uint8_t *packet, size_t len)
+{
+	if (len != WIRE_HEADER_LEN + WIRE_SOLE_PING_LEN)
+		return hash_any(packet, len);
+	return XXH3_64bits(packet, WIRE_HEADER_LEN + WIRE_SOLE_PING_LEN);
+}
+
 static inline size_t put_checksum(uint8_t *packet, uint16_t body_len)
 {
 	size_t sealed_len = WIRE_HEADER_LEN + (size_t)body_len;
-	sw_store_u64(packet + sealed_len, XXH3_64bits(packet, sealed_len));
+	sw_store_u64(packet + sealed_len, hash(packet, sealed_len));
 	memset(packet + sealed_len + CHECKSUM_LEN, 0, CHECKSUM_PADDING);
 	return sealed_len + WIRE_TAG_LEN;
 }
@@ -96,18 +111,21 @@ size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
 	return put_checksum(packet, h->body_len);
 }
 
-size_t wire_finish_clear_like(
+__attribute__((flatten)) size_t wire_finish_clear_like(
 	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
 {
 	wire_store_header_like(packet, like, body_len, counter);
 	return put_checksum(packet, body_len);
 }
 
-static bool checksum_is_right(const uint8_t *packet, size_t sealed_len)
+__attribute__((flatten)) enum wire_error wire_check_clear(const uint8_t *packet, uint64_t first)
 {
+	size_t sealed_len = WIRE_HEADER_LEN + (size_t)(uint16_t)first;
 	uint64_t checksum = sw_load_u64(packet + sealed_len);
 	uint64_t padding = sw_load_u64(packet + sealed_len + CHECKSUM_LEN);
-	return padding == 0 && checksum == XXH3_64bits(packet, sealed_len);
+	if (wire_first_key(first) != WIRE_KEY_CLEAR)
+		return WIRE_ERR_KEY;
+	return padding == 0 && checksum == hash(packet, sealed_len) ? WIRE_OK : WIRE_ERR_CHECKSUM;
 }
 
 enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
@@ -115,28 +133,20 @@ enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t clu
 {
 	uint64_t first;
 	enum wire_error e = wire_check_header(packet, len, cluster, &first);
-	if (e == WIRE_OK)
-		wire_load_header(packet, first, h, body);
-	return e;
+	if (e != WIRE_OK)
+		return e;
+	wire_load_header(packet, first, cluster, h);
+	*body = sw_reader_init(packet + WIRE_HEADER_LEN, h->body_len);
+	return WIRE_OK;
 }
 
 enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t cluster,
 	struct wire_header *h, struct sw_reader *body)
 {
-	uint64_t first;
-	enum wire_error e = wire_check_header(packet, len, cluster, &first);
-	if (e != WIRE_OK)
-		return e;
-	if (wire_first_key(first) != WIRE_KEY_CLEAR)
-		return WIRE_ERR_KEY;
-	if (!checksum_is_right(packet, WIRE_HEADER_LEN + (size_t)(uint16_t)first))
-		return WIRE_ERR_CHECKSUM;
-	struct wire_header sender = {.lane = (uint8_t)(first >> 24),
-		.sender = {sw_load_u64(packet + 12), sw_load_u32(packet + 20)}};
-	if (!wire_header_is_valid(&sender))
-		return WIRE_ERR_BODY;
-	wire_load_header(packet, first, h, body);
-	return WIRE_OK;
+	enum wire_error e = wire_open_clear_header(packet, len, cluster, h);
+	if (e == WIRE_OK)
+		*body = sw_reader_init(packet + WIRE_HEADER_LEN, h->body_len);
+	return e;
 }
 
 void wire_put_prelude(struct sw_writer *w, const struct wire_prelude *p)

@@ -41,7 +41,10 @@ static void make_peer(const struct options *o, uint32_t i, uint64_t salt, struct
 	*p = (struct peer){.actor = {FIRST_ID + i, (uint32_t)time(NULL)},
 		.instance = sw_mix64(salt + i) | 1,
 		.counter = 1,
-		.route = {.to_port_be = htobe16(o->to.port), .from_port_be = htobe16(from.port)}};
+		/* Sealed datagrams have none from a server either. */
+		.route = {.to_port_be = htobe16(o->to.port),
+			.from_port_be = htobe16(from.port),
+			.udp_sum_none = o->keyring[0] != '\0'}};
 	memcpy(p->route.to, o->to.addr, sizeof(p->route.to));
 	memcpy(p->route.from, from.addr, sizeof(p->route.from));
 	memcpy(p->route.to_mac, o->to_mac, sizeof(p->route.to_mac));
