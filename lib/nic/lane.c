@@ -30,14 +30,26 @@ void nic_queue_frame(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbu
 	put_frame(port, queue, mbuf);
 }
 
+/* net_memif (DPDK 22.11) works out where a queue's ring is before it looks whether the link is
+ * there: of one that is just being made it may find it connected after that, and the ring at no
+ * address. It says that there is a link when all is in place. */
+static inline bool has_link(const struct nic_port *port)
+{
+	struct rte_eth_link link;
+	return !port->asks_for_link || (rte_eth_link_get_nowait(port->port_id, &link) == 0 &&
+					       link.link_status == RTE_ETH_LINK_UP);
+}
+
 void nic_flush(struct nic_port *port, uint16_t queue)
 {
 	struct nic_queue *q = &port->queues[queue];
 	uint16_t sent = 0, sendable = q->tx_count;
 	if (q->tx_count == 0)
 		return;
+	if (!has_link(port))
+		sendable = 0;
 	/* Some drivers rewrite headers for the sums that they are to finish. */
-	if (port->tx_prepare)
+	else if (port->tx_prepare)
 		sendable = rte_eth_tx_prepare(port->port_id, queue, q->tx, q->tx_count);
 	for (int tries = 0; tries < NIC_TX_TRIES && sent < sendable; tries++) {
 		if (tries > 0)
@@ -146,7 +158,8 @@ uint16_t nic_rx(struct nic_port *port, uint16_t queue, struct nic_datagram *out)
 	assert(queue < port->config.queues);
 	if (queue == 0 && port->self.exclusive)
 		resolve_poll(port, rte_rdtsc());
-	uint16_t count = rte_eth_rx_burst(port->port_id, queue, mbufs, NIC_BURST);
+	uint16_t count =
+		has_link(port) ? rte_eth_rx_burst(port->port_id, queue, mbufs, NIC_BURST) : 0;
 	q->received_tsc = count > 0 ? rte_rdtsc() : 0;
 	for (uint16_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));

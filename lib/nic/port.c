@@ -296,6 +296,7 @@ static int check_device(struct nic_port *port, struct rte_eth_dev_info *dev, cha
 			port->info.name, port->config.queues, dev->max_rx_queues,
 			dev->max_tx_queues);
 	(void)snprintf(port->info.driver, sizeof(port->info.driver), "%s", dev->driver_name);
+	port->asks_for_link = strcmp(dev->driver_name, "net_memif") == 0;
 	port->info.numa_node = rte_eth_dev_socket_id(port->port_id);
 	char from[NIC_ERROR_MAX];
 	rc = nic_driver_find(

@@ -46,7 +46,8 @@ struct nic_port {
 	bool summed;      /* no datagram's UDP checksum needs to be looked at */
 	bool ipv4_sum_left; /* the device finishes the sums of what is sent */
 	bool udp_sum_left;
-	bool tx_prepare; /* … and its driver wants to see the frames first */
+	bool tx_prepare;    /* … and its driver wants to see the frames first */
+	bool asks_for_link; /* its queues are not touched while there is no link, see lane.c */
 	uint16_t port_id;
 	uint64_t tsc_hz;
 	struct rte_mempool *pool;
