@@ -41,7 +41,7 @@ struct map_explored {
 	char trace[16384];
 };
 
-enum { MAP_SCOPES = 18 };
+enum { MAP_SCOPES = 17 };
 
 extern const struct map_scope map_scopes[MAP_SCOPES];
 
