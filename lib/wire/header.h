@@ -34,14 +34,11 @@ static inline void wire_store_header_as(uint8_t *packet, const uint8_t *like, ui
 	sw_store_u64(packet + 32, counter);
 }
 
-/* The header of another packet of the same sender: `like` is one that wire_store_header() wrote. */
+/* The same, under the key and of the lane that `like` was written with. */
 static inline void wire_store_header_like(
 	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
 {
-	assert(body_len >= WIRE_PRELUDE_LEN && body_len <= WIRE_BODY_JUMBO_MAX);
-	sw_store_u64(packet, (sw_load_u64(like) & ~UINT64_C(0xffff)) | body_len);
-	memcpy(packet + 8, like + 8, 24);
-	sw_store_u64(packet + 32, counter);
+	wire_store_header_as(packet, like, 0, 0, body_len, counter);
 }
 
 /* Cheapest first: what is not ours costs a few comparisons. `first` gets the header's first word.
