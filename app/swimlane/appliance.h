@@ -33,7 +33,7 @@
 #include "view.h"
 
 enum {
-	BURST = 64,
+	BURST = 128,
 	LANE_TO_KEEPER_MAX = 1024, /* packets */
 	KEEPER_TO_LANE_MAX = 1024,
 	LANE_TO_LANE_MAX = 256,
@@ -100,10 +100,11 @@ struct lane_counters {
 	uint64_t drops[DROP_COUNT];
 } __attribute__((aligned(64)));
 
-/* Where a packet goes whose body is written; it waits to be sealed with its burst. */
-struct lane_way {
-	struct sw_endpoint to;
-	bool reply; /* in the mbuf of what it answers; otherwise the packet is the mbuf's data */
+/* Packets whose bodies are written; they wait to be sealed with their burst. */
+struct lane_out {
+	uint16_t count;
+	struct nic_answer packets[BURST];
+	struct sw_endpoint to[BURST]; /* of replies only while there is a capture */
 };
 
 /* Who is new here knocks at control: each address so often only, and then with a few packets of one
@@ -128,15 +129,14 @@ struct lane {
 	struct lane_counters counters;
 	struct lane_cycles cycles;
 	struct lane_clock clock;
-	uint64_t paths_version;        /* lane 0: of the members that paths know */
-	struct capture *capture;       /* of this turn; NULL: none */
-	struct rte_ring *to_keeper;    /* mbufs */
-	struct rte_ring *to_lane0;     /* mbufs; lanes above 0 */
-	struct rte_ring *to_control;   /* mbufs of senders that are new here */
-	struct rte_ring *from_control; /* the same, let in */
-	uint16_t out_count;
-	struct seal_packet out[BURST];     /* in the clear too */
-	struct lane_way ways[BURST];       /* of these */
+	uint64_t paths_version;            /* lane 0: of the members that paths know */
+	struct capture *capture;           /* of this turn; NULL: none */
+	struct rte_ring *to_keeper;        /* mbufs */
+	struct rte_ring *to_lane0;         /* mbufs; lanes above 0 */
+	struct rte_ring *to_control;       /* mbufs of senders that are new here */
+	struct rte_ring *from_control;     /* the same, let in */
+	struct lane_out replies;           /* in the mbufs of what they answer */
+	struct lane_out sends;             /* the packet is the mbuf's data */
 	struct knocker knockers[KNOCKERS]; /* by a hash of the address */
 };
 
@@ -291,15 +291,13 @@ void lane_out_full(struct lane *lane);
 static inline void lane_reply(
 	struct lane *lane, const struct nic_datagram *datagram, uint16_t body_len)
 {
-	struct seal_packet *p = &lane->out[lane->out_count];
-	struct lane_way *way = &lane->ways[lane->out_count];
-	p->mbuf = datagram->mbuf;
-	p->bytes = datagram->payload;
-	p->offset = datagram->payload_offset;
-	p->h.body_len = body_len;
-	way->to = datagram->from;
-	way->reply = true;
-	if (++lane->out_count == BURST)
+	struct lane_out *out = &lane->replies;
+	uint16_t len = (uint16_t)(WIRE_HEADER_LEN + body_len + WIRE_TAG_LEN);
+	out->packets[out->count] = (struct nic_answer){
+		datagram->mbuf, datagram->payload, datagram->payload_offset, len};
+	if (lane->capture != NULL)
+		out->to[out->count] = datagram->from;
+	if (++out->count == BURST)
 		lane_out_full(lane);
 }
 void lane_send(

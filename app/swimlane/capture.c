@@ -113,9 +113,9 @@ static void publish(struct lane *lane, const uint8_t *packet)
 }
 
 void capture_received(struct lane *lane, uint64_t now_ns, const struct sw_endpoint *from,
-	const uint8_t *packet, const struct wire_header *h)
+	const uint8_t *packet, uint64_t peer_id, uint16_t body_len)
 {
-	if (take(lane, now_ns, false, h->sender.id, from, packet, h->body_len))
+	if (take(lane, now_ns, false, peer_id, from, packet, body_len))
 		publish(lane, packet);
 }
 

@@ -59,7 +59,7 @@ void capture_pop(struct capture_ring *ring);
 
 /* Lane: an opened packet whose header and body stand at `packet`. */
 void capture_received(struct lane *lane, uint64_t now_ns, const struct sw_endpoint *from,
-	const uint8_t *packet, const struct wire_header *h);
+	const uint8_t *packet, uint64_t peer_id, uint16_t body_len);
 /* Lane: a packet about to be sealed; its header comes with capture_sealed(). True if it is taken:
  * then that must follow for it, in the same order. */
 bool capture_sending(struct lane *lane, uint64_t now_ns, const struct sw_endpoint *to,

@@ -19,7 +19,7 @@ struct currency {
 		_Atomic uint64_t current_ns; /* 0: not yet */
 		_Atomic uint64_t last_seq;   /* that it was heard to have written */
 		_Atomic uint32_t epoch;      /* … in this life */
-	} slots[CURRENCY_SLOTS];
+	} __attribute__((aligned(32))) slots[CURRENCY_SLOTS]; /* none lies in two lines */
 };
 
 static inline uint32_t currency_home(uint64_t id)

@@ -155,43 +155,12 @@ static void input_membership(struct lane *lane, uint64_t now_ns, const struct wi
 	}
 }
 
-static inline unsigned check_sender(const struct appliance *app, const struct members_view *view,
-	const struct wire_header *h, uint64_t dst_id)
-{
-	if (dst_id != 0 && dst_id != view->self.id)
-		return DROP_OTHER_SERVER;
-	if (h->sender.id == view->self.id && h->instance == app->instance)
-		return DROP_OWN;
-	const struct swim_member *known = view_find(view, h->sender.id);
-	/* Our own id under another instance is membership's to settle. */
-	if (known != NULL && !known->self && h->sender.epoch < known->record.actor.epoch)
-		return DROP_OLD_EPOCH;
-	return DROP_COUNT;
-}
-
-/* Everything that can be known of an opened packet without looking at its messages. False: its mbuf
- * is gone. */
-static inline bool check_prelude(struct lane *lane, uint64_t now_ns,
-	const struct members_view *view, struct rte_mbuf *m, const struct wire_header *h,
-	uint64_t dst_id, uint64_t last_seq)
-{
-	unsigned reason = check_sender(lane->app, view, h, dst_id);
-	if (reason != DROP_COUNT) {
-		drop(lane, m, reason);
-		return false;
-	}
-	/* Who has written nothing is not even looked for. */
-	uint64_t held = last_seq == 0 ? 0 : map_seq_reader(lane->app->map, h->sender);
-	currency_heard(&lane->app->currency, now_ns, h->sender, last_seq, held);
-	if (last_seq > held)
-		atomic_store_explicit(&lane->app->hint, h->sender.id, memory_order_relaxed);
-	return true;
-}
-
 /* Of a burst: opened, and what its decoding found. */
 struct opened {
 	struct nic_datagram *datagram;
-	const struct wire_header *h;
+	struct actor sender;
+	uint64_t instance;
+	uint16_t body_len;
 	bool taken; /* one that this server may take; otherwise its mbuf is gone */
 	bool sole;  /* one PING and nothing else; otherwise what is inside of it is looked at */
 };
@@ -202,9 +171,58 @@ struct inside {
 	struct contents contents;
 };
 
-static const uint8_t *body_of(const struct opened *o)
+static inline void set_opened(
+	struct opened *o, struct nic_datagram *datagram, const struct wire_header *h)
+{
+	o->datagram = datagram;
+	o->sender = h->sender;
+	o->instance = h->instance;
+	o->body_len = h->body_len;
+}
+
+static inline const uint8_t *body_of(const struct opened *o)
 {
 	return o->datagram->payload + WIRE_HEADER_LEN;
+}
+
+static struct wire_header header_of(const struct lane *lane, const struct opened *o)
+{
+	struct wire_header h;
+	const uint8_t *packet = o->datagram->payload;
+	wire_load_header(packet, sw_load_u64(packet), lane->app->cluster_tag, &h);
+	return h;
+}
+
+static inline unsigned check_sender(const struct appliance *app, const struct members_view *view,
+	const struct opened *o, uint64_t dst_id)
+{
+	if (dst_id != 0 && dst_id != view->self.id)
+		return DROP_OTHER_SERVER;
+	if (o->sender.id == view->self.id && o->instance == app->instance)
+		return DROP_OWN;
+	const struct swim_member *known = view_find(view, o->sender.id);
+	/* Our own id under another instance is membership's to settle. */
+	if (known != NULL && !known->self && o->sender.epoch < known->record.actor.epoch)
+		return DROP_OLD_EPOCH;
+	return DROP_COUNT;
+}
+
+/* Everything that can be known of an opened packet without looking at its messages. False: its mbuf
+ * is gone. */
+static __rte_always_inline bool check_prelude(struct lane *lane, uint64_t now_ns,
+	const struct members_view *view, const struct opened *o, uint64_t dst_id, uint64_t last_seq)
+{
+	unsigned reason = check_sender(lane->app, view, o, dst_id);
+	if (reason != DROP_COUNT) {
+		drop(lane, o->datagram->mbuf, reason);
+		return false;
+	}
+	/* Who has written nothing is not even looked for. */
+	uint64_t held = last_seq == 0 ? 0 : map_seq_reader(lane->app->map, o->sender);
+	currency_heard(&lane->app->currency, now_ns, o->sender, last_seq, held);
+	if (last_seq > held)
+		atomic_store_explicit(&lane->app->hint, o->sender.id, memory_order_relaxed);
+	return true;
 }
 
 /* Of any shape. True if it is taken. */
@@ -213,20 +231,20 @@ static __rte_noinline bool decode_any(struct lane *lane, uint64_t now_ns,
 {
 	struct rte_mbuf *m = o->datagram->mbuf;
 	struct wire_prelude prelude;
-	in->messages = sw_reader_init(body_of(o), o->h->body_len);
+	in->messages = sw_reader_init(body_of(o), o->body_len);
 	wire_get_prelude(&in->messages, &prelude);
 	if (in->messages.failed) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
-	if (!check_prelude(lane, now_ns, view, m, o->h, prelude.dst_id, prelude.last_seq))
+	if (!check_prelude(lane, now_ns, view, o, prelude.dst_id, prelude.last_seq))
 		return false;
 	if (!look_inside(in->messages, &in->contents)) {
 		drop(lane, m, DROP_WIRE + WIRE_ERR_BODY);
 		return false;
 	}
 	if (in->contents.ping || in->contents.ack)
-		map_probe(lane->app->map, o->h->sender, in->contents.probe.vector_hash,
+		map_probe(lane->app->map, o->sender, in->contents.probe.vector_hash,
 			in->contents.probe.content_hash);
 	return true;
 }
@@ -236,32 +254,30 @@ static inline void decode(struct lane *lane, uint64_t now_ns, const struct membe
 {
 	struct wire_prelude prelude;
 	struct wire_probe ping;
-	o->sole = wire_get_sole_ping(body_of(o), o->h->body_len, &prelude, &ping);
+	o->sole = wire_get_sole_ping(body_of(o), o->body_len, &prelude, &ping);
 	if (!o->sole) {
 		o->taken = decode_any(lane, now_ns, view, o, in);
 		return;
 	}
 	/* What nearly every packet is. */
-	o->taken = check_prelude(
-		lane, now_ns, view, o->datagram->mbuf, o->h, prelude.dst_id, prelude.last_seq);
+	o->taken = check_prelude(lane, now_ns, view, o, prelude.dst_id, prelude.last_seq);
 	if (o->taken)
-		map_probe(lane->app->map, o->h->sender, ping.vector_hash, ping.content_hash);
+		map_probe(lane->app->map, o->sender, ping.vector_hash, ping.content_hash);
 }
 
 static inline void act_sole(
 	struct lane *lane, uint64_t now_ns, const struct opened *o, struct answers *answers)
 {
 	struct nic_datagram *d = o->datagram;
-	uint64_t sender_id = o->h->sender.id;
 	uint32_t seq = wire_sole_ping_seq(body_of(o));
 	/* Leaves the answers of others as they are. */
 	if (lane->index == 0)
-		swim_ping(
-			lane->app->swim, now_ns, o->h, &d->from, wire_sole_ping_digest(body_of(o)));
+		swim_ping(lane->app->swim, now_ns, o->sender, o->instance, &d->from,
+			wire_sole_ping_digest(body_of(o)));
 	if (answers->alike)
-		answer_alike(lane, d, sender_id, seq, answers);
+		answer_alike(lane, d, o->sender.id, seq, answers);
 	else
-		answer(lane, now_ns, d, sender_id, seq, answers);
+		answer(lane, now_ns, d, o->sender.id, seq, answers);
 }
 
 /* Takes the mbuf of a packet of any other shape. */
@@ -285,11 +301,12 @@ static __rte_noinline void act_any(struct lane *lane, uint64_t now_ns, const str
 		return;
 	}
 	if (lane->index == 0) {
-		input_membership(lane, now_ns, o->h, &d->from, in->messages);
+		struct wire_header h = header_of(lane, o);
+		input_membership(lane, now_ns, &h, &d->from, in->messages);
 		answers->known = answers->alike = false;
 	}
 	if (c->ping)
-		answer(lane, now_ns, d, o->h->sender.id, c->ping_seq, answers);
+		answer(lane, now_ns, d, o->sender.id, c->ping_seq, answers);
 	else
 		rte_pktmbuf_free(d->mbuf);
 }
@@ -303,7 +320,7 @@ static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint
 	uint32_t packets = 0;
 	for (uint32_t i = 0; i < count && lane->capture != NULL; i++)
 		capture_received(lane, now_ns, &list[i].datagram->from, list[i].datagram->payload,
-			list[i].h);
+			list[i].sender.id, list[i].body_len);
 	lane_stage(lane, STAGE_OPEN);
 	for (uint32_t i = 0; i < count; i++)
 		decode(lane, now_ns, view, &list[i], &inside[i]);
@@ -325,19 +342,16 @@ static void receive_clear(
 	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
 {
 	struct opened list[NIC_BURST];
-	struct wire_header headers[NIC_BURST];
 	uint32_t cluster = lane->app->cluster_tag, n = 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct nic_datagram *d = &datagrams[i];
-		enum wire_error e =
-			wire_open_clear_header(d->payload, d->payload_len, cluster, &headers[n]);
+		struct wire_header h;
+		enum wire_error e = wire_open_clear_header(d->payload, d->payload_len, cluster, &h);
 		if (e != WIRE_OK) {
 			drop(lane, d->mbuf, DROP_WIRE + e);
 			continue;
 		}
-		list[n].datagram = d;
-		list[n].h = &headers[n];
-		n++;
+		set_opened(&list[n++], d, &h);
 	}
 	handle(lane, now_ns, list, n);
 }
@@ -412,8 +426,7 @@ static void receive_sealed(struct lane *lane, uint64_t now_ns, struct nic_datagr
 		struct nic_datagram *d = found[i];
 		if (!is_open(lane, now_ns, d, &packets[i], admitted))
 			continue;
-		list[open].datagram = d;
-		list[open++].h = &packets[i].h;
+		set_opened(&list[open++], d, &packets[i].h);
 	}
 	handle(lane, now_ns, list, open);
 }
@@ -472,14 +485,17 @@ void lane_membership(struct lane *lane, uint64_t now_ns, struct rte_mbuf *m)
 {
 	struct nic_datagram d = datagram_of(m);
 	struct wire_header h;
-	struct opened o = {.datagram = &d, .h = &h};
+	struct opened o;
 	struct inside in;
 	struct answers answers = {.known = false, .alike = false};
 	struct sw_reader body;
 	enum wire_error e =
 		wire_read_header(d.payload, d.payload_len, lane->app->cluster_tag, &h, &body);
-	if (e != WIRE_OK)
+	if (e != WIRE_OK) {
 		drop(lane, m, DROP_WIRE + e);
-	else if (decode_any(lane, now_ns, view_get_reader(lane->app->board), &o, &in))
+		return;
+	}
+	set_opened(&o, &d, &h);
+	if (decode_any(lane, now_ns, view_get_reader(lane->app->board), &o, &in))
 		act_any(lane, now_ns, &o, &in, &answers); /* counted by the lane that received it */
 }

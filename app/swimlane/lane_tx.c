@@ -26,8 +26,13 @@ static struct actor sender_of(const struct lane *lane)
 				: view_get_reader(lane->app->board)->self;
 }
 
+static inline uint16_t body_len_of(const struct nic_answer *p)
+{
+	return (uint16_t)(p->payload_len - WIRE_HEADER_LEN - WIRE_TAG_LEN);
+}
+
 /* Only length and counter tell the headers of a burst apart. */
-static void finish_clear(struct lane *lane)
+static void finish_clear(struct lane *lane, const struct lane_out *out)
 {
 	uint8_t header[WIRE_HEADER_LEN];
 	struct wire_header h = {
@@ -40,11 +45,9 @@ static void finish_clear(struct lane *lane)
 	};
 	wire_put_header(header, &h);
 	uint64_t counter = lane->counter;
-	struct seal_packet *end = lane->out + lane->out_count;
-	for (struct seal_packet *p = lane->out; p < end; p++) {
-		(void)wire_finish_clear_like(p->bytes, header, p->h.body_len, counter++);
-		p->result = SEAL_OK;
-	}
+	const struct nic_answer *end = out->packets + out->count;
+	for (const struct nic_answer *p = out->packets; p < end; p++)
+		(void)wire_finish_clear_like(p->payload, header, body_len_of(p), counter++);
 	lane->counter = counter;
 }
 
@@ -58,70 +61,98 @@ bool lane_can_send(const struct lane *lane)
 	return actor_equal(seal_sender_actor(sender), sender_of(lane));
 }
 
-static void send_out(
-	struct lane *lane, struct rte_mbuf *mbuf, uint16_t len, const struct sw_endpoint *to)
-{
-	mbuf->data_len = len;
-	mbuf->pkt_len = len;
-	lane->counters.sent++;
-	nic_send(lane->app->port, lane->index, mbuf, to);
-}
-
-static inline void hand_over(struct lane *lane)
-{
-	struct nic_answer answers[BURST];
-	const struct seal_packet *end = lane->out + lane->out_count;
-	const struct lane_way *way = lane->ways;
-	uint16_t n = 0;
-	for (const struct seal_packet *p = lane->out; p < end; p++, way++) {
-		uint16_t len = (uint16_t)(WIRE_HEADER_LEN + p->h.body_len + WIRE_TAG_LEN);
-		if (p->result != SEAL_OK) {
-			lane->counters.drops[DROP_EXHAUSTED]++;
-			rte_pktmbuf_free(p->mbuf);
-		} else if (way->reply) {
-			answers[n++] = (struct nic_answer){p->mbuf, p->offset, len};
-		} else {
-			send_out(lane, p->mbuf, len, &way->to);
-		}
-	}
-	nic_reply_burst(lane->app->port, lane->index, answers, n);
-}
-
-static void seal_all(struct lane *lane)
-{
-	const struct seal_sender *sender =
-		atomic_load_explicit(&lane->app->sender, memory_order_acquire);
-	for (uint16_t i = 0; i < lane->out_count; i++)
-		lane->out[i].sender = sender;
-	seal_seal_lane(lane->app->seal, lane->index, lane->out, lane->out_count);
-}
-
 /* Before sealing, which leaves nothing to be read. */
-static void capture_out(struct lane *lane, bool *captured)
+static void capture_out(struct lane *lane, const struct lane_out *out, bool *captured)
 {
 	uint64_t now_ns = ticks_now_ns();
-	for (uint16_t i = 0; i < lane->out_count; i++)
-		captured[i] = capture_sending(lane, now_ns, &lane->ways[i].to, lane->out[i].bytes,
-			lane->out[i].h.body_len);
+	for (uint16_t i = 0; i < out->count; i++) {
+		const struct nic_answer *p = &out->packets[i];
+		captured[i] =
+			capture_sending(lane, now_ns, &out->to[i], p->payload, body_len_of(p));
+	}
+}
+
+/* Those that could not be sealed get the length 0. How many. */
+static uint16_t seal_all(struct lane *lane, struct lane_out *out)
+{
+	struct seal_packet packets[BURST];
+	const struct seal_sender *sender =
+		atomic_load_explicit(&lane->app->sender, memory_order_acquire);
+	uint16_t unsealed = 0;
+	for (uint16_t i = 0; i < out->count; i++) {
+		const struct nic_answer *p = &out->packets[i];
+		packets[i].mbuf = p->mbuf;
+		packets[i].bytes = p->payload;
+		packets[i].offset = p->payload_offset;
+		packets[i].sender = sender;
+		packets[i].h.body_len = body_len_of(p);
+	}
+	seal_seal_lane(lane->app->seal, lane->index, packets, out->count);
+	for (uint16_t i = 0; i < out->count; i++)
+		if (packets[i].result != SEAL_OK) {
+			out->packets[i].payload_len = 0;
+			unsealed++;
+		}
+	return unsealed;
+}
+
+static void drop_unsealed(struct lane *lane, struct lane_out *out)
+{
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < out->count; i++) {
+		if (out->packets[i].payload_len == 0) {
+			lane->counters.drops[DROP_EXHAUSTED]++;
+			rte_pktmbuf_free(out->packets[i].mbuf);
+			continue;
+		}
+		out->packets[kept] = out->packets[i];
+		out->to[kept++] = out->to[i];
+	}
+	out->count = kept;
+}
+
+static void finish(struct lane *lane, struct lane_out *out)
+{
+	bool captured[BURST];
+	uint16_t unsealed = 0;
+	if (out->count == 0)
+		return;
+	if (lane->capture != NULL)
+		capture_out(lane, out, captured);
+	if (lane->app->seal != NULL)
+		unsealed = seal_all(lane, out);
+	else
+		finish_clear(lane, out);
+	for (uint16_t i = 0; i < out->count && lane->capture != NULL; i++)
+		if (captured[i])
+			capture_sealed(lane,
+				out->packets[i].payload_len == 0 ? NULL : out->packets[i].payload);
+	if (unsealed > 0)
+		drop_unsealed(lane, out);
+}
+
+static void hand_over_sends(struct lane *lane)
+{
+	struct lane_out *out = &lane->sends;
+	for (uint16_t i = 0; i < out->count; i++) {
+		struct rte_mbuf *mbuf = out->packets[i].mbuf;
+		mbuf->data_len = out->packets[i].payload_len;
+		mbuf->pkt_len = mbuf->data_len;
+		lane->counters.sent++;
+		nic_send(lane->app->port, lane->index, mbuf, &out->to[i]);
+	}
+	out->count = 0;
 }
 
 /* All that has gathered, step by step. */
 static void finish_out(struct lane *lane)
 {
-	bool captured[BURST];
-	if (lane->capture != NULL)
-		capture_out(lane, captured);
-	if (lane->app->seal != NULL)
-		seal_all(lane);
-	else
-		finish_clear(lane);
-	for (uint16_t i = 0; i < lane->out_count && lane->capture != NULL; i++)
-		if (captured[i])
-			capture_sealed(
-				lane, lane->out[i].result == SEAL_OK ? lane->out[i].bytes : NULL);
+	finish(lane, &lane->sends);
+	finish(lane, &lane->replies);
 	lane_stage(lane, STAGE_SEAL);
-	hand_over(lane);
-	lane->out_count = 0;
+	hand_over_sends(lane);
+	nic_reply_burst(lane->app->port, lane->index, lane->replies.packets, lane->replies.count);
+	lane->replies.count = 0;
 	lane_stage(lane, STAGE_TX);
 }
 
@@ -134,22 +165,19 @@ void lane_out_full(struct lane *lane)
 void lane_send(
 	struct lane *lane, struct rte_mbuf *mbuf, uint16_t body_len, const struct sw_endpoint *to)
 {
-	struct seal_packet *p = &lane->out[lane->out_count];
-	struct lane_way *way = &lane->ways[lane->out_count];
-	p->mbuf = mbuf;
-	p->bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	p->offset = 0;
-	p->h.body_len = body_len;
-	way->to = *to;
-	way->reply = false;
-	if (++lane->out_count == BURST)
+	struct lane_out *out = &lane->sends;
+	uint16_t len = (uint16_t)(WIRE_HEADER_LEN + body_len + WIRE_TAG_LEN);
+	out->packets[out->count] =
+		(struct nic_answer){mbuf, rte_pktmbuf_mtod(mbuf, uint8_t *), 0, len};
+	out->to[out->count] = *to;
+	if (++out->count == BURST)
 		lane_out_full(lane);
 }
 
 void lane_flush(struct lane *lane)
 {
 	lane_stage(lane, STAGE_OTHER);
-	if (lane->out_count > 0)
+	if (lane->replies.count + lane->sends.count > 0)
 		finish_out(lane);
 	nic_flush(lane->app->port, lane->index);
 	lane_stage(lane, STAGE_TX);

@@ -233,7 +233,7 @@ static __rte_noinline void reply_in_full(struct nic_port *port, uint16_t queue,
 
 static void reply_any(struct nic_port *port, uint16_t queue, const struct nic_answer *a)
 {
-	uint8_t *bytes = rte_pktmbuf_mtod(a->mbuf, uint8_t *);
+	uint8_t *bytes = a->payload - a->payload_offset;
 	assert((uint32_t)a->mbuf->data_off + a->payload_offset + a->payload_len <=
 		a->mbuf->buf_len);
 	if (!frame_quick_is(bytes, a->payload_offset)) {
@@ -262,7 +262,7 @@ static __rte_noinline uint16_t reply_plain(struct nic_queue *q, const struct fra
 	const struct nic_answer *a = answers, *end = answers + count;
 	struct rte_mbuf **tx = q->tx + q->tx_count;
 	for (; a < end; a++) {
-		uint8_t *bytes = rte_pktmbuf_mtod(a->mbuf, uint8_t *);
+		uint8_t *bytes = a->payload - a->payload_offset;
 		uint16_t len = (uint16_t)(FRAME_HEADERS_IPV4 + a->payload_len);
 		assert((uint32_t)a->mbuf->data_off + a->payload_offset + a->payload_len <=
 			a->mbuf->buf_len);
@@ -298,7 +298,8 @@ void nic_reply_burst(
 void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
 	uint16_t payload_offset, uint16_t payload_len)
 {
-	struct nic_answer answer = {mbuf, payload_offset, payload_len};
+	uint8_t *payload = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, payload_offset);
+	struct nic_answer answer = {mbuf, payload, payload_offset, payload_len};
 	nic_reply_burst(port, queue, &answer, 1);
 }
 

@@ -32,7 +32,7 @@ struct nic_port;
 enum nic_kind { NIC_AF_XDP, NIC_AF_PACKET, NIC_MEMIF, NIC_PCI, NIC_VDEV };
 
 enum {
-	NIC_BURST = 64,
+	NIC_BURST = 128,
 	NIC_HEADERS_MAX = 14 + 4 + 40 + 8, /* Ethernet, VLAN, IPv6, UDP */
 	NIC_ERROR_MAX = 512,
 	NIC_VLAN_MAX = 4094,
@@ -200,8 +200,10 @@ uint64_t nic_received_tsc(const struct nic_port *port, uint16_t queue);
 void nic_reply(struct nic_port *port, uint16_t queue, struct rte_mbuf *mbuf,
 	uint16_t payload_offset, uint16_t payload_len);
 
+/* A packet in an mbuf, from its frame's start on. */
 struct nic_answer {
 	struct rte_mbuf *mbuf;
+	uint8_t *payload;
 	uint16_t payload_offset;
 	uint16_t payload_len;
 };

@@ -40,7 +40,7 @@ enum {
 	SEAL_NONCE_LEN = 12,
 	SEAL_LIVES_MAX = 512,   /* of other servers; 256 members and who came and went */
 	SEAL_SENDERS_MAX = 256, /* lives that one process speaks as: a traffic source has many */
-	SEAL_BURST = 64,
+	SEAL_BURST = 128,
 	SEAL_WINDOW = 1008, /* counters behind the newest that are surely told apart */
 	SEAL_ERROR_MAX = 512,
 	SEAL_FINGERPRINT_MAX = 17,

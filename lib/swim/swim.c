@@ -235,16 +235,18 @@ static bool is_over(const struct swim *swim)
 }
 
 static __attribute__((noinline)) void ping_in_full(struct swim *swim, uint64_t now_ns,
-	const struct wire_header *header, const struct sw_endpoint *from, uint64_t digest)
+	struct actor sender, uint64_t instance, const struct sw_endpoint *from, uint64_t digest)
 {
-	table_heard(swim, now_ns, header, from);
+	struct wire_header header = {.sender = sender, .instance = instance};
+	table_heard(swim, now_ns, &header, from);
 	if (!is_over(swim))
-		hear_ping(swim, now_ns, header, from, digest);
+		hear_ping(swim, now_ns, &header, from, digest);
 }
 
-/* Nothing follows from it but that it was heard: of a live member, or of somebody unknown. */
+/* Nothing follows from it but that it was heard: of a live member, or of somebody unknown, whose
+ * slot is NO_SLOT. */
 static inline bool is_small_talk(const struct swim *swim, uint64_t now_ns, uint16_t slot,
-	const struct wire_header *header, uint64_t digest)
+	struct actor sender, uint64_t instance, uint64_t digest)
 {
 	uint64_t turn_ns = slot == NO_SLOT ? swim->next_meet_ns : swim->next_sync_ns;
 	if (swim->phase != SWIM_RUNNING || (digest != swim->digest && now_ns >= turn_ns))
@@ -253,18 +255,20 @@ static inline bool is_small_talk(const struct swim *swim, uint64_t now_ns, uint1
 		return swim->grave_count == 0;
 	const struct member *m = &swim->members[slot];
 	return slot != SELF && m->record.state == WIRE_ALIVE &&
-	       actor_equal(m->record.actor, header->sender) &&
-	       m->record.instance == header->instance;
+	       actor_equal(m->record.actor, sender) && m->record.instance == instance;
 }
 
-void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+void swim_ping(struct swim *swim, uint64_t now_ns, struct actor sender, uint64_t instance,
 	const struct sw_endpoint *from, uint64_t digest)
 {
-	uint16_t slot = table_find(swim, header->sender.id);
+	/* Without a call, unless it is the last thing: there is nothing to save then. */
+	uint16_t home = swim->homes[table_home(sender.id)];
+	uint16_t slot = home == 0 ? NO_SLOT : (uint16_t)(home - 1);
 	swim->clock_ns = now_ns;
 	swim->table_page = false;
-	if (!is_small_talk(swim, now_ns, slot, header, digest))
-		ping_in_full(swim, now_ns, header, from, digest);
+	if ((slot != NO_SLOT && !table_is_at(swim, slot, sender.id)) ||
+		!is_small_talk(swim, now_ns, slot, sender, instance, digest))
+		ping_in_full(swim, now_ns, sender, instance, from, digest);
 	else if (slot != NO_SLOT)
 		swim->members[slot].heard_ns = now_ns;
 }

@@ -167,7 +167,7 @@ void swim_input(struct swim *swim, uint64_t now_ns, const struct wire_header *he
 
 /* A packet of one PING with that table digest and nothing else: swim_packet_begin() and
  * swim_input() of it. */
-void swim_ping(struct swim *swim, uint64_t now_ns, const struct wire_header *header,
+void swim_ping(struct swim *swim, uint64_t now_ns, struct actor sender, uint64_t instance,
 	const struct sw_endpoint *from, uint64_t digest);
 
 /* True: until membership hears or does something else, swim_answer() writes this ACK, but for the

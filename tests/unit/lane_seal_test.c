@@ -204,7 +204,7 @@ SW_TEST(lane_seal, first_ping_of_a_new_sender_is_answered_once_control_has_let_i
 	SW_EXPECT_EQ(lane0(&s)->counters.answered, answered);
 	SW_EXPECT_EQ(let_in(&s), 1u);
 	SW_EXPECT_EQ(lane0(&s)->counters.answered, answered + 1);
-	SW_EXPECT_TRUE(lane0(&s)->out[0].mbuf == m); /* in its own mbuf */
+	SW_EXPECT_TRUE(lane0(&s)->replies.packets[0].mbuf == m); /* in its own mbuf */
 	expect_ack(&s, 1);
 	receive(&s, ping(&s));
 	SW_EXPECT_EQ(lane0(&s)->counters.answered, answered + 2);

@@ -108,7 +108,7 @@ static void ping(struct pair *p)
 	while (wire_next(&r, &m))
 		swim_input(p->full, p->now_ns, &h, &from, &m);
 	bool before = swim_answers_alike(p->quick, &ack);
-	swim_ping(p->quick, p->now_ns, &h, &from, probe.table_digest);
+	swim_ping(p->quick, p->now_ns, h.sender, h.instance, &from, probe.table_digest);
 	/* Answers that were prepared before it still hold. */
 	SW_ASSERT_EQ(swim_answers_alike(p->quick, &ack), before);
 
