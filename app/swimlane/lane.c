@@ -1,7 +1,7 @@
 #include "appliance.h"
 #include "ticks.h"
 
-enum { TURN_US_MAX = 100 }; /* of a burst; an interrupt or another thread takes longer */
+enum { TURN_US_MAX = 200 }; /* of a burst; an interrupt or another thread takes longer */
 
 const char *drop_name(unsigned drop)
 {

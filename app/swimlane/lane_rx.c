@@ -1,5 +1,5 @@
 #include "appliance.h"
-#include "wire/header.h"
+#include "wire/clear.h"
 #include "wire/ping.h"
 
 #define KNOCK_INTERVAL_NS (500 * SW_NS_PER_US)
@@ -312,7 +312,8 @@ static __rte_noinline void act_any(struct lane *lane, uint64_t now_ns, const str
 }
 
 /* What is opened, step by step for the whole burst. */
-static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
+static __rte_noinline void handle(
+	struct lane *lane, uint64_t now_ns, struct opened *list, uint32_t count)
 {
 	const struct members_view *view = view_get_reader(lane->app->board);
 	struct answers answers = {.known = false, .alike = false};
@@ -338,7 +339,7 @@ static void handle(struct lane *lane, uint64_t now_ns, struct opened *list, uint
 	lane_stage(lane, STAGE_ANSWER);
 }
 
-static void receive_clear(
+static __attribute__((flatten)) void receive_clear(
 	struct lane *lane, uint64_t now_ns, struct nic_datagram *datagrams, uint16_t count)
 {
 	struct opened list[NIC_BURST];

@@ -78,24 +78,3 @@ static inline void wire_load_header(
 	h->instance = sw_load_u64(packet + 24);
 	h->counter = sw_load_u64(packet + 32);
 }
-
-/* Of one that wire_check_header() has passed: is it in the clear, and its checksum right? */
-enum wire_error wire_check_clear(const uint8_t *packet, uint64_t first);
-
-/* As wire_open_clear(). */
-static inline enum wire_error wire_open_clear_header(
-	const uint8_t *packet, size_t len, uint32_t cluster, struct wire_header *h)
-{
-	uint64_t first;
-	enum wire_error e = wire_check_header(packet, len, cluster, &first);
-	if (e == WIRE_OK)
-		e = wire_check_clear(packet, first);
-	if (e != WIRE_OK)
-		return e;
-	struct wire_header found;
-	wire_load_header(packet, first, cluster, &found);
-	if (!wire_header_is_valid(&found))
-		return WIRE_ERR_BODY;
-	*h = found;
-	return WIRE_OK;
-}

@@ -1,21 +1,14 @@
+#include "wire/clear.h"
 #include "wire/fields.h"
-#include "wire/header.h"
-#include "wire/ping.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define XXH_INLINE_ALL /* a call costs as much as the hash of a probe */
-#include <xxhash.h>
 
 _Static_assert(WIRE_HEADER_LEN == 5 * sizeof(uint64_t), "the header is written in words");
 _Static_assert(WIRE_SERVER_ID_MAX == UINT64_MAX - 1, "what wire_header_is_valid() says");
 _Static_assert(WIRE_PRELUDE_LEN == 3 * sizeof(uint64_t), "the prelude is three numbers");
 _Static_assert(
 	WIRE_PACKET_MAX % 8 == 0 && WIRE_JUMBO_MAX % 8 == 0, "packets are cut at a multiple of 8");
-
-/* The whole tag in the clear is a checksum and this many zero bytes. */
-enum { CHECKSUM_LEN = 8, CHECKSUM_PADDING = WIRE_TAG_LEN - CHECKSUM_LEN };
 
 const char *wire_error_name(enum wire_error e)
 {
@@ -82,50 +75,16 @@ void wire_put_header(uint8_t *packet, const struct wire_header *h)
 	wire_store_header(packet, h);
 }
 
-static __attribute__((noinline)) uint64_t hash_any(const uint8_t *packet, size_t len)
+uint64_t wire_checksum_any(const uint8_t *packet, size_t len)
 {
 	return XXH3_64bits(packet, len);
 }
 
-/* With a length that the compiler knows, nothing is left of the library's choice between lengths.
- * To be called from functions that are flattened: otherwise none of it is inlined. */
-static inline uint64_t hash(const uint8_t *packet, size_t len)
-{
-	if (len != WIRE_HEADER_LEN + WIRE_SOLE_PING_LEN)
-		return hash_any(packet, len);
-	return XXH3_64bits(packet, WIRE_HEADER_LEN + WIRE_SOLE_PING_LEN);
-}
-
-static inline size_t put_checksum(uint8_t *packet, uint16_t body_len)
-{
-	size_t sealed_len = WIRE_HEADER_LEN + (size_t)body_len;
-	sw_store_u64(packet + sealed_len, hash(packet, sealed_len));
-	memset(packet + sealed_len + CHECKSUM_LEN, 0, CHECKSUM_PADDING);
-	return sealed_len + WIRE_TAG_LEN;
-}
-
-size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
+__attribute__((flatten)) size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h)
 {
 	assert(h->key_id == WIRE_KEY_CLEAR);
 	wire_put_header(packet, h);
-	return put_checksum(packet, h->body_len);
-}
-
-__attribute__((flatten)) size_t wire_finish_clear_like(
-	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter)
-{
-	wire_store_header_like(packet, like, body_len, counter);
-	return put_checksum(packet, body_len);
-}
-
-__attribute__((flatten)) enum wire_error wire_check_clear(const uint8_t *packet, uint64_t first)
-{
-	size_t sealed_len = WIRE_HEADER_LEN + (size_t)(uint16_t)first;
-	uint64_t checksum = sw_load_u64(packet + sealed_len);
-	uint64_t padding = sw_load_u64(packet + sealed_len + CHECKSUM_LEN);
-	if (wire_first_key(first) != WIRE_KEY_CLEAR)
-		return WIRE_ERR_KEY;
-	return padding == 0 && checksum == hash(packet, sealed_len) ? WIRE_OK : WIRE_ERR_CHECKSUM;
+	return wire_put_checksum(packet, h->body_len);
 }
 
 enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t cluster,
@@ -140,8 +99,8 @@ enum wire_error wire_read_header(const uint8_t *packet, size_t len, uint32_t clu
 	return WIRE_OK;
 }
 
-enum wire_error wire_open_clear(const uint8_t *packet, size_t len, uint32_t cluster,
-	struct wire_header *h, struct sw_reader *body)
+__attribute__((flatten)) enum wire_error wire_open_clear(const uint8_t *packet, size_t len,
+	uint32_t cluster, struct wire_header *h, struct sw_reader *body)
 {
 	enum wire_error e = wire_open_clear_header(packet, len, cluster, h);
 	if (e == WIRE_OK)

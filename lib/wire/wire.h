@@ -132,10 +132,6 @@ static inline bool wire_header_is_valid(const struct wire_header *h)
  * tag behind it. h->key_id must be WIRE_KEY_CLEAR. Returns the length of the packet. */
 size_t wire_finish_clear(uint8_t *packet, const struct wire_header *h);
 
-/* The same with the header of another packet of the same sender, but for its length and counter. */
-size_t wire_finish_clear_like(
-	uint8_t *packet, const uint8_t *like, uint16_t body_len, uint64_t counter);
-
 /* Checks everything about a packet but its body's messages: lengths first, the hash last, and then
  * that sender and lane are in range (WIRE_ERR_BODY if not). On WIRE_OK *h is the header and *body
  * the body in place; on an error neither is touched. */

@@ -33,6 +33,10 @@ def plot(folder, name, columns, label, style="clustered"):
 def write(folder, result, stages):
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder, "rates", ["", "Mpps"], [[n, result[f"mpps_{n}"]] for n in ("testpmd", "clear", "sealed")])
+    under_way = result["under_way"]
+    write_csv(folder, "under_way", ["packets under way", *under_way],
+              [[n, *(rates.get(n, "") for rates in under_way.values())]
+               for n in sorted({n for rates in under_way.values() for n in rates})])
     write_csv(folder, "cycles", ["", *stages],
               [[n, *(result[k][s] for s in stages)] for n, k in (("clear", "cycles_clear"), ("sealed", "cycles"))])
     write_csv(folder, "rtt", ["", "p50", "p99", "p99.9", "max"],
@@ -48,6 +52,7 @@ def write(folder, result, stages):
                 *(row["deltas"]["half"]["probes"][n] for n in ("sent", "lost", "late"))] for name, row in rows])
     if shutil.which("gnuplot"):
         plot(folder, "rates", [2], "million answers a second, one lane")
+        plot(folder, "under_way", [2, 3, 4], "million answers a second, by packets under way")
         plot(folder, "cycles", range(2, 2 + len(stages)), "cycles an answer", "rowstacked")
         plot(folder, "rtt", [2, 3, 4], "microseconds")
         plot(folder, "ports", [2, 3], "million sealed answers a second, by port and lanes")

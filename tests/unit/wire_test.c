@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "wire/clear.h"
 #include "wire_draw.h"
 
 enum { CLUSTER = 0x43211234 };
