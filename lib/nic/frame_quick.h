@@ -79,9 +79,9 @@ static inline __m128i frame_quick_differs(
 }
 
 /* True: frame_classify_summed() would find this datagram. False says nothing. `out` but for its
- * mbuf. */
+ * mbuf. `len` as an mbuf has it: the full decoder refuses what is longer. */
 static inline bool frame_quick_classify_summed(const struct frame_self *self,
-	const struct frame_quick *q, uint8_t *bytes, uint32_t len, struct nic_datagram *out)
+	const struct frame_quick *q, uint8_t *bytes, uint16_t len, struct nic_datagram *out)
 {
 	uint64_t ip[2];
 	uint32_t from, to;
@@ -107,7 +107,7 @@ static inline bool frame_quick_classify_summed(const struct frame_self *self,
 		return false;
 	/* Nothing behind the datagram but padding, and not less than its headers. */
 	if (l3_len != FRAME_IPV4 + udp_len ||
-		(uint32_t)udp_len - FRAME_UDP > len - FRAME_HEADERS_IPV4)
+		(uint32_t)udp_len - FRAME_UDP > (uint32_t)len - FRAME_HEADERS_IPV4)
 		return false;
 	out->payload = bytes + FRAME_HEADERS_IPV4;
 	out->payload_len = (uint16_t)(udp_len - FRAME_UDP);
@@ -131,7 +131,7 @@ static inline bool frame_quick_udp_sum_is_right(const struct nic_datagram *d)
 
 /* The same in one, `summed` or not. */
 static inline bool frame_quick_classify(const struct frame_self *self, const struct frame_quick *q,
-	uint8_t *bytes, uint32_t len, bool summed, struct nic_datagram *out)
+	uint8_t *bytes, uint16_t len, bool summed, struct nic_datagram *out)
 {
 	return frame_quick_classify_summed(self, q, bytes, len, out) &&
 	       (summed || frame_quick_udp_sum_is_right(out));

@@ -190,7 +190,8 @@ static void must_be_found_alike(const struct frame_self *self, uint8_t *frame, s
 {
 	struct frame_quick quick = frame_quick_for(self);
 	struct nic_datagram d;
-	if (!frame_quick_classify(self, &quick, frame, (uint32_t)size, summed, &d))
+	if (size > UINT16_MAX ||
+		!frame_quick_classify(self, &quick, frame, (uint16_t)size, summed, &d))
 		return;
 	must(f->kind == FRAME_DATAGRAM && d.payload == frame + f->payload_offset);
 	must(d.payload_offset == f->payload_offset && d.payload_len == f->payload_len);
