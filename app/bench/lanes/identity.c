@@ -113,7 +113,8 @@ static void finish_clear(
 	(void)wire_finish_clear(packet, &h);
 }
 
-void identity_finish(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
+/* Packets, without the frames' headers. */
+static void finish_packets(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
 	const uint16_t *body_lens, uint32_t count)
 {
 	struct seal_packet packets[SEAL_BURST];
@@ -125,23 +126,36 @@ void identity_finish(struct identity *identity, struct rte_mbuf **mbufs, uint32_
 		mbufs[i]->pkt_len = mbufs[i]->data_len;
 		if (identity->seal == NULL)
 			finish_clear(identity, p, frame + FRAME_HEADERS_IPV4, body_lens[i]);
-		packets[i] = (struct seal_packet){.mbuf = mbufs[i],
-			.bytes = frame + FRAME_HEADERS_IPV4,
-			.offset = FRAME_HEADERS_IPV4,
-			.sender = p->sender,
-			.h = {.body_len = body_lens[i]}};
+		packets[i].mbuf = mbufs[i];
+		packets[i].bytes = frame + FRAME_HEADERS_IPV4;
+		packets[i].offset = FRAME_HEADERS_IPV4;
+		packets[i].sender = p->sender;
+		packets[i].h.body_len = body_lens[i];
 	}
 	if (identity->seal != NULL)
 		seal_seal_lane(identity->seal, 0, packets, count);
+}
+
+static void build_frames(
+	const struct identity *identity, struct rte_mbuf **mbufs, uint32_t first, uint32_t count)
+{
 	for (uint32_t i = 0; i < count; i++)
-		frame_build(&identity->peers[(first + i) % identity->count].route, packets[i].bytes,
+		frame_build(&identity->peers[(first + i) % identity->count].route,
+			rte_pktmbuf_mtod_offset(mbufs[i], uint8_t *, FRAME_HEADERS_IPV4),
 			(uint16_t)(mbufs[i]->data_len - FRAME_HEADERS_IPV4));
+}
+
+void identity_finish(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
+	const uint16_t *body_lens, uint32_t count)
+{
+	finish_packets(identity, mbufs, first, body_lens, count);
+	build_frames(identity, mbufs, first, count);
 }
 
 void identity_ping(struct identity *identity, struct rte_mbuf **mbufs, uint32_t first,
 	const uint32_t *seqs, uint32_t count)
 {
-	uint16_t lens[SEAL_BURST];
+	uint16_t lens[SEAL_BURST] = {0};
 	for (uint32_t i = 0; i < count; i++) {
 		const struct peer *p = &identity->peers[(first + i) % identity->count];
 		uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
@@ -150,7 +164,11 @@ void identity_ping(struct identity *identity, struct rte_mbuf **mbufs, uint32_t 
 		memcpy(frame + SEQ_OFFSET, &seq_be, sizeof(seq_be));
 		lens[i] = BODY_LEN;
 	}
-	identity_finish(identity, mbufs, first, lens, count);
+	finish_packets(identity, mbufs, first, lens, count);
+	/* Sealed, the copied headers are as they must be: there is no sum over what is in the
+	 * packet. */
+	if (identity->seal == NULL)
+		build_frames(identity, mbufs, first, count);
 }
 
 static bool open_sealed(struct identity *identity, struct rte_mbuf *mbuf, uint8_t *packet,

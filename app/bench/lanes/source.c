@@ -16,6 +16,8 @@ enum {
 	PAUSE_US = 50, /* a gap as long: this side or the other one was taken off its CPU */
 };
 
+_Static_assert((int)LINK_BURST <= (int)SEAL_BURST, "a burst is sealed at once");
+
 struct flow {
 	struct source *source;
 	const struct run *run;
@@ -126,7 +128,7 @@ static uint16_t allowed(struct flow *f)
 			return 0;
 		uint64_t late = (f->now - f->due) * run->rate / f->source->hz + 1;
 		room = (uint32_t)RTE_MIN(late, (uint64_t)room);
-	} else if (room < LINK_BURST && run->kind != RUN_RTT) {
+	} else if (room < RTE_MIN((uint32_t)LINK_BURST, run->flight) && run->kind != RUN_RTT) {
 		return 0; /* whole bursts, so that the source's own cost is even */
 	}
 	uint16_t count = (uint16_t)RTE_MIN(room, (uint32_t)LINK_BURST);
